@@ -1,0 +1,127 @@
+//! The link between the lines of a stream: BLAKE3 over the stored bytes of the line before.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+const SCHEME: &str = "blake3:";
+
+/// BLAKE3 of one stored line, or [`Link::FIRST`] where there is no line before.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Link([u8; 32]);
+
+impl Link {
+    pub const FIRST: Self = Self([0; 32]);
+
+    /// The link that the next line on the stream carries as its `prev`.
+    pub fn of_line(line: &[u8]) -> Self {
+        Self(*blake3::hash(line).as_bytes())
+    }
+
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl From<[u8; 32]> for Link {
+    fn from(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+}
+
+impl fmt::Display for Link {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{SCHEME}{}", blake3::Hash::from_bytes(self.0).to_hex())
+    }
+}
+
+impl fmt::Debug for Link {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a link is `blake3:` and 64 hexadecimal digits")]
+pub struct InvalidLink;
+
+impl FromStr for Link {
+    type Err = InvalidLink;
+
+    fn from_str(text: &str) -> Result<Self, InvalidLink> {
+        let hex = text.strip_prefix(SCHEME).ok_or(InvalidLink)?;
+        let hash = blake3::Hash::from_hex(hex).map_err(|_| InvalidLink)?;
+        Ok(Self(*hash.as_bytes()))
+    }
+}
+
+impl Serialize for Link {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Link {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        crate::wire::parsed(deserializer)
+    }
+}
+
+/// What is wrong with a stream's bytes, at the first version where it shows.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Broken {
+    #[error("version {version} cannot be read as a line")]
+    Unreadable { version: u64 },
+    #[error("version {version} is not in canonical form")]
+    NotCanonical { version: u64 },
+    #[error("version {version} names another place: {stream} version {named}")]
+    Misplaced { version: u64, stream: String, named: u64 },
+    #[error("version {version} does not link to the line before it")]
+    Unlinked { version: u64 },
+    #[error("version {version} goes back in time")]
+    OutOfTime { version: u64 },
+}
+
+/// Walks one stream from its first line and says where it breaks.
+pub struct Walk {
+    stream: String,
+    next: u64,
+    prev: Link,
+    at: crate::time::Time,
+}
+
+impl Walk {
+    pub fn new(stream: &crate::stream::Stream) -> Self {
+        let at = crate::time::Time::from_millis(i64::MIN);
+        Self { stream: stream.to_string(), next: 0, prev: Link::FIRST, at }
+    }
+
+    /// Takes the next stored line.
+    pub fn step(&mut self, line: &[u8]) -> Result<(), Broken> {
+        let version = self.next;
+        let read = crate::wire::head(line).map_err(|_| Broken::Unreadable { version })?;
+        if !crate::wire::is_canonical(line) {
+            return Err(Broken::NotCanonical { version });
+        }
+        if read.stream.to_string() != self.stream || read.version != version {
+            let stream = read.stream.to_string();
+            return Err(Broken::Misplaced { version, stream, named: read.version });
+        }
+        if read.prev != self.prev {
+            return Err(Broken::Unlinked { version });
+        }
+        if read.recorded_at < self.at {
+            return Err(Broken::OutOfTime { version });
+        }
+        self.prev = Link::of_line(line);
+        self.at = read.recorded_at;
+        self.next += 1;
+        Ok(())
+    }
+
+    /// How many lines were walked, and the link over the last of them.
+    pub fn end(&self) -> (u64, Link) {
+        (self.next, self.prev)
+    }
+}

@@ -1,0 +1,183 @@
+//! Identifiers. Each kind is a type of its own, written as a prefix and 26 characters of base32
+//! (the TypeID form, Crockford's alphabet in lower case).
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use uuid::Uuid;
+
+use crate::wire::parsed;
+
+const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
+/// The value of each byte as a digit; 255 where it is none.
+const DIGITS: [u8; 256] = {
+    let mut digits = [255; 256];
+    let mut value = 0;
+    while value < 32 {
+        digits[ALPHABET[value as usize] as usize] = value;
+        value += 1;
+    }
+    digits
+};
+/// 128 bits in groups of five, the first character holding only three.
+pub(crate) const LENGTH: usize = 26;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("an identifier is its prefix, `_` and 26 characters of base32")]
+pub struct InvalidId;
+
+fn encode(id: Uuid) -> [u8; LENGTH] {
+    let mut rest = id.as_u128();
+    let mut text = [b'0'; LENGTH];
+    for place in text.iter_mut().rev() {
+        *place = ALPHABET[usize::from((rest & 31) as u8)];
+        rest >>= 5;
+    }
+    text
+}
+
+fn decode(text: &str) -> Result<Uuid, InvalidId> {
+    // the first character carries three bits, so anything above '7' would not fit
+    if text.len() != LENGTH || text.as_bytes()[0] > b'7' {
+        return Err(InvalidId);
+    }
+    text.bytes()
+        .try_fold(0_u128, |sum, byte| {
+            let digit = DIGITS[usize::from(byte)];
+            (digit < 32).then(|| (sum << 5) | u128::from(digit))
+        })
+        .map(Uuid::from_u128)
+        .ok_or(InvalidId)
+}
+
+macro_rules! ids {
+    ($($(#[$doc:meta])* $name:ident = $prefix:literal;)*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(pub Uuid);
+
+        impl $name {
+            pub const PREFIX: &'static str = concat!($prefix, "_");
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                let text = encode(self.0);
+                f.write_str(Self::PREFIX)?;
+                f.write_str(str::from_utf8(&text).expect("the alphabet is ASCII"))
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(self, f)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = InvalidId;
+
+            fn from_str(text: &str) -> Result<Self, InvalidId> {
+                decode(text.strip_prefix(Self::PREFIX).ok_or(InvalidId)?).map(Self)
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                parsed(deserializer)
+            }
+        }
+    )*};
+}
+
+ids! {
+    /// An account.
+    AccountId = "usr";
+    /// An organization: UUIDv5 of the log's id and the slug, or of the log's id and the account.
+    OrganizationId = "org";
+    /// Whose personal values something is: a person (random, through the keyring) or an
+    /// organization (the same bits as its id).
+    SubjectId = "sub";
+    /// One sign-in.
+    SessionId = "ses";
+    /// An API token or organization key.
+    TokenId = "tok";
+    /// One event in the log.
+    EventId = "evt";
+    /// One order given by a caller; events, ids and salts derive from it.
+    CommandId = "cmd";
+}
+
+impl OrganizationId {
+    /// The subject under whose key the organization's own personal values are sealed.
+    pub fn subject(self) -> SubjectId {
+        SubjectId(self.0)
+    }
+
+    /// The id an organization with this slug has in this log.
+    pub fn of_slug(log: Uuid, slug: &str) -> Self {
+        Self(Uuid::new_v5(&log, slug.as_bytes()))
+    }
+
+    /// The id of an account's personal organization in this log.
+    pub fn personal(log: Uuid, account: AccountId) -> Self {
+        Self(Uuid::new_v5(&log, account.to_string().as_bytes()))
+    }
+}
+
+impl EventId {
+    /// The id of the `index`-th event a command writes to a stream: the same whenever the command
+    /// is repeated, so that every store can tell a repeat from a second order.
+    pub fn of_command(
+        log: Uuid,
+        command: CommandId,
+        stream: &crate::stream::Stream,
+        index: usize,
+    ) -> Self {
+        let mut hash = blake3::Hasher::new_derive_key("chancery 2026 event id");
+        hash.update(log.as_bytes());
+        hash.update(command.0.as_bytes());
+        hash.update(&(index as u64).to_be_bytes());
+        hash.update(stream.to_string().as_bytes());
+        let mut bytes = [0; 16];
+        hash.finalize_xof().fill(&mut bytes);
+        Self(Uuid::new_v8(bytes))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_read_back_as_it_was_written() {
+        for bits in [0, 1, u128::MAX, 0x0198_0001_0000_7000_8000_0000_0000_0001] {
+            let id = AccountId(Uuid::from_u128(bits));
+            assert_eq!(id.to_string().len(), 30);
+            assert_eq!(id.to_string().parse(), Ok(id));
+        }
+    }
+
+    #[test]
+    fn the_form_is_that_of_typeid() {
+        // the example of the TypeID specification
+        let id = AccountId(Uuid::from_u128(0x0188_bac7_4afa_78aa_bc3b_bd1e_ef28_d881));
+        assert_eq!(id.to_string(), "usr_01h2xcejqtf2nbrexx3vqjhp41");
+    }
+
+    #[test]
+    fn what_is_no_id_is_refused() {
+        for text in ["", "usr_", "usr_01h2xcejqtf2nbrexx3vqjhp4", "org_01h2xcejqtf2nbrexx3vqjhp41",
+            "usr_81h2xcejqtf2nbrexx3vqjhp41", "usr_01h2xcejqtf2nbrexx3vqjhpi1"]
+        {
+            assert_eq!(text.parse::<AccountId>(), Err(InvalidId), "{text}");
+        }
+    }
+}

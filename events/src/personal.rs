@@ -1,0 +1,140 @@
+//! Personal values. The line holds only a salted digest of each (RFC 9901's disclosure form); the
+//! value stands beside the line, sealed under its subject's data key, and stays sealed in read
+//! models. Destroying the key erases the value and changes no hash.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::id::{EventId, SubjectId};
+use crate::wire::{base64url, from_base64url};
+
+/// One personal value of an event. Never serialized into a line: the compiler refuses it.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub enum Personal {
+    /// There is none, or what was sealed is gone.
+    #[default]
+    Absent,
+    /// In the clear: on its way into the log, or just opened.
+    Known { subject: SubjectId, value: String },
+    /// As the log and the read models keep it.
+    Sealed(Sealed),
+}
+
+impl Personal {
+    pub fn known(subject: SubjectId, value: impl Into<String>) -> Self {
+        Self::Known { subject, value: value.into() }
+    }
+
+    /// `None` becomes absent.
+    pub fn optional(subject: SubjectId, value: Option<String>) -> Self {
+        value.map_or(Self::Absent, |value| Self::Known { subject, value })
+    }
+
+    pub fn sealed(&self) -> Option<&Sealed> {
+        match self {
+            Self::Sealed(sealed) => Some(sealed),
+            Self::Absent | Self::Known { .. } => None,
+        }
+    }
+}
+
+impl fmt::Debug for Personal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Absent => "Absent",
+            Self::Known { .. } => "Known(..)",
+            Self::Sealed(_) => "Sealed(..)",
+        })
+    }
+}
+
+/// A personal value under its subject's key, with what is needed to open it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sealed {
+    pub subject: SubjectId,
+    /// The event it was recorded with; binds the box to its place.
+    pub event: EventId,
+    pub field: Box<str>,
+    /// Base64url of nonce and ciphertext.
+    #[serde(rename = "box")]
+    pub sealed_box: Box<str>,
+}
+
+/// What a reader learns of a personal value: three states that are never confused.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Opened {
+    Known(String),
+    /// Its subject's key was destroyed on purpose.
+    Erased,
+    /// The key should be there and is not, or does not open the box: an alarm.
+    KeyMissing,
+}
+
+impl fmt::Debug for Opened {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Known(_) => "Known(..)",
+            Self::Erased => "Erased",
+            Self::KeyMissing => "KeyMissing",
+        })
+    }
+}
+
+/// RFC 9901: base64url of `[salt, name, value]` as JSON.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Disclosure {
+    pub subject: SubjectId,
+    pub field: &'static str,
+    pub text: String,
+}
+
+impl Disclosure {
+    pub fn new(subject: SubjectId, field: &'static str, value: &str, salt: [u8; 16]) -> Self {
+        let json = serde_json::to_string(&(base64url(&salt), field, value))
+            .expect("three strings are always JSON");
+        Self { subject, field, text: base64url(json.as_bytes()) }
+    }
+
+    /// The digest that stands in the line's `_sd`.
+    pub fn digest(&self) -> String {
+        digest(&self.text)
+    }
+}
+
+/// Base64url of SHA-256 over a disclosure's characters.
+pub fn digest(disclosure: &str) -> String {
+    base64url(&Sha256::digest(disclosure.as_bytes()))
+}
+
+/// The value inside a disclosure made for this field; `None` when it is not one.
+pub fn value_of(disclosure: &str, field: &str) -> Option<String> {
+    let json = from_base64url(disclosure)?;
+    let (_salt, name, value): (String, String, String) = serde_json::from_slice(&json).ok()?;
+    (name == field).then_some(value)
+}
+
+/// Every field that an event's `data` or its `_sd` can hold, by wire name. A test refuses an event
+/// with a field that is in neither list, so that nobody adds one without deciding what it is.
+pub const FIELDS: &[(&str, &[&str], &[&str])] = &[
+    // type, in the line, sealed beside it
+    ("platform.initialized", &["log_id", "origin"], &[]),
+    ("address.claimed", &["account"], &[]),
+    ("account.registered", &["subject"], &["company", "email", "name", "password_hash"]),
+    ("account.abandoned", &[], &[]),
+    ("session.started", &["expires_at", "secret_hash", "session"], &[]),
+    (
+        "organization.created",
+        &["country", "is_personal", "name", "organization", "owner", "slug"],
+        &["billing_email", "personal_name"],
+    ),
+    (
+        "organization.updated",
+        &["country", "name"],
+        &["billing_email.from", "billing_email.to", "personal_name.from", "personal_name.to"],
+    ),
+];
+
+/// Sealed under the actor's subject with every event an account causes over HTTP.
+pub const OF_THE_ACTOR: [&str; 2] = ["ip_address", "user_agent"];

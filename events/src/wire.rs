@@ -1,0 +1,408 @@
+//! Event <-> its stored form: the canonical line (RFC 8785) and the sealed values beside it.
+//! A line never changes; an older version of a type is upcast while it is read.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::str::FromStr;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::de::{self, Deserializer, EnumAccess, VariantAccess, Visitor};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use crate::chain::Link;
+use crate::id::{EventId, SubjectId};
+use crate::personal::{Disclosure, OF_THE_ACTOR, Personal, Sealed};
+use crate::recorded::{Actor, Cause, Position, Recorded};
+use crate::stream::Stream;
+use crate::time::Time;
+use crate::{Event, account, address, organization, platform};
+
+/// The version of the line's own shape.
+const LINE_VERSION: u8 = 1;
+const DIGEST_ALGORITHM: &str = "sha-256";
+/// Longest line; `usage-*` streams will be allowed 256 KiB.
+pub const LONGEST_LINE: usize = 64 * 1024;
+/// The largest integer every JSON reader keeps exactly (RFC 8785, I-JSON).
+const LARGEST_INTEGER: u64 = (1 << 53) - 1;
+
+pub(crate) fn base64url(bytes: &[u8]) -> String {
+    URL_SAFE_NO_PAD.encode(bytes)
+}
+
+pub(crate) fn from_base64url(text: &str) -> Option<Vec<u8>> {
+    URL_SAFE_NO_PAD.decode(text).ok()
+}
+
+/// Reads a value from its text form, borrowed or not.
+pub(crate) fn parsed<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: FromStr<Err: fmt::Display>,
+{
+    struct Text<T>(PhantomData<T>);
+    impl<T: FromStr<Err: fmt::Display>> Visitor<'_> for Text<T> {
+        type Value = T;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a string")
+        }
+
+        fn visit_str<E: de::Error>(self, text: &str) -> Result<T, E> {
+            text.parse().map_err(E::custom)
+        }
+    }
+    deserializer.deserialize_str(Text(PhantomData))
+}
+
+/// An event about to be written, with everything its line needs.
+pub struct Draft<'a> {
+    pub stream: &'a Stream,
+    pub version: u64,
+    pub id: EventId,
+    pub at: Time,
+    pub actor: &'a Actor,
+    pub cause: &'a Cause,
+    pub ip_address: Personal,
+    pub user_agent: Personal,
+    pub event: Event,
+    pub prev: Link,
+}
+
+pub struct Encoded {
+    pub kind: &'static str,
+    pub line: Vec<u8>,
+    pub disclosures: Vec<Disclosure>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum Unwritable {
+    #[error("the line would be {0} bytes long, more than 65536")]
+    TooLong(usize),
+    #[error("a number in the event cannot be kept exactly")]
+    Inexact,
+    #[error("a personal value is still sealed")]
+    StillSealed,
+    #[error("the event cannot be written as JSON")]
+    Json(#[from] serde_json::Error),
+}
+
+#[derive(Serialize)]
+struct Line<'a> {
+    #[serde(rename = "_sd", skip_serializing_if = "Vec::is_empty")]
+    digests: Vec<String>,
+    #[serde(rename = "_sd_alg", skip_serializing_if = "Option::is_none")]
+    digest_algorithm: Option<&'static str>,
+    actor: &'a Actor,
+    cause: &'a Cause,
+    data: &'a Value,
+    id: EventId,
+    prev: Link,
+    recorded_at: Time,
+    stream: &'a Stream,
+    #[serde(rename = "type")]
+    kind: &'static str,
+    type_version: u32,
+    v: u8,
+    version: u64,
+}
+
+/// The canonical line of a draft. `salt` gives 128 bits per field; the same draft with the same
+/// salts makes the same bytes.
+pub fn encode(draft: &mut Draft<'_>, salt: impl Fn(&str) -> [u8; 16]) -> Result<Encoded, Unwritable> {
+    let mut disclosures = Vec::new();
+    let mut still_sealed = false;
+    let mut withhold = |field: &'static str, personal: &mut Personal| match personal {
+        Personal::Absent => {}
+        Personal::Known { subject, value } => {
+            disclosures.push(Disclosure::new(*subject, field, value, salt(field)));
+        }
+        Personal::Sealed(_) => still_sealed = true,
+    };
+    withhold(OF_THE_ACTOR[0], &mut draft.ip_address);
+    withhold(OF_THE_ACTOR[1], &mut draft.user_agent);
+    draft.event.personal(&mut withhold);
+    if still_sealed {
+        return Err(Unwritable::StillSealed);
+    }
+    let mut digests: Vec<String> = disclosures.iter().map(Disclosure::digest).collect();
+    digests.sort_unstable();
+
+    let (kind, type_version) = kind(&draft.event);
+    let data = data(&draft.event)?;
+    if !is_exact(&data) {
+        return Err(Unwritable::Inexact);
+    }
+    let line = serde_json_canonicalizer::to_vec(&Line {
+        digest_algorithm: (!digests.is_empty()).then_some(DIGEST_ALGORITHM),
+        digests,
+        actor: draft.actor,
+        cause: draft.cause,
+        data: &data,
+        id: draft.id,
+        prev: draft.prev,
+        recorded_at: draft.at,
+        stream: draft.stream,
+        kind,
+        type_version,
+        v: LINE_VERSION,
+        version: draft.version,
+    })?;
+    if line.len() > LONGEST_LINE {
+        return Err(Unwritable::TooLong(line.len()));
+    }
+    Ok(Encoded { kind, line, disclosures })
+}
+
+fn is_exact(value: &Value) -> bool {
+    match value {
+        Value::Number(number) => {
+            number.as_i64().is_some_and(|number| number.unsigned_abs() <= LARGEST_INTEGER)
+        }
+        Value::Array(items) => items.iter().all(is_exact),
+        Value::Object(members) => members.values().all(is_exact),
+        Value::Null | Value::Bool(_) | Value::String(_) => true,
+    }
+}
+
+/// Whether these bytes are the canonical form of what they say.
+pub fn is_canonical(line: &[u8]) -> bool {
+    serde_json::from_slice::<Value>(line)
+        .ok()
+        .filter(is_exact)
+        .and_then(|value| serde_json_canonicalizer::to_vec(&value).ok())
+        .is_some_and(|canonical| canonical == line)
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("not a line this program can read: {0}")]
+pub struct Malformed(#[from] serde_json::Error);
+
+impl Malformed {
+    fn because(what: impl fmt::Display) -> Self {
+        Self(de::Error::custom(what))
+    }
+}
+
+/// Where a line says it belongs.
+#[derive(Debug, Deserialize)]
+pub struct Head {
+    pub stream: Stream,
+    pub version: u64,
+    pub id: EventId,
+    #[serde(rename = "type")]
+    pub kind: String,
+    pub recorded_at: Time,
+    pub prev: Link,
+    /// Salted digests of the personal values, sorted.
+    #[serde(default, rename = "_sd")]
+    pub digests: Vec<String>,
+}
+
+pub fn head(line: &[u8]) -> Result<Head, Malformed> {
+    Ok(serde_json::from_slice(line)?)
+}
+
+#[derive(Deserialize)]
+struct StoredLine<'a> {
+    actor: Actor,
+    cause: Cause,
+    #[serde(borrow)]
+    data: &'a RawValue,
+    id: EventId,
+    recorded_at: Time,
+    stream: Stream,
+    #[serde(rename = "type")]
+    kind: &'a str,
+    type_version: u32,
+    v: u8,
+    version: u64,
+}
+
+/// One sealed value as it stands beside a line.
+#[derive(Serialize, Deserialize)]
+pub struct SealedField<'a> {
+    #[serde(borrow)]
+    pub field: std::borrow::Cow<'a, str>,
+    pub subject: SubjectId,
+    #[serde(rename = "box", borrow)]
+    pub sealed_box: std::borrow::Cow<'a, str>,
+}
+
+/// The bytes that stand beside a line: a JSON array of its sealed values.
+pub fn encode_sealed(fields: &[SealedField<'_>]) -> Vec<u8> {
+    if fields.is_empty() {
+        return Vec::new();
+    }
+    serde_json::to_vec(fields).expect("strings are always JSON")
+}
+
+/// Reads a stored event. `sealed` is what [`encode_sealed`] made, empty where there is none.
+pub fn decode(position: Position, line: &[u8], sealed: &[u8]) -> Result<Recorded, Malformed> {
+    let stored: StoredLine<'_> = serde_json::from_slice(line)?;
+    if stored.v != LINE_VERSION {
+        return Err(Malformed::because(format_args!("line version {}", stored.v)));
+    }
+    let mut event = event(stored.kind, stored.type_version, stored.data)?;
+    let mut ip_address = Personal::Absent;
+    let mut user_agent = Personal::Absent;
+    if !sealed.is_empty() {
+        let fields: Vec<SealedField<'_>> = serde_json::from_slice(sealed)?;
+        let mut put_back = |name: &'static str, personal: &mut Personal| {
+            if let Some(found) = fields.iter().find(|sealed| sealed.field == name) {
+                *personal = Personal::Sealed(Sealed {
+                    subject: found.subject,
+                    event: stored.id,
+                    field: name.into(),
+                    sealed_box: found.sealed_box.as_ref().into(),
+                });
+            }
+        };
+        put_back(OF_THE_ACTOR[0], &mut ip_address);
+        put_back(OF_THE_ACTOR[1], &mut user_agent);
+        event.personal(&mut put_back);
+    }
+    Ok(Recorded {
+        position,
+        stream: stored.stream,
+        version: stored.version,
+        id: stored.id,
+        at: stored.recorded_at,
+        actor: stored.actor,
+        cause: stored.cause,
+        ip_address,
+        user_agent,
+        event,
+        link: Link::of_line(line),
+    })
+}
+
+/// The wire name of an event and the newest version of its shape.
+pub fn kind(event: &Event) -> (&'static str, u32) {
+    match event {
+        Event::Platform(event) => event.kind(),
+        Event::Address(event) => event.kind(),
+        Event::Account(event) => event.kind(),
+        Event::Organization(event) => event.kind(),
+    }
+}
+
+fn data(event: &Event) -> Result<Value, serde_json::Error> {
+    let tagged = match event {
+        Event::Platform(event) => serde_json::to_value(event),
+        Event::Address(event) => serde_json::to_value(event),
+        Event::Account(event) => serde_json::to_value(event),
+        Event::Organization(event) => serde_json::to_value(event),
+    }?;
+    match tagged {
+        Value::Object(members) => {
+            members.into_iter().next().map(|(_, data)| data).ok_or_else(|| de::Error::custom("no data"))
+        }
+        _ => Err(de::Error::custom("an event is a struct variant")),
+    }
+}
+
+fn event(kind: &str, version: u32, data: &RawValue) -> Result<Event, Malformed> {
+    let newer = upcast(kind, version, data)?;
+    let tagged = Tagged { kind, data: newer.as_deref().unwrap_or(data) };
+    let event = match kind.split_once('.').map_or("", |(domain, _)| domain) {
+        "platform" => platform::Event::deserialize(tagged).map(Event::Platform),
+        "address" => address::Event::deserialize(tagged).map(Event::Address),
+        "account" | "session" => account::Event::deserialize(tagged).map(Event::Account),
+        "organization" => organization::Event::deserialize(tagged).map(Event::Organization),
+        _ => Err(de::Error::custom(format_args!("unknown type {kind}"))),
+    }?;
+    let newest = self::kind(&event).1;
+    if version == 0 || version > newest {
+        return Err(Malformed::because(format_args!("{kind} version {version} is not known")));
+    }
+    Ok(event)
+}
+
+/// Lifts the data of an older version to the newest; `None` when it is the newest already.
+fn upcast(kind: &str, version: u32, data: &RawValue) -> Result<Option<Box<RawValue>>, Malformed> {
+    match (kind, version) {
+        // version 1 knew no country: the organization has not said where it is
+        ("organization.created", 1) => {
+            let mut data: Value = serde_json::from_str(data.get())?;
+            let members = data.as_object_mut().ok_or_else(|| Malformed::because("no members"))?;
+            members.insert("country".to_owned(), Value::Null);
+            Ok(Some(serde_json::value::to_raw_value(&data)?))
+        }
+        _ => Ok(None),
+    }
+}
+
+/// An enum variant whose name and fields stand in two places of the line.
+struct Tagged<'a> {
+    kind: &'a str,
+    data: &'a RawValue,
+}
+
+impl<'de> Deserializer<'de> for Tagged<'de> {
+    type Error = serde_json::Error;
+
+    fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Self::Error> {
+        Err(de::Error::custom("an event is an enum"))
+    }
+
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        _: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Self::Error> {
+        visitor.visit_enum(self)
+    }
+
+    serde::forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option
+        unit unit_struct newtype_struct seq tuple tuple_struct map struct identifier ignored_any
+    }
+}
+
+impl<'de> EnumAccess<'de> for Tagged<'de> {
+    type Error = serde_json::Error;
+    type Variant = Self;
+
+    fn variant_seed<V: de::DeserializeSeed<'de>>(
+        self,
+        seed: V,
+    ) -> Result<(V::Value, Self), Self::Error> {
+        let name: de::value::StrDeserializer<'_, Self::Error> =
+            de::IntoDeserializer::into_deserializer(self.kind);
+        Ok((seed.deserialize(name)?, self))
+    }
+}
+
+impl<'de> VariantAccess<'de> for Tagged<'de> {
+    type Error = serde_json::Error;
+
+    fn unit_variant(self) -> Result<(), Self::Error> {
+        Err(de::Error::custom("an event is a struct variant"))
+    }
+
+    fn newtype_variant_seed<T: de::DeserializeSeed<'de>>(
+        self,
+        _: T,
+    ) -> Result<T::Value, Self::Error> {
+        Err(de::Error::custom("an event is a struct variant"))
+    }
+
+    fn tuple_variant<V: Visitor<'de>>(self, _: usize, _: V) -> Result<V::Value, Self::Error> {
+        Err(de::Error::custom("an event is a struct variant"))
+    }
+
+    fn struct_variant<V: Visitor<'de>>(
+        self,
+        _: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Self::Error> {
+        serde_json::Deserializer::from_str(self.data.get()).deserialize_map(visitor)
+    }
+}
+
+#[cfg(test)]
+mod golden;

@@ -1,0 +1,221 @@
+//! The append-only log, on whichever store holds it.
+//!
+//! What every store promises, and `tests/event_log.rs` checks on each of them:
+//! 1. a reader that saw position *p* sees the same events at all positions up to *p* for ever;
+//! 2. a stream's versions are 0, 1, 2, … without gaps, in the order of their positions;
+//! 3. after an acknowledged append every read on the same node sees it;
+//! 4. the same stream, expectation and event ids always give the same answer, however late;
+//! 5. *conflict*, *rejected* and *not written* mean that nothing was written;
+//! 6. an append is written whole or not at all.
+
+use std::error::Error as StdError;
+use std::time::Duration;
+
+use events::id::EventId;
+use events::recorded::Position;
+use events::stream::Stream;
+
+pub mod sqlite;
+
+/// Bytes of one append, lines and sealed values together: what every store can hold.
+pub const LARGEST_APPEND: usize = 900 * 1024;
+/// Events of one append.
+pub const MOST_EVENTS: usize = 500;
+/// How long [`EventLog::append`] tries to learn the fate of an append before it gives up.
+const SETTLE_WITHIN: Duration = Duration::from_secs(30);
+
+pub type Cause = Box<dyn StdError + Send + Sync>;
+
+/// Three stores, known today; a trait would put a type parameter on every handler.
+pub enum EventLog {
+    Sqlite(sqlite::Sqlite),
+}
+
+/// What the writer believes the stream's last version to be. There is no "any": only an exact
+/// expectation makes a repeated append harmless for ever.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expected {
+    NoStream,
+    Version(u64),
+}
+
+impl Expected {
+    /// The expectation of a writer that knows the first `count` events of a stream.
+    pub fn after(count: u64) -> Self {
+        count.checked_sub(1).map_or(Self::NoStream, Self::Version)
+    }
+
+    /// The version the first appended event will have.
+    pub fn next(self) -> u64 {
+        match self {
+            Self::NoStream => 0,
+            Self::Version(last) => last + 1,
+        }
+    }
+}
+
+/// One event to append: its finished line, which already names stream, version and `prev`.
+#[derive(Clone, Debug)]
+pub struct NewEvent {
+    pub id: EventId,
+    pub kind: &'static str,
+    pub line: Vec<u8>,
+    /// What stands sealed beside the line; empty where nothing does.
+    pub sealed: Vec<u8>,
+}
+
+impl NewEvent {
+    fn size(&self) -> usize {
+        self.line.len() + self.sealed.len()
+    }
+}
+
+/// One event as the store holds it. The line says the rest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stored {
+    pub position: Position,
+    pub line: Vec<u8>,
+    pub sealed: Vec<u8>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Appended {
+    /// Version of the last event of this append.
+    pub last: u64,
+    pub position: Position,
+    /// The same append was here before; nothing was written now.
+    pub replayed: bool,
+}
+
+/// A piece of the whole log, in the order of positions.
+#[derive(Clone, Debug)]
+pub struct Page {
+    pub events: Vec<Stored>,
+    /// Where the next page begins: pass it as `after`. Never behind the last event here.
+    pub next: Position,
+    /// Nothing more was there when this page was read.
+    pub at_head: bool,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum AppendError {
+    #[error("the stream moved on: its last version is {current:?}")]
+    Conflict { current: Option<u64> },
+    #[error("the append is refused for good")]
+    Rejected(#[source] Rejected),
+    #[error("the log did not take the append; nothing was written")]
+    NotWritten(#[source] Cause),
+    #[error("it is not known whether the append was written")]
+    Unknown(#[source] Cause),
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum Rejected {
+    #[error("an append holds 1 to 500 events, not {0}")]
+    Count(usize),
+    #[error("an append holds at most 900 KiB, not {0} bytes")]
+    Size(usize),
+    #[error("an event with one of these ids is elsewhere in the log")]
+    IdTaken,
+    #[error("the store refuses the append")]
+    Store(#[source] Cause),
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    #[error("the log cannot be read now")]
+    Unavailable(#[source] Cause),
+    #[error("the log is damaged at position {position}")]
+    Corrupt { position: Position, source: Cause },
+}
+
+impl ReadError {
+    pub(crate) fn unavailable(cause: impl Into<Cause>) -> Self {
+        Self::Unavailable(cause.into())
+    }
+}
+
+impl EventLog {
+    /// Appends all events or none. An unknown outcome is settled by repeating the very same
+    /// append; only when that does not succeed within 30 s is the answer `Unknown`.
+    pub async fn append(
+        &self,
+        stream: &Stream,
+        expected: Expected,
+        events: Vec<NewEvent>,
+    ) -> Result<Appended, AppendError> {
+        if events.is_empty() || events.len() > MOST_EVENTS {
+            return Err(AppendError::Rejected(Rejected::Count(events.len())));
+        }
+        let size = events.iter().map(NewEvent::size).sum();
+        if size > LARGEST_APPEND {
+            return Err(AppendError::Rejected(Rejected::Size(size)));
+        }
+        let started = tokio::time::Instant::now();
+        let mut pause = Duration::from_millis(20);
+        loop {
+            let outcome = self.append_once(stream, expected, &events).await;
+            match outcome {
+                Err(AppendError::Unknown(cause)) if started.elapsed() < SETTLE_WITHIN => {
+                    tracing::warn!(%stream, cause = %cause, "the outcome of an append is unknown; repeating it");
+                    tokio::time::sleep(pause).await;
+                    pause = (pause * 2).min(Duration::from_secs(2));
+                }
+                outcome => return outcome,
+            }
+        }
+    }
+
+    async fn append_once(
+        &self,
+        stream: &Stream,
+        expected: Expected,
+        events: &[NewEvent],
+    ) -> Result<Appended, AppendError> {
+        match self {
+            Self::Sqlite(log) => log.append(stream, expected, events.to_vec()).await,
+        }
+    }
+
+    /// At most `limit` events of one stream, beginning with version `from`.
+    pub async fn read_stream(
+        &self,
+        stream: &Stream,
+        from: u64,
+        limit: usize,
+    ) -> Result<Vec<Stored>, ReadError> {
+        match self {
+            Self::Sqlite(log) => log.read_stream(stream, from, limit).await,
+        }
+    }
+
+    /// At most `limit` events of the whole log, strictly after a position; position 0 is before
+    /// the first event.
+    pub async fn read_all(&self, after: Position, limit: usize) -> Result<Page, ReadError> {
+        match self {
+            Self::Sqlite(log) => log.read_all(after, limit).await,
+        }
+    }
+
+    /// Position of the last event; 0 for an empty log.
+    pub async fn head(&self) -> Result<Position, ReadError> {
+        match self {
+            Self::Sqlite(log) => log.head().await,
+        }
+    }
+
+    /// Version of a stream's last event.
+    pub async fn last_version(&self, stream: &Stream) -> Result<Option<u64>, ReadError> {
+        match self {
+            Self::Sqlite(log) => log.last_version(stream).await,
+        }
+    }
+
+    /// Returns when there may be events after `after`, at the latest after `up_to`. May return
+    /// early: a hint, never a source of truth.
+    pub async fn wait(&self, after: Position, up_to: Duration) {
+        match self {
+            Self::Sqlite(log) => log.wait(after, up_to).await,
+        }
+    }
+}
