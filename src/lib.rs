@@ -1,0 +1,5 @@
+//! The server and the command line.
+
+pub mod event_log;
+mod fail_point;
+mod sqlite_file;

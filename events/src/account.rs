@@ -125,8 +125,17 @@ impl State for Account {
 #[derive(Clone, Debug)]
 pub enum Command {
     /// Registers and signs in at once.
-    Register { person: Person, session: SessionId, secret_hash: Link, expires_at: Time },
-    StartSession { session: SessionId, secret_hash: Link, expires_at: Time },
+    Register {
+        person: Person,
+        session: SessionId,
+        secret_hash: Link,
+        expires_at: Time,
+    },
+    StartSession {
+        session: SessionId,
+        secret_hash: Link,
+        expires_at: Time,
+    },
     /// Makes sure that an account named by a dead claim can never exist.
     Abandon,
 }

@@ -174,9 +174,14 @@ mod tests {
 
     #[test]
     fn what_is_no_id_is_refused() {
-        for text in ["", "usr_", "usr_01h2xcejqtf2nbrexx3vqjhp4", "org_01h2xcejqtf2nbrexx3vqjhp41",
-            "usr_81h2xcejqtf2nbrexx3vqjhp41", "usr_01h2xcejqtf2nbrexx3vqjhpi1"]
-        {
+        for text in [
+            "",
+            "usr_",
+            "usr_01h2xcejqtf2nbrexx3vqjhp4",
+            "org_01h2xcejqtf2nbrexx3vqjhp41",
+            "usr_81h2xcejqtf2nbrexx3vqjhp41",
+            "usr_01h2xcejqtf2nbrexx3vqjhpi1",
+        ] {
             assert_eq!(text.parse::<AccountId>(), Err(InvalidId), "{text}");
         }
     }

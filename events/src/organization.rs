@@ -304,8 +304,7 @@ fn update(
 }
 
 /// Slugs no organization may take: they are, or may become, addresses of the product itself.
-const RESERVED: [&str; 8] =
-    ["new", "api", "admin", "docs", "login", "setup", "account", "verify"];
+const RESERVED: [&str; 8] = ["new", "api", "admin", "docs", "login", "setup", "account", "verify"];
 
 /// Why a slug cannot be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

@@ -27,9 +27,9 @@ impl Role {
     pub fn may(self, permission: Permission) -> bool {
         match permission {
             Permission::ReadOrganization => true,
-            Permission::UpdateOrganization
-            | Permission::ReadAuditLog
-            | Permission::ViewBilling => matches!(self, Self::Owner | Self::Admin),
+            Permission::UpdateOrganization | Permission::ReadAuditLog | Permission::ViewBilling => {
+                matches!(self, Self::Owner | Self::Admin)
+            }
         }
     }
 }

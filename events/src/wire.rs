@@ -111,7 +111,10 @@ struct Line<'a> {
 
 /// The canonical line of a draft. `salt` gives 128 bits per field; the same draft with the same
 /// salts makes the same bytes.
-pub fn encode(draft: &mut Draft<'_>, salt: impl Fn(&str) -> [u8; 16]) -> Result<Encoded, Unwritable> {
+pub fn encode(
+    draft: &mut Draft<'_>,
+    salt: impl Fn(&str) -> [u8; 16],
+) -> Result<Encoded, Unwritable> {
     let mut disclosures = Vec::new();
     let mut still_sealed = false;
     let mut withhold = |field: &'static str, personal: &mut Personal| match personal {
@@ -297,9 +300,11 @@ fn data(event: &Event) -> Result<Value, serde_json::Error> {
         Event::Organization(event) => serde_json::to_value(event),
     }?;
     match tagged {
-        Value::Object(members) => {
-            members.into_iter().next().map(|(_, data)| data).ok_or_else(|| de::Error::custom("no data"))
-        }
+        Value::Object(members) => members
+            .into_iter()
+            .next()
+            .map(|(_, data)| data)
+            .ok_or_else(|| de::Error::custom("no data")),
         _ => Err(de::Error::custom("an event is a struct variant")),
     }
 }

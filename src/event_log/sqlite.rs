@@ -1,0 +1,161 @@
+//! The log in one SQLite file. One thread owns the only writing connection and commits whatever
+//! has queued up meanwhile as one transaction; only that thread ever decides what was written.
+
+use std::fs::File;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use events::recorded::Position;
+use events::stream::Stream;
+use quick_cache::sync::Cache;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::{AppendError, Appended, Expected, NewEvent, Page, ReadError, Stored};
+use crate::sqlite_file::{self, Durability, Readers};
+use sequencer::{Request, Sequencer};
+
+mod sequencer;
+
+const MIGRATIONS: [&str; 1] = [include_str!("../../migrations/sqlite/0001_event_log.sql")];
+/// Appends that may wait for the sequencer before new ones are turned away.
+const QUEUE: usize = 4096;
+/// Streams whose last version is remembered; any other is read from the file.
+const REMEMBERED_STREAMS: usize = 100_000;
+
+pub struct Sqlite {
+    requests: mpsc::Sender<Request>,
+    readers: Arc<Readers>,
+    shared: Arc<Shared>,
+    /// Held for as long as the log is open: no second process appends to the file.
+    _lock: File,
+}
+
+/// What the sequencer tells everybody else, before it answers an append.
+struct Shared {
+    head: watch::Sender<Position>,
+    last_versions: Cache<Stream, u64>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    #[error("cannot lock `{0}`")]
+    Lock(String, #[source] std::io::Error),
+    #[error("another process has the log `{0}` open; stop it or choose another data folder")]
+    InUse(String),
+    #[error(transparent)]
+    File(#[from] sqlite_file::Error),
+}
+
+impl Sqlite {
+    /// Opens the file, making it when there is none, and keeps every other process from it.
+    pub fn open(path: &Path) -> Result<Self, OpenError> {
+        let name = path.display().to_string();
+        let lock_error = |error| OpenError::Lock(name.clone(), error);
+        let lock = File::create(path.with_extension("db.lock")).map_err(lock_error)?;
+        lock.try_lock().map_err(|error| match error {
+            std::fs::TryLockError::WouldBlock => OpenError::InUse(name.clone()),
+            std::fs::TryLockError::Error(error) => OpenError::Lock(name.clone(), error),
+        })?;
+        let connection = sqlite_file::open_writer(path, Durability::Full, &MIGRATIONS)?;
+        let head = sequencer::head(&connection).map_err(sqlite_file::Error::from)?;
+        let shared = Arc::new(Shared {
+            head: watch::Sender::new(head),
+            last_versions: Cache::new(REMEMBERED_STREAMS),
+        });
+        let (requests, queue) = mpsc::channel(QUEUE);
+        let sequencer = Sequencer::new(connection, queue, Arc::clone(&shared));
+        std::thread::Builder::new()
+            .name("event log".to_owned())
+            .spawn(move || sequencer.run())
+            .map_err(lock_error)?;
+        Ok(Self { requests, readers: Arc::new(Readers::new(path)), shared, _lock: lock })
+    }
+
+    pub(super) async fn append(
+        &self,
+        stream: &Stream,
+        expected: Expected,
+        events: Vec<NewEvent>,
+    ) -> Result<Appended, AppendError> {
+        let (answer, answered) = oneshot::channel();
+        let request = Request { stream: *stream, expected, events, answer };
+        self.requests.try_send(request).map_err(|full| AppendError::NotWritten(Box::new(full)))?;
+        answered.await.unwrap_or_else(|ended| Err(AppendError::Unknown(Box::new(ended))))
+    }
+
+    pub(super) async fn read_stream(
+        &self,
+        stream: &Stream,
+        from: u64,
+        limit: usize,
+    ) -> Result<Vec<Stored>, ReadError> {
+        let stream = stream.to_string();
+        self.read_rows(
+            "SELECT position, line, sealed FROM event WHERE stream = ?1 AND version >= ?2 \
+             ORDER BY version LIMIT ?3",
+            move |statement| statement.query_map((stream, from, limit), stored)?.collect(),
+        )
+        .await
+    }
+
+    pub(super) async fn read_all(&self, after: Position, limit: usize) -> Result<Page, ReadError> {
+        let events: Vec<Stored> = self
+            .read_rows(
+                "SELECT position, line, sealed FROM event WHERE position > ?1 \
+                 ORDER BY position LIMIT ?2",
+                move |statement| statement.query_map((after.0, limit), stored)?.collect(),
+            )
+            .await?;
+        for (expected, event) in (after.0 + 1..).zip(&events) {
+            if event.position.0 != expected {
+                let source = format!("position {expected} is missing").into();
+                return Err(ReadError::Corrupt { position: Position(expected), source });
+            }
+        }
+        let next = events.last().map_or(after, |last| last.position);
+        Ok(Page { at_head: events.len() < limit, next, events })
+    }
+
+    async fn read_rows(
+        &self,
+        sql: &'static str,
+        rows: impl FnOnce(&mut rusqlite::Statement<'_>) -> Result<Vec<Stored>, rusqlite::Error>
+        + Send
+        + 'static,
+    ) -> Result<Vec<Stored>, ReadError> {
+        let readers = Arc::clone(&self.readers);
+        tokio::task::spawn_blocking(move || {
+            readers.read(|connection| rows(&mut *connection.prepare_cached(sql)?))
+        })
+        .await
+        .map_err(ReadError::unavailable)?
+        .map_err(ReadError::unavailable)
+    }
+
+    #[expect(clippy::unused_async, reason = "the other stores ask a server")]
+    pub(super) async fn head(&self) -> Result<Position, ReadError> {
+        Ok(*self.shared.head.borrow())
+    }
+
+    /// No other process appends, so what the sequencer last wrote is what there is.
+    #[expect(clippy::unused_async, reason = "the other stores ask a server")]
+    pub(super) async fn last_version(&self, stream: &Stream) -> Result<Option<u64>, ReadError> {
+        if let Some(version) = self.shared.last_versions.get(stream) {
+            return Ok(Some(version));
+        }
+        self.readers
+            .read(|connection| sequencer::last_version(connection, &stream.to_string()))
+            .map_err(ReadError::unavailable)
+    }
+
+    pub(super) async fn wait(&self, after: Position, up_to: Duration) {
+        let mut head = self.shared.head.subscribe();
+        // an error means the sequencer has ended, a time-out that nothing came: read again either way
+        let _ = tokio::time::timeout(up_to, head.wait_for(|head| *head > after)).await;
+    }
+}
+
+fn stored(row: &rusqlite::Row<'_>) -> Result<Stored, rusqlite::Error> {
+    Ok(Stored { position: Position(row.get(0)?), line: row.get(1)?, sealed: row.get(2)? })
+}
