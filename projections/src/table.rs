@@ -59,6 +59,7 @@ pub(crate) fn rows_after<M: ReadModel>(
             ip_address: Personal::Absent,
             user_agent: Personal::Absent,
             event: events::Event::Organization(event),
+            prev: Link::FIRST,
             link: Link::FIRST,
         })
         .collect();
