@@ -1,9 +1,42 @@
 //! The server and the command line.
 
+mod access;
 mod address;
+mod clock;
 pub mod event_log;
+mod execute;
 mod fail_point;
+mod fold;
+mod identity;
 mod keyring;
 mod operational;
+mod password;
+mod projector;
+mod query;
 mod read_store;
+mod session_token;
 mod sqlite_file;
+
+use std::sync::Arc;
+
+use events::account::Account;
+use events::id::AccountId;
+use events::organization::Organization;
+use quick_cache::sync::Cache;
+
+/// Everything a request needs, put together once at the start.
+pub struct App {
+    log: Arc<event_log::EventLog>,
+    read_store: Arc<read_store::ReadStore>,
+    keyring: keyring::Keyring,
+    operational: operational::Operational,
+    clock: clock::Clock,
+    passwords: password::Passwords,
+    proven: identity::ProvenPairs,
+    running: execute::Running,
+    accounts: fold::Folds<Account>,
+    addresses: fold::Folds<events::address::Address>,
+    organizations: fold::Folds<Organization>,
+    /// Accounts known to have their personal organization.
+    complete_accounts: Cache<AccountId, ()>,
+}
