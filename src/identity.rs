@@ -145,3 +145,8 @@ async fn existing(app: &App, account: AccountId) -> Result<Option<Identity>, Err
     let person = entry.read().state.person().cloned();
     Ok(person.map(|person| Identity { account, person, session: None }))
 }
+
+/// Who an account is; `None` when there is no such account.
+pub(crate) async fn person(app: &App, account: AccountId) -> Result<Option<Person>, Error> {
+    Ok(existing(app, account).await?.map(|identity| identity.person))
+}

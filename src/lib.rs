@@ -7,13 +7,16 @@ pub mod event_log;
 mod execute;
 mod fail_point;
 mod fold;
+mod http;
 mod identity;
 mod keyring;
 mod operational;
 mod password;
 mod projector;
 mod query;
+mod reactions;
 mod read_store;
+mod readiness;
 mod session_token;
 mod sqlite_file;
 
@@ -37,6 +40,7 @@ pub struct App {
     accounts: fold::Folds<Account>,
     addresses: fold::Folds<events::address::Address>,
     organizations: fold::Folds<Organization>,
+    projector: tokio::sync::watch::Receiver<projector::Standing>,
     /// Accounts known to have their personal organization.
     complete_accounts: Cache<AccountId, ()>,
 }

@@ -10,6 +10,7 @@ use crate::{keyring, read_store};
 pub(crate) mod audit_trail;
 pub(crate) mod membership_list;
 pub(crate) mod organization_overview;
+pub(crate) mod page_token;
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
