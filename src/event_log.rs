@@ -15,6 +15,7 @@ use events::id::EventId;
 use events::recorded::Position;
 use events::stream::Stream;
 
+pub mod postgres;
 pub mod sqlite;
 
 /// Bytes of one append, lines and sealed values together: what every store can hold.
@@ -29,6 +30,7 @@ pub type Cause = Box<dyn StdError + Send + Sync>;
 /// Three stores, known today; a trait would put a type parameter on every handler.
 pub enum EventLog {
     Sqlite(sqlite::Sqlite),
+    Postgres(postgres::Postgres),
 }
 
 /// What the writer believes the stream's last version to be. There is no "any": only an exact
@@ -174,6 +176,7 @@ impl EventLog {
     ) -> Result<Appended, AppendError> {
         match self {
             Self::Sqlite(log) => log.append(stream, expected, events.to_vec()).await,
+            Self::Postgres(log) => log.append(stream, expected, events.to_vec()).await,
         }
     }
 
@@ -186,6 +189,7 @@ impl EventLog {
     ) -> Result<Vec<Stored>, ReadError> {
         match self {
             Self::Sqlite(log) => log.read_stream(stream, from, limit).await,
+            Self::Postgres(log) => log.read_stream(stream, from, limit).await,
         }
     }
 
@@ -194,6 +198,7 @@ impl EventLog {
     pub async fn read_all(&self, after: Position, limit: usize) -> Result<Page, ReadError> {
         match self {
             Self::Sqlite(log) => log.read_all(after, limit).await,
+            Self::Postgres(log) => log.read_all(after, limit).await,
         }
     }
 
@@ -201,6 +206,7 @@ impl EventLog {
     pub async fn head(&self) -> Result<Position, ReadError> {
         match self {
             Self::Sqlite(log) => log.head().await,
+            Self::Postgres(log) => log.head().await,
         }
     }
 
@@ -208,6 +214,7 @@ impl EventLog {
     pub async fn last_version(&self, stream: &Stream) -> Result<Option<u64>, ReadError> {
         match self {
             Self::Sqlite(log) => log.last_version(stream).await,
+            Self::Postgres(log) => log.last_version(stream).await,
         }
     }
 
@@ -216,6 +223,7 @@ impl EventLog {
     pub async fn wait(&self, after: Position, up_to: Duration) {
         match self {
             Self::Sqlite(log) => log.wait(after, up_to).await,
+            Self::Postgres(log) => log.wait(after, up_to).await,
         }
     }
 }
