@@ -22,6 +22,7 @@ use crate::postgres::Database;
 
 mod guards;
 mod postgres_faults;
+mod postgres_nodes;
 mod skip;
 
 const SOON: Duration = Duration::from_secs(20);

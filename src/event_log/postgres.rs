@@ -278,7 +278,8 @@ async fn migrate(connection: &mut sqlx::PgConnection) -> Result<(), MigrateError
         .execute(&mut *transaction)
         .await?;
     sqlx::query("SET LOCAL client_min_messages = warning").execute(&mut *transaction).await?;
-    migrator.run(&mut *transaction).await?;
+    // `run` would make this future impossible to send to another thread
+    migrator.run_direct(None, &mut *transaction, false).await?;
     Ok(transaction.commit().await?)
 }
 
