@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use axum::ServiceExt as _;
+use axum::ServiceExt;
 use axum::extract::Request;
 use events::chain::Link;
 use events::id::CommandId;
@@ -157,10 +157,9 @@ impl Stores {
                 Operational::sqlite(&config.data.join("state.db"))?,
                 ReadStore::sqlite(&config.data.join("read.db"), log_id).await?,
             ),
-            Some(pool) => (
-                Operational::postgres(pool.clone()),
-                ReadStore::postgres(pool, log_id).await?,
-            ),
+            Some(pool) => {
+                (Operational::postgres(pool.clone()), ReadStore::postgres(pool, log_id).await?)
+            }
         };
         Ok(Self { log, read_store: Arc::new(read_store), keyring, operational })
     }
@@ -184,11 +183,6 @@ async fn open_log(config: &Config, pool: Option<&sqlx::PgPool>) -> anyhow::Resul
             let Database::Postgres(url) = &config.database else { unreachable!("there is a pool") };
             Ok(EventLog::postgres(url.expose_secret()).await?)
         }
-        #[cfg(feature = "eventstore")]
-        (EventLogPlace::EventStoreDb(url), _) => {
-            Ok(EventLog::event_store_db(url.expose_secret()).await?)
-        }
-        #[cfg(not(feature = "eventstore"))]
         (EventLogPlace::EventStoreDb(_), _) => unreachable!("refused by the configuration"),
     }
 }
@@ -219,8 +213,7 @@ async fn initialize(log: &EventLog, public_url: &str) -> anyhow::Result<Uuid> {
             prev: Link::FIRST,
         };
         let encoded = events::wire::encode(&mut draft, |_| [0; 16])?;
-        let first =
-            NewEvent { id, kind: encoded.kind, line: encoded.line, sealed: Vec::new() };
+        let first = NewEvent { id, kind: encoded.kind, line: encoded.line, sealed: Vec::new() };
         match log.append(&Stream::Platform, Expected::NoStream, vec![first]).await {
             Ok(_) | Err(AppendError::Conflict { .. }) => {}
             Err(error) => return Err(error).context("cannot begin the event log"),
