@@ -22,7 +22,7 @@ const AFTER_A_FAILURE: Duration = Duration::from_millis(250);
 
 /// How the projector of this node stands.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Standing {
+pub(crate) enum Standing {
     #[default]
     Starting,
     /// This node advances the read models.
