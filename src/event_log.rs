@@ -15,6 +15,8 @@ use events::id::EventId;
 use events::recorded::Position;
 use events::stream::Stream;
 
+#[cfg(feature = "eventstore")]
+pub mod eventstoredb;
 pub mod sqlite;
 
 /// Bytes of one append, lines and sealed values together: what every store can hold.
@@ -29,6 +31,8 @@ pub type Cause = Box<dyn StdError + Send + Sync>;
 /// Three stores, known today; a trait would put a type parameter on every handler.
 pub enum EventLog {
     Sqlite(sqlite::Sqlite),
+    #[cfg(feature = "eventstore")]
+    EventStoreDb(eventstoredb::EventStoreDb),
 }
 
 /// What the writer believes the stream's last version to be. There is no "any": only an exact
@@ -153,16 +157,23 @@ impl EventLog {
         }
         let started = tokio::time::Instant::now();
         let mut pause = Duration::from_millis(20);
+        let mut is_unsettled = false;
         loop {
             let outcome = self.append_once(stream, expected, &events).await;
-            match outcome {
-                Err(AppendError::Unknown(cause)) if started.elapsed() < SETTLE_WITHIN => {
-                    tracing::warn!(%stream, cause = %cause, "the outcome of an append is unknown; repeating it");
-                    tokio::time::sleep(pause).await;
-                    pause = (pause * 2).min(Duration::from_secs(2));
-                }
+            let cause = match outcome {
+                Err(AppendError::Unknown(cause)) => cause,
+                // says that this attempt wrote nothing, not what became of the one before
+                Err(AppendError::NotWritten(cause)) if is_unsettled => cause,
+                Err(AppendError::Rejected(Rejected::Store(cause))) if is_unsettled => cause,
                 outcome => return outcome,
+            };
+            if started.elapsed() >= SETTLE_WITHIN {
+                return Err(AppendError::Unknown(cause));
             }
+            is_unsettled = true;
+            tracing::warn!(%stream, %cause, "the outcome of an append is unknown; repeating it");
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(Duration::from_secs(2));
         }
     }
 
@@ -174,6 +185,8 @@ impl EventLog {
     ) -> Result<Appended, AppendError> {
         match self {
             Self::Sqlite(log) => log.append(stream, expected, events.to_vec()).await,
+            #[cfg(feature = "eventstore")]
+            Self::EventStoreDb(log) => log.append(stream, expected, events.to_vec()).await,
         }
     }
 
@@ -186,6 +199,8 @@ impl EventLog {
     ) -> Result<Vec<Stored>, ReadError> {
         match self {
             Self::Sqlite(log) => log.read_stream(stream, from, limit).await,
+            #[cfg(feature = "eventstore")]
+            Self::EventStoreDb(log) => log.read_stream(stream, from, limit).await,
         }
     }
 
@@ -194,6 +209,8 @@ impl EventLog {
     pub async fn read_all(&self, after: Position, limit: usize) -> Result<Page, ReadError> {
         match self {
             Self::Sqlite(log) => log.read_all(after, limit).await,
+            #[cfg(feature = "eventstore")]
+            Self::EventStoreDb(log) => log.read_all(after, limit).await,
         }
     }
 
@@ -201,6 +218,8 @@ impl EventLog {
     pub async fn head(&self) -> Result<Position, ReadError> {
         match self {
             Self::Sqlite(log) => log.head().await,
+            #[cfg(feature = "eventstore")]
+            Self::EventStoreDb(log) => log.head().await,
         }
     }
 
@@ -208,6 +227,8 @@ impl EventLog {
     pub async fn last_version(&self, stream: &Stream) -> Result<Option<u64>, ReadError> {
         match self {
             Self::Sqlite(log) => log.last_version(stream).await,
+            #[cfg(feature = "eventstore")]
+            Self::EventStoreDb(log) => log.last_version(stream).await,
         }
     }
 
@@ -216,6 +237,8 @@ impl EventLog {
     pub async fn wait(&self, after: Position, up_to: Duration) {
         match self {
             Self::Sqlite(log) => log.wait(after, up_to).await,
+            #[cfg(feature = "eventstore")]
+            Self::EventStoreDb(log) => log.wait(after, up_to).await,
         }
     }
 }
