@@ -17,6 +17,7 @@ use events::stream::Stream;
 
 #[cfg(feature = "eventstore")]
 pub mod eventstoredb;
+pub mod postgres;
 pub mod sqlite;
 
 /// Bytes of one append, lines and sealed values together: what every store can hold.
@@ -33,6 +34,7 @@ pub enum EventLog {
     Sqlite(sqlite::Sqlite),
     #[cfg(feature = "eventstore")]
     EventStoreDb(eventstoredb::EventStoreDb),
+    Postgres(postgres::Postgres),
 }
 
 /// What the writer believes the stream's last version to be. There is no "any": only an exact
@@ -187,6 +189,7 @@ impl EventLog {
             Self::Sqlite(log) => log.append(stream, expected, events.to_vec()).await,
             #[cfg(feature = "eventstore")]
             Self::EventStoreDb(log) => log.append(stream, expected, events.to_vec()).await,
+            Self::Postgres(log) => log.append(stream, expected, events.to_vec()).await,
         }
     }
 
@@ -201,6 +204,7 @@ impl EventLog {
             Self::Sqlite(log) => log.read_stream(stream, from, limit).await,
             #[cfg(feature = "eventstore")]
             Self::EventStoreDb(log) => log.read_stream(stream, from, limit).await,
+            Self::Postgres(log) => log.read_stream(stream, from, limit).await,
         }
     }
 
@@ -211,6 +215,7 @@ impl EventLog {
             Self::Sqlite(log) => log.read_all(after, limit).await,
             #[cfg(feature = "eventstore")]
             Self::EventStoreDb(log) => log.read_all(after, limit).await,
+            Self::Postgres(log) => log.read_all(after, limit).await,
         }
     }
 
@@ -220,6 +225,7 @@ impl EventLog {
             Self::Sqlite(log) => log.head().await,
             #[cfg(feature = "eventstore")]
             Self::EventStoreDb(log) => log.head().await,
+            Self::Postgres(log) => log.head().await,
         }
     }
 
@@ -229,6 +235,7 @@ impl EventLog {
             Self::Sqlite(log) => log.last_version(stream).await,
             #[cfg(feature = "eventstore")]
             Self::EventStoreDb(log) => log.last_version(stream).await,
+            Self::Postgres(log) => log.last_version(stream).await,
         }
     }
 
@@ -239,6 +246,7 @@ impl EventLog {
             Self::Sqlite(log) => log.wait(after, up_to).await,
             #[cfg(feature = "eventstore")]
             Self::EventStoreDb(log) => log.wait(after, up_to).await,
+            Self::Postgres(log) => log.wait(after, up_to).await,
         }
     }
 }

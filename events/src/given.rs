@@ -68,6 +68,7 @@ pub(crate) fn recorded(stream: Stream, version: u64, event: Event) -> Recorded {
         ip_address: Personal::Absent,
         user_agent: Personal::Absent,
         event,
+        prev: Link::FIRST,
         link: Link::FIRST,
     }
 }

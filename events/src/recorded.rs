@@ -38,6 +38,8 @@ pub struct Recorded {
     pub ip_address: Personal,
     pub user_agent: Personal,
     pub event: Event,
+    /// BLAKE3 of the line before this one on the stream.
+    pub prev: Link,
     /// BLAKE3 of this event's own line.
     pub link: Link,
 }

@@ -28,11 +28,11 @@ pub const LONGEST_LINE: usize = 64 * 1024;
 /// The largest integer every JSON reader keeps exactly (RFC 8785, I-JSON).
 const LARGEST_INTEGER: u64 = (1 << 53) - 1;
 
-pub(crate) fn base64url(bytes: &[u8]) -> String {
+pub fn base64url(bytes: &[u8]) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
-pub(crate) fn from_base64url(text: &str) -> Option<Vec<u8>> {
+pub fn from_base64url(text: &str) -> Option<Vec<u8>> {
     URL_SAFE_NO_PAD.decode(text).ok()
 }
 
@@ -215,6 +215,7 @@ struct StoredLine<'a> {
     #[serde(borrow)]
     data: &'a RawValue,
     id: EventId,
+    prev: Link,
     recorded_at: Time,
     stream: Stream,
     #[serde(rename = "type")]
@@ -278,6 +279,7 @@ pub fn decode(position: Position, line: &[u8], sealed: &[u8]) -> Result<Recorded
         ip_address,
         user_agent,
         event,
+        prev: stored.prev,
         link: Link::of_line(line),
     })
 }

@@ -1,1 +1,118 @@
+//! How facts become rows. Pure: the server owns the database.
 
+use std::collections::HashMap;
+use std::fmt;
+
+use events::recorded::Recorded;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+pub mod audit_trail;
+pub mod membership_list;
+pub mod organization_overview;
+mod pending;
+#[cfg(test)]
+mod table;
+
+pub use pending::Pending;
+
+/// Every read model there is.
+pub const ALL: [&dyn Model; 3] = [
+    &Of::<audit_trail::AuditTrail>::new(),
+    &Of::<membership_list::MembershipList>::new(),
+    &Of::<organization_overview::OrganizationOverview>::new(),
+];
+
+/// One list somebody reads. Rows belong to a scope and are read in the order of their sort key.
+pub trait ReadModel: Send + Sync + 'static {
+    /// Names the rows and the checkpoint; never reuse one for another shape.
+    const NAME: &'static str;
+    /// Raise it to rebuild from the first event.
+    const VERSION: u32;
+    type Row: Serialize + DeserializeOwned + Send + 'static;
+
+    /// What this fact does to the rows; empty when it does nothing here.
+    fn project(recorded: &Recorded) -> Vec<(Key, Change<Self::Row>)>;
+
+    /// Where the row stands among those of its scope, in ascending order of these characters. It
+    /// must not change while the row lives, or a reader who pages would miss the row.
+    fn sort(row: &Self::Row) -> String;
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Key {
+    pub scope: String,
+    pub id: String,
+}
+
+impl Key {
+    pub fn new(scope: impl fmt::Display, id: impl fmt::Display) -> Self {
+        Self { scope: scope.to_string(), id: id.to_string() }
+    }
+}
+
+pub enum Change<Row> {
+    Put(Row),
+    Edit(Box<dyn FnOnce(&mut Row) + Send>),
+    Remove,
+}
+
+/// A row as it is stored: `body` is the row as JSON, `None` where the row is gone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Written {
+    pub key: Key,
+    pub sort: String,
+    pub body: Option<String>,
+}
+
+/// A fact that does not fit the rows. A bug: the model stops, it does not skip.
+#[derive(Debug, thiserror::Error)]
+pub enum Impossible {
+    #[error("an event edits a row of `{model}` that is not there")]
+    NoRow { model: &'static str },
+    #[error("a row of `{model}` cannot be read")]
+    Unreadable { model: &'static str, source: serde_json::Error },
+}
+
+/// A read model whose row type is forgotten, so that all of them can advance together.
+pub trait Model: Send + Sync {
+    fn name(&self) -> &'static str;
+    fn version(&self) -> u32;
+    /// What a run of events, in order, does to this model's rows.
+    fn project(&self, recorded: &[Recorded]) -> Box<dyn Touched>;
+}
+
+/// The rows a run of events touches.
+pub trait Touched: Send {
+    /// Rows that must be loaded, because an event edits what was there before.
+    fn wanted(&self) -> Vec<Key>;
+    /// The rows to write, given the wanted ones that exist.
+    fn apply(self: Box<Self>, stored: HashMap<Key, String>) -> Result<Vec<Written>, Impossible>;
+}
+
+struct Of<M>(std::marker::PhantomData<fn() -> M>);
+
+impl<M> Of<M> {
+    const fn new() -> Self {
+        Self(std::marker::PhantomData)
+    }
+}
+
+impl<M: ReadModel> Model for Of<M> {
+    fn name(&self) -> &'static str {
+        M::NAME
+    }
+
+    fn version(&self) -> u32 {
+        M::VERSION
+    }
+
+    fn project(&self, recorded: &[Recorded]) -> Box<dyn Touched> {
+        Box::new(Pending::<M>::of(recorded))
+    }
+}
+
+/// Characters that sort a larger number first.
+fn descending(number: u64) -> String {
+    format!("{:016x}", u64::MAX - number)
+}

@@ -1,0 +1,19 @@
+-- Keys, each wrapped by the master key, which is not in here.
+CREATE SCHEMA IF NOT EXISTS keyring;
+
+CREATE TABLE keyring.named_key (
+    name    text PRIMARY KEY,
+    wrapped bytea NOT NULL
+);
+
+-- One data key for each person or organization; NULL once it was destroyed on purpose.
+CREATE TABLE keyring.subject_key (
+    subject uuid PRIMARY KEY,
+    wrapped bytea
+);
+
+-- Which subject stands for an e-mail address; the row goes when the person is erased.
+CREATE TABLE keyring.address (
+    mac     bytea PRIMARY KEY CHECK (octet_length(mac) = 32),
+    subject uuid NOT NULL UNIQUE
+);

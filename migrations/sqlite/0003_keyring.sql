@@ -1,0 +1,17 @@
+-- Keys, each wrapped by the master key, which is not in here.
+CREATE TABLE named_key (
+    name    TEXT PRIMARY KEY,
+    wrapped BLOB NOT NULL
+) STRICT;
+
+-- One data key for each person or organization; NULL once it was destroyed on purpose.
+CREATE TABLE subject_key (
+    subject BLOB PRIMARY KEY CHECK (length(subject) = 16),
+    wrapped BLOB
+) STRICT;
+
+-- Which subject stands for an e-mail address; the row goes when the person is erased.
+CREATE TABLE address (
+    mac     BLOB PRIMARY KEY CHECK (length(mac) = 32),
+    subject BLOB NOT NULL UNIQUE
+) STRICT;

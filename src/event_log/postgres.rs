@@ -1,0 +1,263 @@
+//! The log in one PostgreSQL table, for one node or many. Positions are handed out under a lock
+//! that the writing transaction holds until its commit is visible, so no reader ever sees a hole.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use events::recorded::Position;
+use events::stream::Stream;
+use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
+use sqlx::pool::PoolConnection;
+use sqlx::postgres::{PgArguments, PgConnectOptions, PgPool, PgPoolOptions, PgRow};
+use sqlx::query::Query;
+use sqlx::{ConnectOptions as _, Connection as _, Row as _, SqlSafeStr as _};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
+use tokio::task::{AbortHandle, JoinHandle};
+use tokio::time::{Instant, timeout};
+
+use super::{AppendError, Appended, Cause, Expected, NewEvent, Page, ReadError, Stored};
+use listener::Hint;
+use sequencer::{Request, Sequencer};
+
+mod batch;
+mod listener;
+mod sequencer;
+
+const MIGRATIONS: [(i64, &str, &str); 1] =
+    [(1, "event log", include_str!("../../migrations/postgres/0001_event_log.sql"))];
+/// PostgreSQL 14 is the first that notices a vanished client while it waits for a lock.
+const OLDEST_SERVER: i32 = 140_000;
+/// Two nodes that start at once migrate one after the other.
+const MIGRATION_LOCK: i64 = i64::from_be_bytes(*b"log migr");
+/// Appends that may wait for the sequencer before new ones are turned away.
+const QUEUE: usize = 4096;
+const READERS: u32 = 10;
+const READ_WITHIN: Duration = Duration::from_secs(10);
+const CONNECT_WITHIN: Duration = Duration::from_secs(5);
+/// How long an append may wait for its answer, unless the sequencer is just about to give it.
+const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+
+pub struct Postgres {
+    requests: mpsc::Sender<Request>,
+    readers: PgPool,
+    hint: watch::Sender<Hint>,
+    closing: Arc<Notify>,
+    sequencer: Mutex<Option<JoinHandle<()>>>,
+    listener: AbortHandle,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    #[error("cannot reach PostgreSQL")]
+    Unreachable(#[source] Cause),
+    #[error("PostgreSQL {0} is too old; 14 or newer is needed")]
+    TooOld(String),
+    #[error("cannot bring the schema `log` to this program's version")]
+    Migrate(#[from] MigrateError),
+}
+
+impl ConnectError {
+    fn unreachable(cause: impl Into<Cause>) -> Self {
+        Self::Unreachable(cause.into())
+    }
+}
+
+impl Postgres {
+    /// Connects to the database of the URL and makes the schema `log` there when it is missing.
+    pub async fn connect(url: &str) -> Result<Self, ConnectError> {
+        let options: PgConnectOptions = url.parse().map_err(ConnectError::unreachable)?;
+        let options = options.application_name("chancery log").disable_statement_logging();
+        let mut connection = timeout(CONNECT_WITHIN, options.connect())
+            .await
+            .map_err(ConnectError::unreachable)?
+            .map_err(ConnectError::unreachable)?;
+        refuse_old_server(&mut connection).await?;
+        migrate(&mut connection).await?;
+
+        let readers = PgPoolOptions::new()
+            .max_connections(READERS)
+            .acquire_timeout(CONNECT_WITHIN)
+            .connect_lazy_with(options.clone());
+        let hint = watch::Sender::new(Hint::default());
+        let listener = tokio::spawn(listener::listen(options.clone(), hint.clone())).abort_handle();
+        let closing = Arc::new(Notify::new());
+        let (requests, queue) = mpsc::channel(QUEUE);
+        let sequencer = Sequencer::new(options, connection, hint.clone());
+        let sequencer = tokio::spawn(sequencer.run(queue, Arc::clone(&closing)));
+        let sequencer = Mutex::new(Some(sequencer));
+        Ok(Self { requests, readers, hint, closing, sequencer, listener })
+    }
+
+    /// Takes no more appends, answers those it has, and lets go of the server.
+    pub async fn close(&self) {
+        self.closing.notify_one();
+        let sequencer = self.sequencer.lock().expect("nothing panics with the lock held").take();
+        if let Some(sequencer) = sequencer
+            && let Err(error) = sequencer.await
+        {
+            tracing::error!(%error, "the sequencer of the log had failed");
+        }
+        self.listener.abort();
+        self.readers.close().await;
+    }
+
+    pub(super) async fn append(
+        &self,
+        stream: &Stream,
+        expected: Expected,
+        events: Vec<NewEvent>,
+    ) -> Result<Appended, AppendError> {
+        let (answer, answered) = oneshot::channel();
+        let deadline = Instant::now() + ANSWER_WITHIN;
+        let request =
+            Request { stream: *stream, expected, events, answer, deadline, may_be_written: false };
+        self.requests.try_send(request).map_err(|full| AppendError::NotWritten(Box::new(full)))?;
+        answered.await.unwrap_or_else(|ended| Err(AppendError::Unknown(Box::new(ended))))
+    }
+
+    pub(super) async fn read_stream(
+        &self,
+        stream: &Stream,
+        from: u64,
+        limit: usize,
+    ) -> Result<Vec<Stored>, ReadError> {
+        let query = sqlx::query(
+            "SELECT position, line, sealed, version FROM log.event \
+             WHERE stream = $1 AND version >= $2 ORDER BY version LIMIT $3",
+        );
+        let rows = self
+            .rows(query.bind(stream.to_string()).bind(as_bigint(from)).bind(as_bigint(limit)))
+            .await?;
+        let mut events = Vec::with_capacity(rows.len());
+        for (expected, row) in (from..).zip(&rows) {
+            let event = stored(row)?;
+            if count(row, 3)? != Some(expected) {
+                return Err(missing(event.position, format!("{stream} lacks version {expected}")));
+            }
+            events.push(event);
+        }
+        Ok(events)
+    }
+
+    pub(super) async fn read_all(&self, after: Position, limit: usize) -> Result<Page, ReadError> {
+        let limit = limit.max(1);
+        // one statement is one snapshot: a head of another one could hide events for ever
+        let query = sqlx::query(
+            "WITH page AS (SELECT position, line, sealed FROM log.event \
+                           WHERE position > $1 ORDER BY position LIMIT $2) \
+             SELECT page.position, page.line, page.sealed, head.position \
+             FROM (SELECT coalesce(max(position), 0) AS position FROM log.event) AS head \
+             LEFT JOIN page ON true ORDER BY page.position",
+        );
+        let rows = self.rows(query.bind(as_bigint(after.0)).bind(as_bigint(limit))).await?;
+        let head = rows.first().map_or(Ok(None), |row| count(row, 3))?.unwrap_or_default();
+        let mut events = Vec::with_capacity(rows.len());
+        let mut next = after.0;
+        if head > after.0 {
+            for row in &rows {
+                if count(row, 0)? != Some(next + 1) {
+                    return Err(missing(Position(next + 1), "the position is missing"));
+                }
+                events.push(stored(row)?);
+                next += 1;
+            }
+            if events.len() < limit && next != head {
+                return Err(missing(Position(next + 1), "the position is missing"));
+            }
+        }
+        Ok(Page { events, next: Position(next), at_head: next >= head })
+    }
+
+    pub(super) async fn head(&self) -> Result<Position, ReadError> {
+        let query = sqlx::query("SELECT coalesce(max(position), 0) FROM log.event");
+        let rows = self.rows(query).await?;
+        Ok(Position(rows.first().map_or(Ok(None), |row| count(row, 0))?.unwrap_or_default()))
+    }
+
+    pub(super) async fn last_version(&self, stream: &Stream) -> Result<Option<u64>, ReadError> {
+        let query = sqlx::query("SELECT max(version) FROM log.event WHERE stream = $1");
+        let rows = self.rows(query.bind(stream.to_string())).await?;
+        rows.first().map_or(Ok(None), |row| count(row, 0))
+    }
+
+    pub(super) async fn wait(&self, after: Position, up_to: Duration) {
+        let mut hint = self.hint.subscribe();
+        let rereads = hint.borrow_and_update().rereads;
+        let news = hint.wait_for(|hint| hint.head > after || hint.rereads != rereads);
+        // a time-out says no less than a hint: read again
+        drop(timeout(up_to, news).await);
+    }
+
+    async fn rows(
+        &self,
+        query: Query<'_, sqlx::Postgres, PgArguments>,
+    ) -> Result<Vec<PgRow>, ReadError> {
+        let mut connection = self.readers.acquire().await.map_err(ReadError::unavailable)?;
+        match timeout(READ_WITHIN, query.fetch_all(&mut *connection)).await {
+            Ok(rows) => rows.map_err(ReadError::unavailable),
+            Err(late) => {
+                // whoever got this connection next would wait for the answer that never came
+                drop(PoolConnection::detach(connection));
+                Err(ReadError::unavailable(late))
+            }
+        }
+    }
+}
+
+impl Drop for Postgres {
+    fn drop(&mut self) {
+        self.listener.abort();
+    }
+}
+
+async fn refuse_old_server(connection: &mut sqlx::PgConnection) -> Result<(), ConnectError> {
+    let version = "SELECT current_setting('server_version_num')::int, \
+                   current_setting('server_version')";
+    let (number, name): (i32, String) =
+        sqlx::query_as(version).fetch_one(connection).await.map_err(ConnectError::unreachable)?;
+    if number < OLDEST_SERVER {
+        return Err(ConnectError::TooOld(name));
+    }
+    Ok(())
+}
+
+/// All of it in one transaction, under a lock that also works behind a pooler.
+async fn migrate(connection: &mut sqlx::PgConnection) -> Result<(), MigrateError> {
+    let migrations = MIGRATIONS.map(|(version, name, sql)| {
+        let sql = sql.into_sql_str();
+        Migration::new(version, name.into(), MigrationType::Simple, sql, false)
+    });
+    let mut migrator = Migrator::with_migrations(migrations.into());
+    migrator.create_schema("log");
+    migrator.dangerous_set_table_name("log.migration");
+    migrator.set_locking(false);
+
+    let mut transaction = connection.begin().await?;
+    sqlx::query("SELECT pg_advisory_xact_lock($1)")
+        .bind(MIGRATION_LOCK)
+        .execute(&mut *transaction)
+        .await?;
+    sqlx::query("SET LOCAL client_min_messages = warning").execute(&mut *transaction).await?;
+    migrator.run(&mut *transaction).await?;
+    Ok(transaction.commit().await?)
+}
+
+/// A count the way PostgreSQL takes it; what is too large for it is beyond any event.
+fn as_bigint(count: impl TryInto<i64>) -> i64 {
+    count.try_into().unwrap_or(i64::MAX)
+}
+
+fn count(row: &PgRow, column: usize) -> Result<Option<u64>, ReadError> {
+    let count: Option<i64> = row.try_get(column).map_err(ReadError::unavailable)?;
+    Ok(count.and_then(|count| count.try_into().ok()))
+}
+
+fn stored(row: &PgRow) -> Result<Stored, ReadError> {
+    let bytes = |column: usize| row.try_get(column).map_err(ReadError::unavailable);
+    let position = Position(count(row, 0)?.unwrap_or_default());
+    Ok(Stored { position, line: bytes(1)?, sealed: bytes(2)? })
+}
+
+fn missing(position: Position, what: impl Into<Cause>) -> ReadError {
+    ReadError::Corrupt { position, source: what.into() }
+}

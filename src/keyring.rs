@@ -1,0 +1,360 @@
+//! Keys: one for each subject's personal values, and one from which command ids, salts and MACs are
+//! derived (keyed BLAKE3). All are wrapped by the master key, which stays outside the database.
+
+use std::fmt;
+use std::path::Path;
+
+use chacha20poly1305::aead::{Aead as _, KeyInit as _, Payload};
+use chacha20poly1305::{XChaCha20Poly1305, XNonce};
+use events::id::{CommandId, EventId, SubjectId};
+use events::personal::{self, Disclosure, Opened, Personal, Sealed};
+use events::recorded::BodyMac;
+use events::stream::Stream;
+use events::wire::SealedField;
+use quick_cache::sync::Cache;
+use secrecy::{ExposeSecret as _, SecretBox};
+use uuid::Uuid;
+
+use crate::address::Address;
+
+mod master;
+mod postgres;
+mod sqlite;
+
+pub(crate) use master::MasterKey;
+
+const NONCE: usize = 24;
+/// Subjects whose key is kept opened in memory.
+const OPENED_KEYS: usize = 50_000;
+const ROOT: &str = "root";
+
+type Key = SecretBox<[u8; 32]>;
+
+/// Where the wrapped keys are kept.
+pub(crate) enum Store {
+    Sqlite(sqlite::Keys),
+    Postgres(postgres::Keys),
+}
+
+impl Store {
+    pub(crate) fn sqlite(path: &Path) -> Result<Self, Error> {
+        sqlite::Keys::open(path).map(Self::Sqlite)
+    }
+
+    pub(crate) fn postgres(pool: sqlx::PgPool) -> Self {
+        Self::Postgres(postgres::Keys::new(pool))
+    }
+
+    pub(crate) async fn is_empty(&self) -> Result<bool, Error> {
+        Ok(self.named_key(ROOT).await?.is_none())
+    }
+
+    async fn named_key(&self, name: &'static str) -> Result<Option<Vec<u8>>, Error> {
+        match self {
+            Self::Sqlite(keys) => keys.named_key(name),
+            Self::Postgres(keys) => keys.named_key(name).await,
+        }
+    }
+
+    /// Keeps the key that was there first, and gives it.
+    async fn add_named_key(&self, name: &'static str, wrapped: Vec<u8>) -> Result<Vec<u8>, Error> {
+        match self {
+            Self::Sqlite(keys) => keys.add_named_key(name, wrapped).await,
+            Self::Postgres(keys) => keys.add_named_key(name, wrapped).await,
+        }
+    }
+
+    async fn subject_key(&self, subject: SubjectId) -> Result<WrappedKey, Error> {
+        match self {
+            Self::Sqlite(keys) => keys.subject_key(subject),
+            Self::Postgres(keys) => keys.subject_key(subject).await,
+        }
+    }
+
+    /// Keeps what was there first; durable when this returns.
+    async fn add_subject_key(&self, subject: SubjectId, wrapped: Vec<u8>) -> Result<(), Error> {
+        match self {
+            Self::Sqlite(keys) => keys.add_subject_key(subject, wrapped).await,
+            Self::Postgres(keys) => keys.add_subject_key(subject, wrapped).await,
+        }
+    }
+
+    async fn subject_of(&self, mac: [u8; 32]) -> Result<Option<SubjectId>, Error> {
+        match self {
+            Self::Sqlite(keys) => keys.subject_of(mac),
+            Self::Postgres(keys) => keys.subject_of(mac).await,
+        }
+    }
+
+    /// Keeps the subject that was there first, and gives it; its key is added with it.
+    async fn add_subject(
+        &self,
+        mac: [u8; 32],
+        subject: SubjectId,
+        wrapped: Vec<u8>,
+    ) -> Result<SubjectId, Error> {
+        match self {
+            Self::Sqlite(keys) => keys.add_subject(mac, subject, wrapped).await,
+            Self::Postgres(keys) => keys.add_subject(mac, subject, wrapped).await,
+        }
+    }
+}
+
+/// What the store knows of a subject's key.
+enum WrappedKey {
+    Unknown,
+    Destroyed,
+    There(Vec<u8>),
+}
+
+#[derive(Clone)]
+enum OpenedKey {
+    Destroyed,
+    There(std::sync::Arc<Key>),
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("the keyring cannot be reached")]
+    Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
+    #[error("the master key does not open this keyring; start with the key it was made with")]
+    WrongMasterKey,
+    #[error("the key of {0} does not open with the master key")]
+    Damaged(SubjectId),
+    #[error("the key of {0} is destroyed; nothing personal can be recorded for it")]
+    Destroyed(SubjectId),
+    #[error("the system gives no random bytes")]
+    Random(#[source] getrandom::Error),
+    #[error(transparent)]
+    Master(#[from] master::Error),
+}
+
+impl Error {
+    fn unavailable(cause: impl std::error::Error + Send + Sync + 'static) -> Self {
+        Self::Unavailable(Box::new(cause))
+    }
+}
+
+pub struct Keyring {
+    store: Store,
+    master: MasterKey,
+    log_id: Uuid,
+    derivation: Key,
+    addresses: Key,
+    bodies: Key,
+    opened: Cache<SubjectId, OpenedKey>,
+}
+
+impl fmt::Debug for Keyring {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Keyring(..)")
+    }
+}
+
+/// 32 bytes of the system's randomness.
+pub(crate) fn random() -> Result<[u8; 32], Error> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).map_err(Error::Random)?;
+    Ok(bytes)
+}
+
+impl Keyring {
+    /// Opens the keyring with the master key; a wrong key is refused here, before anything runs.
+    pub(crate) async fn open(store: Store, master: MasterKey, log_id: Uuid) -> Result<Self, Error> {
+        let wrapped = match store.named_key(ROOT).await? {
+            Some(wrapped) => wrapped,
+            None => {
+                let fresh = seal_bytes(master.expose(), ROOT.as_bytes(), &random()?)?;
+                store.add_named_key(ROOT, fresh).await?
+            }
+        };
+        let root = open_bytes(master.expose(), ROOT.as_bytes(), &wrapped)
+            .and_then(|bytes| <[u8; 32]>::try_from(bytes).ok())
+            .ok_or(Error::WrongMasterKey)?;
+        let derived = |purpose| SecretBox::new(Box::new(blake3::derive_key(purpose, &root)));
+        Ok(Self {
+            derivation: derived("chancery 2026 ids, salts and secrets of commands"),
+            addresses: derived("chancery 2026 address mac"),
+            bodies: derived("chancery 2026 request body mac"),
+            store,
+            master,
+            log_id,
+            opened: Cache::new(OPENED_KEYS),
+        })
+    }
+
+    /// 256 bits that only this keyring can derive from these parts, always the same.
+    pub(crate) fn derive(&self, purpose: &str, parts: &[&[u8]]) -> [u8; 32] {
+        keyed(&self.derivation, purpose, parts)
+    }
+
+    /// The salt of one personal field of an event, the same whenever its command is repeated.
+    pub(crate) fn salt(&self, event: EventId, field: &str) -> [u8; 16] {
+        let long = self.derive("salt", &[event.0.as_bytes(), field.as_bytes()]);
+        std::array::from_fn(|place| long[place])
+    }
+
+    /// The id of a command that its caller named by a key within a scope.
+    pub(crate) fn command(&self, scope: &[&[u8]]) -> CommandId {
+        CommandId(self.derived_uuid("command", scope))
+    }
+
+    /// An id, version 8, that follows from a command.
+    pub(crate) fn id_of(&self, command: CommandId, what: &str) -> Uuid {
+        self.derived_uuid(what, &[command.0.as_bytes()])
+    }
+
+    fn derived_uuid(&self, purpose: &str, parts: &[&[u8]]) -> Uuid {
+        let long = self.derive(purpose, parts);
+        Uuid::new_v8(std::array::from_fn(|place| long[place]))
+    }
+
+    pub(crate) fn body_mac(&self, body: &[u8]) -> BodyMac {
+        BodyMac(keyed(&self.bodies, "body", &[body]))
+    }
+
+    fn address_mac(&self, address: &Address) -> [u8; 32] {
+        keyed(&self.addresses, "address", &[address.as_str().as_bytes()])
+    }
+
+    /// Who or what a caller without an account is, for the scope of an idempotency key.
+    pub(crate) fn principal_of(&self, address: &Address) -> [u8; 32] {
+        keyed(&self.addresses, "principal", &[address.as_str().as_bytes()])
+    }
+
+    pub(crate) async fn subject_of(&self, address: &Address) -> Result<Option<SubjectId>, Error> {
+        self.store.subject_of(self.address_mac(address)).await
+    }
+
+    /// The subject that stands for an address; made, with its key, when there is none.
+    pub(crate) async fn subject_for(&self, address: &Address) -> Result<SubjectId, Error> {
+        if let Some(subject) = self.subject_of(address).await? {
+            return Ok(subject);
+        }
+        let bits = random()?;
+        let subject = SubjectId(Uuid::new_v8(std::array::from_fn(|place| bits[place])));
+        let wrapped = self.wrap_fresh_key(subject)?;
+        self.store.add_subject(self.address_mac(address), subject, wrapped).await
+    }
+
+    fn wrap_fresh_key(&self, subject: SubjectId) -> Result<Vec<u8>, Error> {
+        seal_bytes(self.master.expose(), subject.0.as_bytes(), &random()?)
+    }
+
+    async fn opened(&self, subject: SubjectId) -> Result<Option<OpenedKey>, Error> {
+        if let Some(opened) = self.opened.get(&subject) {
+            return Ok(Some(opened));
+        }
+        let opened = match self.store.subject_key(subject).await? {
+            WrappedKey::Unknown => return Ok(None),
+            WrappedKey::Destroyed => OpenedKey::Destroyed,
+            WrappedKey::There(wrapped) => {
+                let key = open_bytes(self.master.expose(), subject.0.as_bytes(), &wrapped)
+                    .and_then(|bytes| <[u8; 32]>::try_from(bytes).ok())
+                    .ok_or(Error::Damaged(subject))?;
+                OpenedKey::There(std::sync::Arc::new(SecretBox::new(Box::new(key))))
+            }
+        };
+        self.opened.insert(subject, opened.clone());
+        Ok(Some(opened))
+    }
+
+    /// Seals what stands beside a line. The keys it needs are durable when this returns.
+    pub(crate) async fn seal(
+        &self,
+        event: EventId,
+        disclosures: &[Disclosure],
+    ) -> Result<Vec<u8>, Error> {
+        let mut fields = Vec::with_capacity(disclosures.len());
+        for Disclosure { subject, field, text } in disclosures {
+            let opened = match self.opened(*subject).await? {
+                Some(opened) => opened,
+                None => {
+                    let fresh = self.wrap_fresh_key(*subject)?;
+                    self.store.add_subject_key(*subject, fresh).await?;
+                    self.opened(*subject).await?.ok_or(Error::Damaged(*subject))?
+                }
+            };
+            let OpenedKey::There(key) = opened else { return Err(Error::Destroyed(*subject)) };
+            let place = place(self.log_id, event, field);
+            let sealed = seal_bytes(key.expose_secret(), &place, text.as_bytes())?;
+            fields.push(SealedField {
+                field: (*field).into(),
+                subject: *subject,
+                sealed_box: events::wire::base64url(&sealed).into(),
+            });
+        }
+        Ok(events::wire::encode_sealed(&fields))
+    }
+
+    /// Opens a sealed value. A key that is missing, or does not fit, is told apart from one that
+    /// was destroyed.
+    pub(crate) async fn open_value(&self, sealed: &Sealed) -> Result<Opened, Error> {
+        let key = match self.opened(sealed.subject).await {
+            Ok(Some(OpenedKey::There(key))) => key,
+            Ok(Some(OpenedKey::Destroyed)) => return Ok(Opened::Erased),
+            Ok(None) | Err(Error::Damaged(_)) => return Ok(Opened::KeyMissing),
+            Err(error) => return Err(error),
+        };
+        let place = place(self.log_id, sealed.event, &sealed.field);
+        let value = events::wire::from_base64url(&sealed.sealed_box)
+            .and_then(|bytes| open_bytes(key.expose_secret(), &place, &bytes))
+            .and_then(|bytes| String::from_utf8(bytes).ok())
+            .and_then(|disclosure| personal::value_of(&disclosure, &sealed.field));
+        Ok(value.map_or(Opened::KeyMissing, Opened::Known))
+    }
+
+    /// Brings a value that came from an earlier event into the clear, to be recorded once more.
+    /// What cannot be opened any more becomes absent.
+    pub(crate) async fn reveal(&self, value: &mut Personal) -> Result<(), Error> {
+        let Personal::Sealed(sealed) = &*value else { return Ok(()) };
+        *value = match self.open_value(sealed).await? {
+            Opened::Known(text) => Personal::known(sealed.subject, text),
+            Opened::Erased | Opened::KeyMissing => Personal::Absent,
+        };
+        Ok(())
+    }
+
+    /// The log whose events this keyring seals.
+    pub(crate) fn log_id(&self) -> Uuid {
+        self.log_id
+    }
+
+    /// The id of a command's `index`-th event on a stream.
+    pub(crate) fn event_id(&self, command: CommandId, stream: &Stream, index: usize) -> EventId {
+        EventId::of_command(self.log_id, command, stream, index)
+    }
+}
+
+fn keyed(key: &Key, purpose: &str, parts: &[&[u8]]) -> [u8; 32] {
+    let mut hasher = blake3::Hasher::new_keyed(key.expose_secret());
+    // lengths keep ("ab", "c") and ("a", "bc") apart
+    for part in std::iter::once(purpose.as_bytes()).chain(parts.iter().copied()) {
+        hasher.update(&(part.len() as u64).to_be_bytes());
+        hasher.update(part);
+    }
+    *hasher.finalize().as_bytes()
+}
+
+/// What a box is bound to: it opens at its own place only.
+fn place(log_id: Uuid, event: EventId, field: &str) -> Vec<u8> {
+    [log_id.as_bytes(), event.0.as_bytes(), field.as_bytes()].concat()
+}
+
+fn seal_bytes(key: &[u8; 32], place: &[u8], plain: &[u8]) -> Result<Vec<u8>, Error> {
+    let mut sealed = vec![0; NONCE];
+    getrandom::fill(&mut sealed).map_err(Error::Random)?;
+    let nonce = <[u8; NONCE]>::try_from(sealed.as_slice()).expect("that many bytes were made");
+    let payload = Payload { msg: plain, aad: place };
+    let boxed = XChaCha20Poly1305::new(key.into())
+        .encrypt(&XNonce::from(nonce), payload)
+        .expect("XChaCha20-Poly1305 fails only above 256 GiB");
+    sealed.extend(boxed);
+    Ok(sealed)
+}
+
+fn open_bytes(key: &[u8; 32], place: &[u8], sealed: &[u8]) -> Option<Vec<u8>> {
+    let (nonce, boxed) = sealed.split_first_chunk::<NONCE>()?;
+    let payload = Payload { msg: boxed, aad: place };
+    XChaCha20Poly1305::new(key.into()).decrypt(&XNonce::from(*nonce), payload).ok()
+}

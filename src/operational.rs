@@ -1,0 +1,61 @@
+//! What is neither fact nor secret: the bodies of keyed commands, and how far reactions have come.
+
+use std::path::Path;
+
+use events::id::CommandId;
+use events::recorded::{BodyMac, Position};
+
+mod postgres;
+mod sqlite;
+
+#[derive(Debug, thiserror::Error)]
+#[error("the operational state cannot be reached")]
+pub struct Error(#[source] Box<dyn std::error::Error + Send + Sync>);
+
+impl Error {
+    fn unavailable(cause: impl std::error::Error + Send + Sync + 'static) -> Self {
+        Self(Box::new(cause))
+    }
+}
+
+pub enum Operational {
+    Sqlite(sqlite::State),
+    Postgres(postgres::State),
+}
+
+impl Operational {
+    pub(crate) fn sqlite(path: &Path) -> Result<Self, Error> {
+        sqlite::State::open(path).map(Self::Sqlite)
+    }
+
+    pub(crate) fn postgres(pool: sqlx::PgPool) -> Self {
+        Self::Postgres(postgres::State::new(pool))
+    }
+
+    /// Remembers with which body a command came first, and gives that body's MAC.
+    pub(crate) async fn first_body(
+        &self,
+        command: CommandId,
+        body: BodyMac,
+    ) -> Result<BodyMac, Error> {
+        match self {
+            Self::Sqlite(state) => state.first_body(command, body).await,
+            Self::Postgres(state) => state.first_body(command, body).await,
+        }
+    }
+
+    /// How far a reaction has come; position 0 before its first event.
+    pub(crate) async fn cursor(&self, name: &'static str) -> Result<Position, Error> {
+        match self {
+            Self::Sqlite(state) => state.cursor(name),
+            Self::Postgres(state) => state.cursor(name).await,
+        }
+    }
+
+    pub(crate) async fn move_cursor(&self, name: &'static str, to: Position) -> Result<(), Error> {
+        match self {
+            Self::Sqlite(state) => state.move_cursor(name, to).await,
+            Self::Postgres(state) => state.move_cursor(name, to).await,
+        }
+    }
+}

@@ -1,0 +1,255 @@
+//! Rows of all read models and how far they have come, in one database, so that rows and progress
+//! change in one transaction. Only who holds the current epoch, and stands where the last
+//! transaction left off, changes anything.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::time::Duration;
+
+use events::chain::Link;
+use events::recorded::Position;
+use projections::{Key, Written};
+use tokio::sync::watch;
+use uuid::Uuid;
+
+mod postgres;
+mod sqlite;
+
+/// How long an owner may be silent before another node takes over.
+pub(crate) const LEASE: Duration = Duration::from_secs(15);
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("the read store cannot be reached")]
+    Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
+    #[error("the read store was filled from another log; empty it or connect the right log")]
+    OtherLog,
+}
+
+impl Error {
+    fn unavailable(cause: impl std::error::Error + Send + Sync + 'static) -> Self {
+        Self::Unavailable(Box::new(cause))
+    }
+}
+
+/// The right to advance the read models, until another node takes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Lease {
+    pub(crate) epoch: i64,
+    pub(crate) position: Position,
+    /// The link of the line at `position`, where there is one.
+    pub(crate) anchor: Option<Link>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// Advances with the others.
+    Live,
+    /// Catches up alone.
+    Building,
+    /// Met a fact it cannot take in; stays where it is until the program is mended.
+    Stuck,
+}
+
+impl Status {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Live => "live",
+            Self::Building => "building",
+            Self::Stuck => "stuck",
+        }
+    }
+
+    fn parse(text: &str) -> Self {
+        match text {
+            "live" => Self::Live,
+            "building" => Self::Building,
+            _ => Self::Stuck,
+        }
+    }
+}
+
+/// How one read model stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Progress {
+    pub name: String,
+    pub version: u32,
+    pub status: Status,
+    /// Where it came to alone; a live model stands where the projector does.
+    pub position: Position,
+    pub error: Option<String>,
+}
+
+/// The rows one model writes.
+pub(crate) struct ModelRows {
+    pub(crate) model: &'static str,
+    pub(crate) rows: Vec<Written>,
+}
+
+/// What one transaction changes.
+pub(crate) struct Advance {
+    pub(crate) epoch: i64,
+    /// Where the projector stands before and after; equal when only single models move.
+    pub(crate) from: Position,
+    pub(crate) to: Position,
+    pub(crate) anchor: Option<Link>,
+    pub(crate) writes: Vec<ModelRows>,
+    /// Models whose own standing changes.
+    pub(crate) progress: Vec<Progress>,
+    /// Models whose rows are all removed first.
+    pub(crate) cleared: Vec<String>,
+}
+
+/// Rows of one scope, in order of their sort key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Row {
+    pub(crate) sort: String,
+    pub(crate) body: String,
+}
+
+pub struct ReadStore {
+    backend: Backend,
+    /// Where the live read models stand, as far as this node knows.
+    position: watch::Sender<Position>,
+}
+
+enum Backend {
+    Sqlite(sqlite::Rows),
+    Postgres(postgres::Rows),
+}
+
+impl ReadStore {
+    pub(crate) async fn sqlite(path: &Path, log_id: Uuid) -> Result<Self, Error> {
+        let rows = sqlite::Rows::open(path, log_id).await?;
+        Ok(Self { backend: Backend::Sqlite(rows), position: watch::Sender::default() })
+    }
+
+    pub(crate) async fn postgres(pool: sqlx::PgPool, log_id: Uuid) -> Result<Self, Error> {
+        let rows = postgres::Rows::open(pool, log_id).await?;
+        Ok(Self { backend: Backend::Postgres(rows), position: watch::Sender::default() })
+    }
+
+    /// Takes or renews the right to advance the read models. `None` while another node has it.
+    pub(crate) async fn lease(&self, owner: &str) -> Result<Option<Lease>, Error> {
+        match &self.backend {
+            Backend::Sqlite(rows) => rows.lease(owner).await,
+            Backend::Postgres(rows) => rows.lease(owner).await,
+        }
+    }
+
+    /// Gives the right back at once, so that another node need not wait for it to run out.
+    pub(crate) async fn release(&self, owner: &str) -> Result<(), Error> {
+        match &self.backend {
+            Backend::Sqlite(_) => Ok(()),
+            Backend::Postgres(rows) => rows.release(owner).await,
+        }
+    }
+
+    /// Writes rows and progress in one transaction. `false`: another owner has moved on since, and
+    /// nothing was changed.
+    pub(crate) async fn advance(&self, advance: Advance) -> Result<bool, Error> {
+        let to = advance.to;
+        let done = match &self.backend {
+            Backend::Sqlite(rows) => rows.advance(advance).await?,
+            Backend::Postgres(rows) => rows.advance(advance).await?,
+        };
+        if done {
+            self.saw(to);
+        }
+        Ok(done)
+    }
+
+    pub(crate) async fn progress(&self) -> Result<Vec<Progress>, Error> {
+        match &self.backend {
+            Backend::Sqlite(rows) => rows.progress(),
+            Backend::Postgres(rows) => rows.progress().await,
+        }
+    }
+
+    /// The stored rows among these keys.
+    pub(crate) async fn rows(
+        &self,
+        model: &'static str,
+        keys: &[Key],
+    ) -> Result<HashMap<Key, String>, Error> {
+        if keys.is_empty() {
+            return Ok(HashMap::new());
+        }
+        match &self.backend {
+            Backend::Sqlite(rows) => rows.rows(model, keys),
+            Backend::Postgres(rows) => rows.rows(model, keys).await,
+        }
+    }
+
+    /// At most `limit` rows of a scope, in order, after a sort key.
+    pub(crate) async fn page(
+        &self,
+        model: &'static str,
+        scope: &str,
+        after: &str,
+        limit: usize,
+    ) -> Result<Vec<Row>, Error> {
+        match &self.backend {
+            Backend::Sqlite(rows) => rows.page(model, scope, after, limit),
+            Backend::Postgres(rows) => rows.page(model, scope, after, limit).await,
+        }
+    }
+
+    /// The row of a scope with exactly this sort key.
+    pub(crate) async fn at(
+        &self,
+        model: &'static str,
+        scope: &str,
+        sort: &str,
+    ) -> Result<Option<String>, Error> {
+        match &self.backend {
+            Backend::Sqlite(rows) => rows.at(model, scope, sort),
+            Backend::Postgres(rows) => rows.at(model, scope, sort).await,
+        }
+    }
+
+    /// Every row of a model, by key: for comparing, in pieces of `limit` after a key.
+    pub(crate) async fn all_rows(
+        &self,
+        model: &'static str,
+        after: &Key,
+        limit: usize,
+    ) -> Result<Vec<Written>, Error> {
+        match &self.backend {
+            Backend::Sqlite(rows) => rows.all_rows(model, after, limit),
+            Backend::Postgres(rows) => rows.all_rows(model, after, limit).await,
+        }
+    }
+
+    /// Where the live read models stand in the store itself.
+    pub(crate) async fn position(&self) -> Result<Position, Error> {
+        let position = match &self.backend {
+            Backend::Sqlite(rows) => rows.position(),
+            Backend::Postgres(rows) => rows.position().await,
+        }?;
+        self.saw(position);
+        Ok(position)
+    }
+
+    fn saw(&self, position: Position) {
+        self.position.send_if_modified(|known| {
+            let newer = position > *known;
+            *known = position.max(*known);
+            newer
+        });
+    }
+
+    /// Whether the live read models came to `position` within this time.
+    pub(crate) async fn wait_for(&self, position: Position, within: Duration) -> bool {
+        let mut known = self.position.subscribe();
+        tokio::time::timeout(within, known.wait_for(|known| *known >= position)).await.is_ok()
+    }
+
+    /// Runs until dropped: learns where another node has brought the read models.
+    pub(crate) async fn watch_others(&self) {
+        match &self.backend {
+            Backend::Sqlite(_) => std::future::pending().await,
+            Backend::Postgres(rows) => rows.watch(|position| self.saw(position)).await,
+        }
+    }
+}

@@ -1,0 +1,231 @@
+//! Read models in one SQLite file, NORMAL: it can be rebuilt.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use events::chain::Link;
+use events::recorded::Position;
+use projections::{Key, Written};
+use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior};
+use uuid::Uuid;
+
+use super::{Advance, Error, Lease, Progress, Row, Status};
+use crate::sqlite_file::{Durability, SqliteFile};
+
+const MIGRATIONS: [&str; 1] = [include_str!("../../migrations/sqlite/0002_read_store.sql")];
+
+pub(super) struct Rows {
+    file: SqliteFile,
+}
+
+impl Rows {
+    pub(super) async fn open(path: &Path, log_id: Uuid) -> Result<Self, Error> {
+        let file = SqliteFile::open(path, Durability::Normal, &MIGRATIONS);
+        let file = file.map_err(Error::unavailable)?;
+        let found: Uuid = file
+            .write(move |connection| {
+                connection.execute(
+                    "INSERT INTO projector (one, position, log_id, epoch, lease_until) \
+                     VALUES (1, 0, ?1, 0, 0) ON CONFLICT DO NOTHING",
+                    [log_id.as_bytes()],
+                )?;
+                connection.query_row("SELECT log_id FROM projector", [], |row| {
+                    row.get(0).map(Uuid::from_bytes)
+                })
+            })
+            .await
+            .map_err(Error::unavailable)?;
+        if found != log_id {
+            return Err(Error::OtherLog);
+        }
+        Ok(Self { file })
+    }
+
+    /// One process has the file, so whoever asks is a new owner only once after each start.
+    pub(super) async fn lease(&self, owner: &str) -> Result<Option<Lease>, Error> {
+        let owner = owner.to_owned();
+        let take = move |connection: &mut Connection| {
+            connection.query_row(
+                "UPDATE projector SET epoch = epoch + (owner IS NOT ?1), owner = ?1 \
+                 RETURNING epoch, position, anchor",
+                [owner],
+                |row| {
+                    Ok(Lease {
+                        epoch: row.get(0)?,
+                        position: Position(row.get(1)?),
+                        anchor: row.get::<_, Option<[u8; 32]>>(2)?.map(Link::from),
+                    })
+                },
+            )
+        };
+        self.file.write(take).await.map(Some).map_err(Error::unavailable)
+    }
+
+    pub(super) async fn advance(&self, advance: Advance) -> Result<bool, Error> {
+        self.file.write(|connection| apply(connection, advance)).await.map_err(Error::unavailable)
+    }
+
+    pub(super) fn progress(&self) -> Result<Vec<Progress>, Error> {
+        self.read(|connection| {
+            connection
+                .prepare_cached(
+                    "SELECT name, version, status, position, error FROM read_model ORDER BY name",
+                )?
+                .query_map([], |row| {
+                    Ok(Progress {
+                        name: row.get(0)?,
+                        version: row.get(1)?,
+                        status: Status::parse(&row.get::<_, String>(2)?),
+                        position: Position(row.get(3)?),
+                        error: row.get(4)?,
+                    })
+                })?
+                .collect()
+        })
+    }
+
+    pub(super) fn rows(
+        &self,
+        model: &'static str,
+        keys: &[Key],
+    ) -> Result<HashMap<Key, String>, Error> {
+        self.read(|connection| {
+            let mut statement = connection.prepare_cached(
+                "SELECT body FROM row WHERE model = ?1 AND scope = ?2 AND id = ?3",
+            )?;
+            let mut found = HashMap::with_capacity(keys.len());
+            for key in keys {
+                let body = statement
+                    .query_row((model, &key.scope, &key.id), |row| row.get(0))
+                    .optional()?;
+                found.extend(body.map(|body| (key.clone(), body)));
+            }
+            Ok(found)
+        })
+    }
+
+    pub(super) fn page(
+        &self,
+        model: &'static str,
+        scope: &str,
+        after: &str,
+        limit: usize,
+    ) -> Result<Vec<Row>, Error> {
+        self.read(|connection| {
+            connection
+                .prepare_cached(
+                    "SELECT sort, body FROM row WHERE model = ?1 AND scope = ?2 AND sort > ?3 \
+                     ORDER BY sort LIMIT ?4",
+                )?
+                .query_map((model, scope, after, limit), |row| {
+                    Ok(Row { sort: row.get(0)?, body: row.get(1)? })
+                })?
+                .collect()
+        })
+    }
+
+    pub(super) fn at(
+        &self,
+        model: &'static str,
+        scope: &str,
+        sort: &str,
+    ) -> Result<Option<String>, Error> {
+        self.read(|connection| {
+            connection
+                .prepare_cached(
+                    "SELECT body FROM row WHERE model = ?1 AND scope = ?2 AND sort = ?3",
+                )?
+                .query_row((model, scope, sort), |row| row.get(0))
+                .optional()
+        })
+    }
+
+    pub(super) fn all_rows(
+        &self,
+        model: &'static str,
+        after: &Key,
+        limit: usize,
+    ) -> Result<Vec<Written>, Error> {
+        self.read(|connection| {
+            connection
+                .prepare_cached(
+                    "SELECT scope, id, sort, body FROM row WHERE model = ?1 AND (scope, id) > (?2, ?3) \
+                     ORDER BY scope, id LIMIT ?4",
+                )?
+                .query_map((model, &after.scope, &after.id, limit), |row| {
+                    Ok(Written {
+                        key: Key { scope: row.get(0)?, id: row.get(1)? },
+                        sort: row.get(2)?,
+                        body: row.get(3)?,
+                    })
+                })?
+                .collect()
+        })
+    }
+
+    pub(super) fn position(&self) -> Result<Position, Error> {
+        self.read(|connection| {
+            connection
+                .prepare_cached("SELECT position FROM projector")?
+                .query_row([], |row| row.get(0).map(Position))
+        })
+    }
+
+    fn read<T>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T, rusqlite::Error>,
+    ) -> Result<T, Error> {
+        self.file.read(work).map_err(Error::unavailable)
+    }
+}
+
+fn apply(connection: &mut Connection, advance: Advance) -> Result<bool, rusqlite::Error> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let moved = transaction
+        .prepare_cached(
+            "UPDATE projector SET position = ?1, anchor = COALESCE(?2, anchor) \
+             WHERE epoch = ?3 AND position = ?4",
+        )?
+        .execute((
+            advance.to.0,
+            advance.anchor.map(|link| *link.as_bytes()),
+            advance.epoch,
+            advance.from.0,
+        ))?;
+    if moved == 0 {
+        return Ok(false);
+    }
+    for model in &advance.cleared {
+        transaction.execute("DELETE FROM row WHERE model = ?1", [model])?;
+    }
+    for model in &advance.writes {
+        let mut put = transaction.prepare_cached(
+            "INSERT INTO row (model, scope, id, sort, body) VALUES (?1, ?2, ?3, ?4, ?5) \
+             ON CONFLICT DO UPDATE SET sort = excluded.sort, body = excluded.body",
+        )?;
+        let mut remove = transaction
+            .prepare_cached("DELETE FROM row WHERE model = ?1 AND scope = ?2 AND id = ?3")?;
+        for Written { key, sort, body } in &model.rows {
+            match body {
+                Some(body) => put.execute((model.model, &key.scope, &key.id, sort, body))?,
+                None => remove.execute((model.model, &key.scope, &key.id))?,
+            };
+        }
+    }
+    for progress in &advance.progress {
+        transaction.execute(
+            "INSERT INTO read_model (name, version, status, position, error) \
+             VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO UPDATE SET version = excluded.version, \
+             status = excluded.status, position = excluded.position, error = excluded.error",
+            (
+                &progress.name,
+                progress.version,
+                progress.status.as_str(),
+                progress.position.0,
+                &progress.error,
+            ),
+        )?;
+    }
+    transaction.commit()?;
+    Ok(true)
+}

@@ -1,0 +1,9 @@
+//! Everything that is tested from outside, in one binary: one link, shared fixtures.
+
+#![expect(clippy::unwrap_used, reason = "a test that panics has failed, as it should")]
+
+mod event_log;
+mod line;
+mod oracle;
+mod postgres;
+mod proxy;
