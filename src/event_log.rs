@@ -32,9 +32,9 @@ pub type Cause = Box<dyn StdError + Send + Sync>;
 /// Three stores, known today; a trait would put a type parameter on every handler.
 pub enum EventLog {
     Sqlite(sqlite::Sqlite),
+    Postgres(postgres::Postgres),
     #[cfg(feature = "eventstore")]
     EventStoreDb(eventstoredb::EventStoreDb),
-    Postgres(postgres::Postgres),
 }
 
 /// What the writer believes the stream's last version to be. There is no "any": only an exact
@@ -89,7 +89,8 @@ pub struct Appended {
     /// Version of the last event of this append.
     pub last: u64,
     pub position: Position,
-    /// The same append was here before; nothing was written now.
+    /// The same append was here before; nothing was written now. `EventStoreDB` does not tell:
+    /// there a repeat of what another node appended moments ago may pass for the first.
     pub replayed: bool,
 }
 
@@ -187,9 +188,9 @@ impl EventLog {
     ) -> Result<Appended, AppendError> {
         match self {
             Self::Sqlite(log) => log.append(stream, expected, events.to_vec()).await,
+            Self::Postgres(log) => log.append(stream, expected, events.to_vec()).await,
             #[cfg(feature = "eventstore")]
             Self::EventStoreDb(log) => log.append(stream, expected, events.to_vec()).await,
-            Self::Postgres(log) => log.append(stream, expected, events.to_vec()).await,
         }
     }
 
@@ -202,9 +203,9 @@ impl EventLog {
     ) -> Result<Vec<Stored>, ReadError> {
         match self {
             Self::Sqlite(log) => log.read_stream(stream, from, limit).await,
+            Self::Postgres(log) => log.read_stream(stream, from, limit).await,
             #[cfg(feature = "eventstore")]
             Self::EventStoreDb(log) => log.read_stream(stream, from, limit).await,
-            Self::Postgres(log) => log.read_stream(stream, from, limit).await,
         }
     }
 
@@ -213,9 +214,9 @@ impl EventLog {
     pub async fn read_all(&self, after: Position, limit: usize) -> Result<Page, ReadError> {
         match self {
             Self::Sqlite(log) => log.read_all(after, limit).await,
+            Self::Postgres(log) => log.read_all(after, limit).await,
             #[cfg(feature = "eventstore")]
             Self::EventStoreDb(log) => log.read_all(after, limit).await,
-            Self::Postgres(log) => log.read_all(after, limit).await,
         }
     }
 
@@ -223,9 +224,9 @@ impl EventLog {
     pub async fn head(&self) -> Result<Position, ReadError> {
         match self {
             Self::Sqlite(log) => log.head().await,
+            Self::Postgres(log) => log.head().await,
             #[cfg(feature = "eventstore")]
             Self::EventStoreDb(log) => log.head().await,
-            Self::Postgres(log) => log.head().await,
         }
     }
 
@@ -233,9 +234,9 @@ impl EventLog {
     pub async fn last_version(&self, stream: &Stream) -> Result<Option<u64>, ReadError> {
         match self {
             Self::Sqlite(log) => log.last_version(stream).await,
+            Self::Postgres(log) => log.last_version(stream).await,
             #[cfg(feature = "eventstore")]
             Self::EventStoreDb(log) => log.last_version(stream).await,
-            Self::Postgres(log) => log.last_version(stream).await,
         }
     }
 
@@ -244,9 +245,9 @@ impl EventLog {
     pub async fn wait(&self, after: Position, up_to: Duration) {
         match self {
             Self::Sqlite(log) => log.wait(after, up_to).await,
+            Self::Postgres(log) => log.wait(after, up_to).await,
             #[cfg(feature = "eventstore")]
             Self::EventStoreDb(log) => log.wait(after, up_to).await,
-            Self::Postgres(log) => log.wait(after, up_to).await,
         }
     }
 }

@@ -2,6 +2,7 @@
 //! every call has its own time limit, a dead client is replaced, and an append whose fate is
 //! unknown is settled by repeating it, which is harmless for ever with an exact expectation.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,13 +14,16 @@ use eventstore::{ClientSettingsParseError, StreamPosition, WriteResult};
 use serde_json::value::RawValue;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout, timeout_at};
+use uuid::Uuid;
 
 use super::{AppendError, Appended, Expected, NewEvent, Page, ReadError, Rejected, Stored};
+use repeats::Repeats;
 use slot::{Failure, Slots};
 use tail::{Known, Tail};
 
 mod fate;
 mod page;
+mod repeats;
 mod slot;
 mod tail;
 
@@ -61,6 +65,7 @@ pub struct EventStoreDb {
     slots: Arc<Slots>,
     tail: Tail,
     in_flight: Semaphore,
+    repeats: Repeats,
 }
 
 impl EventStoreDb {
@@ -71,8 +76,9 @@ impl EventStoreDb {
         let slots = Arc::new(Slots::new(settings));
         let tail = Tail::follow(Arc::clone(&slots));
         // an error here is a server that is not there yet
-        let _ = timeout(READY_WITHIN, tail.found_the_end()).await;
-        Ok(Self { slots, tail, in_flight: Semaphore::new(APPENDS_IN_FLIGHT) })
+        let _ = timeout(READY_WITHIN, tail.confirm_fresh()).await;
+        let in_flight = Semaphore::new(APPENDS_IN_FLIGHT);
+        Ok(Self { slots, tail, in_flight, repeats: Repeats::default() })
     }
 
     /// Gives the connection up; calls after this find no server.
@@ -91,8 +97,14 @@ impl EventStoreDb {
         let Ok(Ok(_permit)) = timeout_at(deadline, self.in_flight.acquire()).await else {
             return Err(AppendError::NotWritten(Unexpected::Busy.into()));
         };
-        let known = self.tail.head();
         let ids: Vec<_> = events.iter().map(|event| event.id.0).collect();
+        if ids.iter().collect::<HashSet<_>>().len() < ids.len() {
+            // the server would take them, and never again recognize the append
+            return Err(AppendError::Rejected(Rejected::IdTaken));
+        }
+        // in this order: an append that is answered before the second is known by the first
+        let same = self.repeats.enter(ids[0]);
+        let known = self.tail.known();
         let last = expected.next() + (ids.len() as u64).saturating_sub(1);
         let name = stream.to_string();
         let revision = match expected {
@@ -110,7 +122,15 @@ impl EventStoreDb {
             .call(left, |client| async move { client.append_to_stream(name, &options, data).await })
             .await;
         match answer.map_err(fate::of_append) {
-            Ok(written) => self.written(stream, last, &written, known, &ids).await,
+            Ok(written) => {
+                let position = self.written(stream, last, &written, &ids).await?;
+                // The server does not tell a repeat. Positions only rise, so one that was known
+                // before the append was sent proves it; what another node appended moments ago,
+                // before the tail saw it, is not recognized.
+                let is_told = written.position.commit != 0;
+                let replayed = !is_told || position <= known || same.is_repeat();
+                Ok(Appended { last, position, replayed })
+            }
             Err(AppendError::Conflict { current: None }) => {
                 Err(self.conflict(stream, expected, &ids).await)
             }
@@ -118,29 +138,25 @@ impl EventStoreDb {
         }
     }
 
-    /// Whether this was a repeat the server does not tell. Positions only rise, so one that is not
-    /// beyond what was known before the append was sent proves it; a repeat of what another node
-    /// appended in the last moments, before the tail saw it, is not recognized.
+    /// Where a written append ends.
     async fn written(
         &self,
         stream: &Stream,
         last: u64,
         written: &WriteResult,
-        known: Position,
-        ids: &[uuid::Uuid],
-    ) -> Result<Appended, AppendError> {
-        let unknown = |cause: Unexpected| AppendError::Unknown(cause.into());
+        ids: &[Uuid],
+    ) -> Result<Position, AppendError> {
         if written.next_expected_version != last {
             tracing::error!(%stream, "an append has other versions in the log than in its lines");
-            return Err(unknown(Unexpected::Misnumbered(written.next_expected_version)));
+            let misnumbered = Unexpected::Misnumbered(written.next_expected_version);
+            return Err(AppendError::Unknown(misnumbered.into()));
         }
         let position = match written.position.commit {
             0 => self.position_of(stream, last, ids).await?,
             told => Position(told),
         };
         self.tail.has_appended(*stream, last, position);
-        let replayed = written.position.commit == 0 || position <= known;
-        Ok(Appended { last, position, replayed })
+        Ok(position)
     }
 
     /// The server may leave the position out when it recognizes a repeated append.
@@ -148,7 +164,7 @@ impl EventStoreDb {
         &self,
         stream: &Stream,
         version: u64,
-        ids: &[uuid::Uuid],
+        ids: &[Uuid],
     ) -> Result<Position, AppendError> {
         let from = StreamPosition::Position(version);
         let said = page::of_stream(&self.slots, stream, from, 1, APPEND_WITHIN).await;
@@ -165,7 +181,7 @@ impl EventStoreDb {
         &self,
         stream: &Stream,
         expected: Expected,
-        ids: &[uuid::Uuid],
+        ids: &[Uuid],
     ) -> AppendError {
         let from = StreamPosition::Position(expected.next());
         let said = page::of_stream(&self.slots, stream, from, ids.len(), APPEND_WITHIN).await;
@@ -224,7 +240,7 @@ impl EventStoreDb {
     }
 
     pub(super) async fn last_version(&self, stream: &Stream) -> Result<Option<u64>, ReadError> {
-        match self.tail.last_version(stream).map_err(ReadError::unavailable)? {
+        match self.tail.last_version(stream).await.map_err(ReadError::unavailable)? {
             Known::Version(version) => Ok(version),
             Known::Unseen(ticket) => {
                 let last = self.read_last_version(stream).await.map_err(unreadable)?;

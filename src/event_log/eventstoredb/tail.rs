@@ -10,7 +10,7 @@ use events::recorded::Position;
 use events::stream::Stream;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use super::page::{self, Entry as Event};
 use super::slot::Slots;
@@ -47,8 +47,6 @@ struct Versions {
     forgotten: u64,
     /// Every later event will be seen.
     read_to: Position,
-    /// When the request was sent that last found the end of the log.
-    at_head: Option<Instant>,
 }
 
 impl Versions {
@@ -64,7 +62,7 @@ impl Versions {
 
 struct Shared {
     versions: Mutex<Versions>,
-    /// The last event of ours that this node has seen.
+    /// The last event of ours that this node has seen, at first the end of the log.
     head: watch::Sender<Position>,
 }
 
@@ -84,7 +82,8 @@ impl Shared {
 
 pub(super) struct Tail {
     shared: Arc<Shared>,
-    is_following: watch::Receiver<bool>,
+    /// When the request was sent that last found the end of the log.
+    at_head: watch::Receiver<Option<Instant>>,
     reader: JoinHandle<()>,
 }
 
@@ -94,13 +93,12 @@ impl Tail {
             last: HashMap::new(),
             forgotten: 0,
             read_to: Position(u64::MAX),
-            at_head: None,
         };
         let shared =
             Arc::new(Shared { versions: Mutex::new(versions), head: watch::Sender::default() });
-        let (follows, is_following) = watch::channel(false);
-        let reader = tokio::spawn(read(slots, Arc::clone(&shared), follows));
-        Self { shared, is_following, reader }
+        let (found, at_head) = watch::channel(None);
+        let reader = tokio::spawn(read(slots, Arc::clone(&shared), found));
+        Self { shared, at_head, reader }
     }
 
     /// Takes note of an append of this node that is in the log.
@@ -114,7 +112,8 @@ impl Tail {
         self.shared.advance_head(position);
     }
 
-    pub(super) fn head(&self) -> Position {
+    /// What is at or before this was in the log before now.
+    pub(super) fn known(&self) -> Position {
         *self.shared.head.borrow()
     }
 
@@ -129,17 +128,18 @@ impl Tail {
         self.shared.versions().last.get(stream).copied().flatten()
     }
 
-    /// Returns when the end of the log was found for the first time.
-    pub(super) async fn found_the_end(&self) {
-        let mut is_following = self.is_following.clone();
-        let _ = is_following.wait_for(|is_following| *is_following).await;
+    /// Returns when the end of the log was found, and not long ago.
+    pub(super) async fn confirm_fresh(&self) -> Result<(), Stale> {
+        let is_fresh = |at: &Option<Instant>| at.is_some_and(|at| at.elapsed() <= STALE_AFTER);
+        let mut at_head = self.at_head.clone();
+        // a busy machine is given a moment; an old answer is never given
+        let fresh = timeout(STALE_AFTER, at_head.wait_for(is_fresh)).await;
+        fresh.is_ok_and(|found| found.is_ok()).then_some(()).ok_or(Stale)
     }
 
-    pub(super) fn last_version(&self, stream: &Stream) -> Result<Known, Stale> {
+    pub(super) async fn last_version(&self, stream: &Stream) -> Result<Known, Stale> {
+        self.confirm_fresh().await?;
         let versions = self.shared.versions();
-        if versions.at_head.is_none_or(|at| at.elapsed() > STALE_AFTER) {
-            return Err(Stale);
-        }
         Ok(match versions.last.get(stream) {
             Some(version) => Known::Version(*version),
             None => Known::Unseen(Ticket { forgotten: versions.forgotten }),
@@ -172,7 +172,7 @@ impl Drop for Tail {
     }
 }
 
-async fn read(slots: Arc<Slots>, shared: Arc<Shared>, follows: watch::Sender<bool>) {
+async fn read(slots: Arc<Slots>, shared: Arc<Shared>, found: watch::Sender<Option<Instant>>) {
     let mut after = loop {
         match page::end_of_log(&slots, PAGE_WITHIN).await {
             Ok(end) => break end,
@@ -181,6 +181,7 @@ async fn read(slots: Arc<Slots>, shared: Arc<Shared>, follows: watch::Sender<boo
         tokio::time::sleep(IDLE).await;
     };
     shared.versions().read_to = after;
+    shared.advance_head(after);
     loop {
         let asked = Instant::now();
         // at once: each alone costs a delayed acknowledgement
@@ -192,10 +193,12 @@ async fn read(slots: Arc<Slots>, shared: Arc<Shared>, follows: watch::Sender<boo
             (Ok(end), Ok(page)) => {
                 let has_moved = page.next > after;
                 after = page.next;
-                // the end proves the page whole; a page alone may have been cut short
-                let is_at_head = end <= after && (end > Position(0) || page.at_head);
-                take(&shared, &page, is_at_head.then_some(asked));
-                follows.send_replace(true);
+                take(&shared, &page);
+                // the end proves the page whole, which may have been cut short; an end before what
+                // was seen is that of a node that lags
+                if end == after || (end < after && has_moved) {
+                    found.send_replace(Some(asked));
+                }
                 has_moved && end > after
             }
             (Err(failure), _) | (_, Err(failure)) => {
@@ -209,13 +212,12 @@ async fn read(slots: Arc<Slots>, shared: Arc<Shared>, follows: watch::Sender<boo
     }
 }
 
-fn take(shared: &Shared, page: &page::Page, at_head: Option<Instant>) {
+fn take(shared: &Shared, page: &page::Page) {
     let mut versions = shared.versions();
     for Event { stream, revision, .. } in &page.events {
         versions.raise(*stream, *revision);
     }
     versions.read_to = page.next;
-    versions.at_head = at_head.or(versions.at_head);
     drop(versions);
     if let Some(last) = page.events.last() {
         shared.advance_head(last.stored.position);

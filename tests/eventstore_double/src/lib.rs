@@ -21,13 +21,11 @@ mod discovery;
 mod log;
 mod streams;
 
-mod protocol {
+pub mod protocol {
     #![expect(
         clippy::pedantic,
         clippy::allow_attributes,
         clippy::allow_attributes_without_reason,
-        dead_code,
-        unreachable_pub,
         reason = "generated code"
     )]
     tonic::include_proto!("protocol");
