@@ -119,7 +119,10 @@ impl EventStoreDb {
             .deadline(left);
         let answer = self
             .slots
-            .call(left, |client| async move { client.append_to_stream(name, &options, data).await })
+            .call(left, |client| {
+                let (name, options, data) = (name.clone(), options.clone(), data.clone());
+                async move { client.append_to_stream(name, &options, data).await }
+            })
             .await;
         match answer.map_err(fate::of_append) {
             Ok(written) => {
@@ -267,8 +270,13 @@ impl EventStoreDb {
 fn settings(url: &str) -> Result<ClientSettings, ConnectError> {
     let separator = if url.contains('?') { '&' } else { '?' };
     // the last one counts: whatever was asked for, only the leader is read and written
-    let url = format!("{url}{separator}nodePreference=leader");
-    let url = if url.contains("discoveryInterval") { url } else { url + "&discoveryInterval=100" };
+    let mut url = format!("{url}{separator}nodePreference=leader");
+    // a dead node is left sooner than the client would
+    for (name, milliseconds) in [("discoveryInterval", 100), ("gossipTimeout", 1_500)] {
+        if !url.contains(name) {
+            url = format!("{url}&{name}={milliseconds}");
+        }
+    }
     let settings: ClientSettings = url.parse().map_err(ConnectError::ConnectionString)?;
     if let Some(file) = settings.tls_ca_file() {
         // the client would panic

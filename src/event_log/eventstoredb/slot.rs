@@ -18,6 +18,8 @@ const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// A node that answers so often in a row with an error of its own is given up.
 const ERRORS_IN_A_ROW: u32 = 2;
+/// The client follows a node that names the leader, but leaves repeating the call to us.
+const MOST_REDIRECTIONS: u32 = 2;
 
 /// Why a call has no answer.
 #[derive(Debug, thiserror::Error)]
@@ -137,17 +139,41 @@ impl Slots {
         Self { current, keeper }
     }
 
-    /// Asks the server. Whatever happens there is an answer when the time is over.
+    /// Asks the server, and the new leader where that is another. Whatever happens there is an
+    /// answer when the time is over.
     pub(super) async fn call<T, F>(
         &self,
         within: Duration,
-        call: impl FnOnce(Client) -> F,
+        call: impl Fn(Client) -> F,
     ) -> Result<T, Failure>
     where
         T: Send + 'static,
         F: Future<Output = eventstore::Result<T>> + Send + 'static,
     {
         let deadline = Instant::now() + within;
+        let mut redirected = 0;
+        loop {
+            let answer = self.call_once(deadline, &call).await;
+            let is_elsewhere = matches!(
+                answer,
+                Err(Failure::Server(eventstore::Error::NotLeaderException(_)))
+            );
+            if !is_elsewhere || redirected == MOST_REDIRECTIONS {
+                return answer;
+            }
+            redirected += 1;
+        }
+    }
+
+    async fn call_once<T, F>(
+        &self,
+        deadline: Instant,
+        call: impl Fn(Client) -> F,
+    ) -> Result<T, Failure>
+    where
+        T: Send + 'static,
+        F: Future<Output = eventstore::Result<T>> + Send + 'static,
+    {
         let mut current = self.current.subscribe();
         let filled = timeout_at(deadline, current.wait_for(Option::is_some)).await;
         let Ok(Ok(Some(slot))) = filled.map(|slot| slot.map(|slot| slot.clone())) else {
