@@ -16,6 +16,8 @@ use events::id::EventId;
 use events::recorded::Position;
 use events::stream::Stream;
 
+#[cfg(feature = "eventstore")]
+pub mod eventstoredb;
 pub mod postgres;
 pub mod sqlite;
 
@@ -32,6 +34,8 @@ pub type Cause = Box<dyn StdError + Send + Sync>;
 pub enum EventLog {
     Sqlite(sqlite::Sqlite),
     Postgres(postgres::Postgres),
+    #[cfg(feature = "eventstore")]
+    EventStoreDb(eventstoredb::EventStoreDb),
 }
 
 /// What the writer believes the stream's last version to be. There is no "any": only an exact
@@ -86,7 +90,8 @@ pub struct Appended {
     /// Version of the last event of this append.
     pub last: u64,
     pub position: Position,
-    /// The same append was here before; nothing was written now.
+    /// The same append was here before; nothing was written now. `EventStoreDB` does not tell:
+    /// there a repeat of what another node appended moments ago may pass for the first.
     pub replayed: bool,
 }
 
@@ -175,16 +180,23 @@ impl EventLog {
         }
         let started = tokio::time::Instant::now();
         let mut pause = Duration::from_millis(20);
+        let mut is_unsettled = false;
         loop {
             let outcome = self.append_once(stream, expected, &events).await;
-            match outcome {
-                Err(AppendError::Unknown(cause)) if started.elapsed() < SETTLE_WITHIN => {
-                    tracing::warn!(%stream, cause = %cause, "the outcome of an append is unknown; repeating it");
-                    tokio::time::sleep(pause).await;
-                    pause = (pause * 2).min(Duration::from_secs(2));
-                }
+            let cause = match outcome {
+                Err(AppendError::Unknown(cause)) => cause,
+                // says that this attempt wrote nothing, not what became of the one before
+                Err(AppendError::NotWritten(cause)) if is_unsettled => cause,
+                Err(AppendError::Rejected(Rejected::Store(cause))) if is_unsettled => cause,
                 outcome => return outcome,
+            };
+            if started.elapsed() >= SETTLE_WITHIN {
+                return Err(AppendError::Unknown(cause));
             }
+            is_unsettled = true;
+            tracing::warn!(%stream, %cause, "the outcome of an append is unknown; repeating it");
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(Duration::from_secs(2));
         }
     }
 
@@ -197,6 +209,8 @@ impl EventLog {
         match self {
             Self::Sqlite(log) => log.append(stream, expected, events.to_vec()).await,
             Self::Postgres(log) => log.append(stream, expected, events.to_vec()).await,
+            #[cfg(feature = "eventstore")]
+            Self::EventStoreDb(log) => log.append(stream, expected, events.to_vec()).await,
         }
     }
 
@@ -210,6 +224,8 @@ impl EventLog {
         match self {
             Self::Sqlite(log) => log.read_stream(stream, from, limit).await,
             Self::Postgres(log) => log.read_stream(stream, from, limit).await,
+            #[cfg(feature = "eventstore")]
+            Self::EventStoreDb(log) => log.read_stream(stream, from, limit).await,
         }
     }
 
@@ -219,6 +235,8 @@ impl EventLog {
         match self {
             Self::Sqlite(log) => log.read_all(after, limit).await,
             Self::Postgres(log) => log.read_all(after, limit).await,
+            #[cfg(feature = "eventstore")]
+            Self::EventStoreDb(log) => log.read_all(after, limit).await,
         }
     }
 
@@ -227,6 +245,8 @@ impl EventLog {
         match self {
             Self::Sqlite(log) => log.head().await,
             Self::Postgres(log) => log.head().await,
+            #[cfg(feature = "eventstore")]
+            Self::EventStoreDb(log) => log.head().await,
         }
     }
 
@@ -235,6 +255,8 @@ impl EventLog {
         match self {
             Self::Sqlite(log) => log.last_version(stream).await,
             Self::Postgres(log) => log.last_version(stream).await,
+            #[cfg(feature = "eventstore")]
+            Self::EventStoreDb(log) => log.last_version(stream).await,
         }
     }
 
@@ -244,6 +266,8 @@ impl EventLog {
         match self {
             Self::Sqlite(log) => log.wait(after, up_to).await,
             Self::Postgres(log) => log.wait(after, up_to).await,
+            #[cfg(feature = "eventstore")]
+            Self::EventStoreDb(log) => log.wait(after, up_to).await,
         }
     }
 }
