@@ -154,12 +154,20 @@ impl EventLog {
         postgres::Postgres::connect(url).await.map(Self::Postgres)
     }
 
+    /// The log in EventStoreDB or KurrentDB; the server may come later.
+    #[cfg(feature = "eventstore")]
+    pub async fn event_store_db(url: &str) -> Result<Self, eventstoredb::ConnectError> {
+        eventstoredb::EventStoreDb::connect(url).await.map(Self::EventStoreDb)
+    }
+
     /// Takes no more appends and lets go of the store.
     pub async fn close(&self) {
         match self {
             // what was acknowledged is durable, and nobody waits for the rest any more
             Self::Sqlite(_) => {}
             Self::Postgres(log) => log.close().await,
+            #[cfg(feature = "eventstore")]
+            Self::EventStoreDb(log) => log.close(),
         }
     }
 

@@ -14,7 +14,7 @@ use events::chain::Link;
 use events::id::CommandId;
 use events::personal::Personal;
 use events::platform::{self, Platform};
-use events::recorded::{Actor, BodyMac, Cause, Position};
+use events::recorded::{Actor, BodyMac, Cause};
 use events::stream::Stream;
 use events::wire::Draft;
 use events::{Event, id::EventId};
@@ -147,8 +147,10 @@ impl Stores {
             None => keyring::Store::sqlite(&config.data.join("keyring.db"))?,
             Some(pool) => keyring::Store::postgres(pool.clone()),
         };
-        let head = log.head().await.context("cannot read the event log")?;
-        let nothing_written = head == Position::default() && keys.is_empty().await?;
+        // the platform's stream has the log's first event; a shared server may hold other logs
+        let first =
+            log.last_version(&Stream::Platform).await.context("cannot read the event log")?;
+        let nothing_written = first.is_none() && keys.is_empty().await?;
         let master = MasterKey::read_or_make(&config.master_key_file, nothing_written)?;
         let log_id = initialize(&log, &config.public_url).await?;
         let keyring = Keyring::open(keys, master, log_id).await?;
@@ -183,6 +185,11 @@ async fn open_log(config: &Config, pool: Option<&sqlx::PgPool>) -> anyhow::Resul
             let Database::Postgres(url) = &config.database else { unreachable!("there is a pool") };
             Ok(EventLog::postgres(url.expose_secret()).await?)
         }
+        #[cfg(feature = "eventstore")]
+        (EventLogPlace::EventStoreDb(url), _) => {
+            Ok(EventLog::event_store_db(url.expose_secret()).await?)
+        }
+        #[cfg(not(feature = "eventstore"))]
         (EventLogPlace::EventStoreDb(_), _) => unreachable!("refused by the configuration"),
     }
 }

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chancery::event_log::{AppendError, Appended, EventLog, Expected, ReadError, Rejected};
-use eventstore_double::{Cluster, Fault, Refusal};
 use events::chain::Walk;
 use events::recorded::Position;
+use eventstore_double::{Cluster, Fault, Refusal};
 use tokio::task::block_in_place;
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -381,6 +381,9 @@ async fn figures() {
             });
         }
         tasks.join_all().await;
-        eprintln!("{writers} writers: {:.0}/s", f64::from(writers * 20) / started.elapsed().as_secs_f64());
+        eprintln!(
+            "{writers} writers: {:.0}/s",
+            f64::from(writers * 20) / started.elapsed().as_secs_f64()
+        );
     }
 }

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use events::recorded::Position;
 use events::stream::Stream;
-use eventstore::{Client, ReadAllOptions, ReadEvent, ReadStreamOptions, RecordedEvent, StreamPosition};
+use eventstore::{
+    Client, ReadAllOptions, ReadEvent, ReadStreamOptions, RecordedEvent, StreamPosition,
+};
 
 use super::slot::{Failure, Slots};
 use crate::event_log::Stored;
@@ -77,9 +79,7 @@ pub(super) async fn of_stream(
     let name = stream.to_string();
     let options = ReadStreamOptions::default().position(from).max_count(limit);
     let options = options.requires_leader(true).deadline(within);
-    slots
-        .call(within, |client| read_stream(client, name.clone(), options.clone()))
-        .await
+    slots.call(within, |client| read_stream(client, name.clone(), options.clone())).await
 }
 
 async fn read_stream(

@@ -16,11 +16,13 @@ use crate::protocol::event_store::client::streams::read_req::options::stream_opt
 use crate::protocol::event_store::client::streams::read_req::options::{
     AllOptions, CountOption, ReadDirection, StreamOption, StreamOptions,
 };
-use crate::protocol::event_store::client::streams::read_resp::{Content, ReadEvent, StreamNotFound};
+use crate::protocol::event_store::client::streams::read_resp::{
+    Content, ReadEvent, StreamNotFound,
+};
 use crate::protocol::event_store::client::streams::streams_server::Streams;
 use crate::protocol::event_store::client::streams::{
-    AppendReq, AppendResp, BatchAppendReq, BatchAppendResp, DeleteReq, DeleteResp, ReadReq, ReadResp,
-    TombstoneReq, TombstoneResp, append_req, append_resp, read_resp,
+    AppendReq, AppendResp, BatchAppendReq, BatchAppendResp, DeleteReq, DeleteResp, ReadReq,
+    ReadResp, TombstoneReq, TombstoneResp, append_req, append_resp, read_resp,
 };
 use crate::protocol::event_store::client::{StreamIdentifier, uuid as wire};
 use crate::{Fault, Node, Refusal, protocol};
@@ -157,9 +159,10 @@ impl Node {
         let state = self.cluster.state();
         let indexed = state.indexed(self.index);
         let scavenged = &state.nodes[self.index].scavenged;
-        let records = state.log.records().iter().filter(|record| {
-            record.position < indexed && !scavenged.contains(&record.position)
-        });
+        let records =
+            state.log.records().iter().filter(|record| {
+                record.position < indexed && !scavenged.contains(&record.position)
+            });
         let records: Vec<_> = records.cloned().collect();
         let from = match options.all_option {
             Some(AllOption::Position(position)) => position.commit_position,
@@ -349,4 +352,3 @@ fn wrong_version(expected: Expected, current: Option<u64>) -> append_resp::Resul
         expected_revision_option_20_6_0: None,
     })
 }
-
