@@ -9,13 +9,13 @@ use crate::event_log::ReadError;
 
 /// Made by [`Access::check`] only.
 #[derive(Clone, Copy, Debug)]
-pub struct Access {
+pub(crate) struct Access {
     organization: OrganizationId,
     role: Role,
 }
 
 #[derive(Debug, thiserror::Error)]
-pub enum Refusal {
+pub(crate) enum Refusal {
     #[error("no such organization")]
     NotFound,
     #[error("the role does not allow this")]
@@ -39,11 +39,11 @@ impl Access {
         if role.may(needed) { Ok(Self { organization, role }) } else { Err(Refusal::Denied) }
     }
 
-    pub fn organization(&self) -> OrganizationId {
+    pub(crate) fn organization(&self) -> OrganizationId {
         self.organization
     }
 
-    pub fn role(&self) -> Role {
+    pub(crate) fn role(&self) -> Role {
         self.role
     }
 }

@@ -5,7 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use events::time::Time;
 
 #[derive(Clone, Debug, Default)]
-pub struct Clock;
+pub(crate) struct Clock;
 
 impl Clock {
     pub(crate) fn now(&self) -> Time {

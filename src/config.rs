@@ -183,7 +183,9 @@ fn refuse_unknown(
     }
     for key in file.keys() {
         if !SETTINGS.iter().any(|(name, _)| name == key) {
-            mistakes.push(format!("the key `{key}` of the file is not a setting; remove or correct it"));
+            mistakes.push(format!(
+                "the key `{key}` of the file is not a setting; remove or correct it"
+            ));
         }
     }
 }
@@ -268,11 +270,15 @@ fn check(given: &BTreeMap<&str, Given>, mistakes: &mut Vec<String>) -> Option<Co
     if let Some(url) = &public_url {
         let authority = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
         let sound = authority.is_some_and(|rest| {
-            !rest.is_empty() && !rest.contains(['/', '?', '#', '@']) && !rest.contains(char::is_whitespace)
+            !rest.is_empty()
+                && !rest.contains(['/', '?', '#', '@'])
+                && !rest.contains(char::is_whitespace)
         });
         if !sound {
             let from = from("public-url");
-            mistakes.push(format!("{from}: scheme and host are expected, like https://org.example.com"));
+            mistakes.push(format!(
+                "{from}: scheme and host are expected, like https://org.example.com"
+            ));
         }
     }
     let listen = listen.ok()?;
@@ -285,7 +291,8 @@ mod tests {
     use super::*;
 
     fn read(variables: &[(&str, &str)]) -> Result<Config, Mistakes> {
-        let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let variables =
+            variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         Config::from(&Flags::default(), variables.collect())
     }
 

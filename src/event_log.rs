@@ -9,12 +9,15 @@
 //! 6. an append is written whole or not at all.
 
 use std::error::Error as StdError;
+use std::path::Path;
 use std::time::Duration;
 
 use events::id::EventId;
 use events::recorded::Position;
 use events::stream::Stream;
 
+#[cfg(feature = "eventstore")]
+pub mod eventstoredb;
 pub mod postgres;
 pub mod sqlite;
 
@@ -31,6 +34,8 @@ pub type Cause = Box<dyn StdError + Send + Sync>;
 pub enum EventLog {
     Sqlite(sqlite::Sqlite),
     Postgres(postgres::Postgres),
+    #[cfg(feature = "eventstore")]
+    EventStoreDb(eventstoredb::EventStoreDb),
 }
 
 /// What the writer believes the stream's last version to be. There is no "any": only an exact
@@ -85,7 +90,8 @@ pub struct Appended {
     /// Version of the last event of this append.
     pub last: u64,
     pub position: Position,
-    /// The same append was here before; nothing was written now.
+    /// The same append was here before; nothing was written now. `EventStoreDB` does not tell:
+    /// there a repeat of what another node appended moments ago may pass for the first.
     pub replayed: bool,
 }
 
@@ -138,6 +144,33 @@ impl ReadError {
 }
 
 impl EventLog {
+    /// The log in one file of this process.
+    pub fn sqlite(path: &Path) -> Result<Self, sqlite::OpenError> {
+        sqlite::Sqlite::open(path).map(Self::Sqlite)
+    }
+
+    /// The log in a PostgreSQL database that other nodes may share.
+    pub async fn postgres(url: &str) -> Result<Self, postgres::ConnectError> {
+        postgres::Postgres::connect(url).await.map(Self::Postgres)
+    }
+
+    /// The log in EventStoreDB or KurrentDB; the server may come later.
+    #[cfg(feature = "eventstore")]
+    pub async fn event_store_db(url: &str) -> Result<Self, eventstoredb::ConnectError> {
+        eventstoredb::EventStoreDb::connect(url).await.map(Self::EventStoreDb)
+    }
+
+    /// Takes no more appends and lets go of the store.
+    pub async fn close(&self) {
+        match self {
+            // what was acknowledged is durable, and nobody waits for the rest any more
+            Self::Sqlite(_) => {}
+            Self::Postgres(log) => log.close().await,
+            #[cfg(feature = "eventstore")]
+            Self::EventStoreDb(log) => log.close(),
+        }
+    }
+
     /// Appends all events or none. An unknown outcome is settled by repeating the very same
     /// append; only when that does not succeed within 30 s is the answer `Unknown`.
     pub async fn append(
@@ -155,16 +188,23 @@ impl EventLog {
         }
         let started = tokio::time::Instant::now();
         let mut pause = Duration::from_millis(20);
+        let mut is_unsettled = false;
         loop {
             let outcome = self.append_once(stream, expected, &events).await;
-            match outcome {
-                Err(AppendError::Unknown(cause)) if started.elapsed() < SETTLE_WITHIN => {
-                    tracing::warn!(%stream, cause = %cause, "the outcome of an append is unknown; repeating it");
-                    tokio::time::sleep(pause).await;
-                    pause = (pause * 2).min(Duration::from_secs(2));
-                }
+            let cause = match outcome {
+                Err(AppendError::Unknown(cause)) => cause,
+                // says that this attempt wrote nothing, not what became of the one before
+                Err(AppendError::NotWritten(cause)) if is_unsettled => cause,
+                Err(AppendError::Rejected(Rejected::Store(cause))) if is_unsettled => cause,
                 outcome => return outcome,
+            };
+            if started.elapsed() >= SETTLE_WITHIN {
+                return Err(AppendError::Unknown(cause));
             }
+            is_unsettled = true;
+            tracing::warn!(%stream, %cause, "the outcome of an append is unknown; repeating it");
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(Duration::from_secs(2));
         }
     }
 
@@ -177,6 +217,8 @@ impl EventLog {
         match self {
             Self::Sqlite(log) => log.append(stream, expected, events.to_vec()).await,
             Self::Postgres(log) => log.append(stream, expected, events.to_vec()).await,
+            #[cfg(feature = "eventstore")]
+            Self::EventStoreDb(log) => log.append(stream, expected, events.to_vec()).await,
         }
     }
 
@@ -190,6 +232,8 @@ impl EventLog {
         match self {
             Self::Sqlite(log) => log.read_stream(stream, from, limit).await,
             Self::Postgres(log) => log.read_stream(stream, from, limit).await,
+            #[cfg(feature = "eventstore")]
+            Self::EventStoreDb(log) => log.read_stream(stream, from, limit).await,
         }
     }
 
@@ -199,6 +243,8 @@ impl EventLog {
         match self {
             Self::Sqlite(log) => log.read_all(after, limit).await,
             Self::Postgres(log) => log.read_all(after, limit).await,
+            #[cfg(feature = "eventstore")]
+            Self::EventStoreDb(log) => log.read_all(after, limit).await,
         }
     }
 
@@ -207,6 +253,8 @@ impl EventLog {
         match self {
             Self::Sqlite(log) => log.head().await,
             Self::Postgres(log) => log.head().await,
+            #[cfg(feature = "eventstore")]
+            Self::EventStoreDb(log) => log.head().await,
         }
     }
 
@@ -215,6 +263,8 @@ impl EventLog {
         match self {
             Self::Sqlite(log) => log.last_version(stream).await,
             Self::Postgres(log) => log.last_version(stream).await,
+            #[cfg(feature = "eventstore")]
+            Self::EventStoreDb(log) => log.last_version(stream).await,
         }
     }
 
@@ -224,6 +274,8 @@ impl EventLog {
         match self {
             Self::Sqlite(log) => log.wait(after, up_to).await,
             Self::Postgres(log) => log.wait(after, up_to).await,
+            #[cfg(feature = "eventstore")]
+            Self::EventStoreDb(log) => log.wait(after, up_to).await,
         }
     }
 }

@@ -68,7 +68,7 @@ pub(crate) struct Done<T> {
 }
 
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub(crate) enum Error {
     #[error("no such thing, or not for this caller")]
     NotFound,
     #[error("the role does not allow this")]

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use events::account::Person;
-use events::id::{AccountId, EventId, SessionId};
+use events::id::{AccountId, EventId};
 use events::personal::Opened;
 use events::stream::Stream;
 use quick_cache::sync::Cache;
@@ -20,7 +20,7 @@ const REMEMBERED_FOR: Duration = Duration::from_secs(5 * 60);
 const REMEMBERED_PAIRS: usize = 10_000;
 
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub(crate) enum Error {
     #[error("the event log cannot be read")]
     Read(#[from] ReadError),
     #[error("the keyring failed")]
@@ -34,7 +34,6 @@ pub enum Error {
 pub(crate) struct Identity {
     pub(crate) account: AccountId,
     pub(crate) person: Person,
-    pub(crate) session: Option<SessionId>,
 }
 
 /// Pairs of address and password that were proven, so that HTTP Basic costs Argon2 once.
@@ -74,7 +73,7 @@ pub(crate) async fn by_session(app: &App, token: &SessionToken) -> Result<Option
     let session = folded.state.session(token.session, app.clock.now());
     Ok(session.filter(|session| token.proves(&session.secret_hash)).and_then(|_| {
         let person = folded.state.person()?.clone();
-        Some(Identity { account: token.account, person, session: Some(token.session) })
+        Some(Identity { account: token.account, person })
     }))
 }
 
@@ -143,7 +142,7 @@ async fn holder(app: &App, address: &Address) -> Result<Option<Identity>, Error>
 async fn existing(app: &App, account: AccountId) -> Result<Option<Identity>, Error> {
     let entry = app.accounts.current(&app.log, Stream::Account(account)).await?;
     let person = entry.read().state.person().cloned();
-    Ok(person.map(|person| Identity { account, person, session: None }))
+    Ok(person.map(|person| Identity { account, person }))
 }
 
 /// Who an account is; `None` when there is no such account.

@@ -2,7 +2,9 @@
 
 mod access;
 mod address;
+mod causes;
 mod clock;
+pub mod config;
 pub mod event_log;
 mod execute;
 mod fail_point;
@@ -12,11 +14,14 @@ mod identity;
 mod keyring;
 mod operational;
 mod password;
+mod postgres_database;
 mod projector;
 mod query;
 mod reactions;
 mod read_store;
 mod readiness;
+pub mod rebuild;
+pub mod serve;
 mod session_token;
 mod sqlite_file;
 

@@ -44,7 +44,7 @@ const COMMONEST: [&str; 24] = [
 ];
 
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub(crate) enum Error {
     #[error("too many passwords are being checked; try again soon")]
     Busy,
     #[error("the hash could not be computed")]
@@ -54,7 +54,7 @@ pub enum Error {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Weak {
+pub(crate) enum Weak {
     #[error("must be 12 to 256 characters long")]
     Length,
     #[error("is one of the commonest passwords; choose another")]

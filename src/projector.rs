@@ -10,6 +10,7 @@ use events::recorded::{Position, Recorded};
 use projections::{ALL, Model};
 use tokio::sync::watch;
 
+use crate::causes::causes;
 use crate::event_log::{EventLog, Page, ReadError};
 use crate::read_store::{self, Advance, LEASE, Lease, ModelRows, Progress, ReadStore, Status};
 
@@ -21,7 +22,7 @@ const AFTER_A_FAILURE: Duration = Duration::from_millis(250);
 
 /// How the projector of this node stands.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Standing {
+pub(crate) enum Standing {
     #[default]
     Starting,
     /// This node advances the read models.
@@ -100,8 +101,7 @@ impl Projector {
                     tokio::time::sleep(IDLE).await;
                 }
                 Err(Interruption::Stop(stopped)) => {
-                    let error: &dyn std::error::Error = &stopped;
-                    tracing::error!(error, "the projector stops");
+                    tracing::error!(error = causes(&stopped), "the projector stops");
                     self.standing.send_replace(Standing::Stopped(stopped.to_string()));
                     return;
                 }
@@ -110,15 +110,16 @@ impl Projector {
                     self.standing.send_replace(Standing::Standby);
                 }
                 Err(interruption) => {
-                    let error: &dyn std::error::Error = &interruption;
-                    tracing::warn!(error, "the projector pauses");
+                    tracing::warn!(error = causes(&interruption), "the projector pauses");
                     tokio::time::sleep(AFTER_A_FAILURE).await;
                 }
             }
         }
         if let Err(error) = self.store.release(&self.owner).await {
-            let error: &dyn std::error::Error = &error;
-            tracing::warn!(error, "the lease on the read models runs out by itself");
+            tracing::warn!(
+                error = causes(&error),
+                "the lease on the read models runs out by itself"
+            );
         }
     }
 

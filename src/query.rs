@@ -13,7 +13,7 @@ pub(crate) mod organization_overview;
 pub(crate) mod page_token;
 
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub(crate) enum Error {
     #[error("no such thing")]
     NotFound,
     #[error("the read store failed")]

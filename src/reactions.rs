@@ -11,6 +11,7 @@ use events::stream::Stream;
 use tokio::sync::watch;
 
 use crate::App;
+use crate::causes::causes;
 use crate::execute::register;
 
 const PAGE: usize = 500;
@@ -40,7 +41,7 @@ pub(crate) async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
 
 async fn follow(app: &App) {
     if let Err(error) = complete_registrations(app).await {
-        let error: &dyn std::error::Error = &error;
+        let error = causes(&error);
         tracing::warn!(error, reaction = COMPLETE_REGISTRATIONS, "a reaction pauses");
         tokio::time::sleep(AFTER_A_FAILURE).await;
     }

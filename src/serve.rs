@@ -8,13 +8,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use axum::ServiceExt as _;
+use axum::ServiceExt;
 use axum::extract::Request;
 use events::chain::Link;
 use events::id::CommandId;
 use events::personal::Personal;
 use events::platform::{self, Platform};
-use events::recorded::{Actor, BodyMac, Cause, Position};
+use events::recorded::{Actor, BodyMac, Cause};
 use events::stream::Stream;
 use events::wire::Draft;
 use events::{Event, id::EventId};
@@ -147,8 +147,10 @@ impl Stores {
             None => keyring::Store::sqlite(&config.data.join("keyring.db"))?,
             Some(pool) => keyring::Store::postgres(pool.clone()),
         };
-        let head = log.head().await.context("cannot read the event log")?;
-        let nothing_written = head == Position::default() && keys.is_empty().await?;
+        // the platform's stream has the log's first event; a shared server may hold other logs
+        let first =
+            log.last_version(&Stream::Platform).await.context("cannot read the event log")?;
+        let nothing_written = first.is_none() && keys.is_empty().await?;
         let master = MasterKey::read_or_make(&config.master_key_file, nothing_written)?;
         let log_id = initialize(&log, &config.public_url).await?;
         let keyring = Keyring::open(keys, master, log_id).await?;
@@ -157,10 +159,9 @@ impl Stores {
                 Operational::sqlite(&config.data.join("state.db"))?,
                 ReadStore::sqlite(&config.data.join("read.db"), log_id).await?,
             ),
-            Some(pool) => (
-                Operational::postgres(pool.clone()),
-                ReadStore::postgres(pool, log_id).await?,
-            ),
+            Some(pool) => {
+                (Operational::postgres(pool.clone()), ReadStore::postgres(pool, log_id).await?)
+            }
         };
         Ok(Self { log, read_store: Arc::new(read_store), keyring, operational })
     }
@@ -219,8 +220,7 @@ async fn initialize(log: &EventLog, public_url: &str) -> anyhow::Result<Uuid> {
             prev: Link::FIRST,
         };
         let encoded = events::wire::encode(&mut draft, |_| [0; 16])?;
-        let first =
-            NewEvent { id, kind: encoded.kind, line: encoded.line, sealed: Vec::new() };
+        let first = NewEvent { id, kind: encoded.kind, line: encoded.line, sealed: Vec::new() };
         match log.append(&Stream::Platform, Expected::NoStream, vec![first]).await {
             Ok(_) | Err(AppendError::Conflict { .. }) => {}
             Err(error) => return Err(error).context("cannot begin the event log"),

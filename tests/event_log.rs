@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use chancery::event_log::eventstoredb::EventStoreDb;
 use chancery::event_log::postgres::Postgres;
 use chancery::event_log::sqlite::Sqlite;
 use chancery::event_log::{
@@ -11,6 +12,7 @@ use chancery::event_log::{
 use events::id::EventId;
 use events::recorded::Position;
 use events::wire;
+use eventstore_double::Cluster;
 use tempfile::TempDir;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
@@ -20,22 +22,39 @@ use crate::line::{Writer, new_stream};
 use crate::oracle::{Journal, read_everything};
 use crate::postgres::Database;
 
+mod eventstoredb_faults;
 mod guards;
 mod postgres_faults;
 mod postgres_nodes;
 mod skip;
 
 const SOON: Duration = Duration::from_secs(20);
+/// Rounds end at this time at the latest, so that a slow machine still gets through.
+const LONGEST: Duration = Duration::from_secs(45);
 
-/// A fresh, empty log of one kind. Another store is one more variant and one more line below.
+/// The rounds of one test; `CHANCERY_TEST_ROUNDS` says how many.
+fn rounds() -> impl Iterator<Item = u32> {
+    let rounds = std::env::var("CHANCERY_TEST_ROUNDS").ok();
+    let rounds = rounds.map_or(50, |text| text.parse().expect("CHANCERY_TEST_ROUNDS is a number"));
+    let started = Instant::now();
+    (0..rounds).take_while(move |_| started.elapsed() < LONGEST)
+}
+
+/// A fresh, empty log of one kind. Another store is one more variant and one more name below.
 enum Store {
     Sqlite(TempDir),
     Postgres(Database),
+    EventStoreDb(Cluster),
+    EventStoreDbServer(String),
 }
 
 impl Store {
     fn sqlite() -> Self {
         Self::Sqlite(TempDir::new().expect("a temporary folder"))
+    }
+
+    fn eventstoredb() -> Self {
+        Self::EventStoreDb(Cluster::start(1).expect("a port is free"))
     }
 
     /// Opens the log, or opens it again.
@@ -49,6 +68,8 @@ impl Store {
                 let log = Postgres::connect(&database.url()).await.expect("the server answers");
                 EventLog::Postgres(log)
             }
+            Self::EventStoreDb(cluster) => connect_eventstoredb(&cluster.url()).await,
+            Self::EventStoreDbServer(url) => connect_eventstoredb(url).await,
         }
     }
 
@@ -56,47 +77,80 @@ impl Store {
     fn is_contiguous(&self) -> bool {
         match self {
             Self::Sqlite(_) | Self::Postgres(_) => true,
+            Self::EventStoreDb(_) | Self::EventStoreDbServer(_) => false,
         }
     }
 }
 
-macro_rules! every_store_promises {
-    ($($promise:ident)*) => {
-        mod sqlite {
+/// A promise per store, as a test of its own.
+macro_rules! promises {
+    ($($stores:tt: $($promise:ident)*;)*) => {
+        $($(promises!(@ $stores $promise);)*)*
+    };
+    (@ [$($store:ident)*] $promise:ident) => {
+        mod $promise {
             $(#[tokio::test(flavor = "multi_thread")]
-            async fn $promise() {
-                super::$promise(super::Store::sqlite()).await;
-            })*
-        }
-        mod postgres {
-            $(#[tokio::test(flavor = "multi_thread")]
-            async fn $promise() {
-                let database = crate::postgres::Database::create().await;
-                super::$promise(super::Store::Postgres(database)).await;
+            async fn $store() {
+                if let Some(store) = super::fresh::$store().await {
+                    super::$promise(store).await;
+                }
             })*
         }
     };
 }
 
-every_store_promises! {
-    what_was_appended_is_read_back
-    a_new_log_is_empty
-    versions_and_positions_follow_the_order_of_the_appends
-    a_conflict_names_the_true_version
-    a_repeated_append_gets_its_first_answer
-    a_repeat_that_matches_only_partly_is_never_taken_for_one
-    an_id_is_in_the_log_only_once
-    an_append_is_written_whole_or_not_at_all
-    an_append_that_is_too_large_is_refused
-    a_bad_request_leaves_its_neighbours_alone
-    repeats_in_one_batch_are_written_once
-    each_version_of_a_contested_stream_has_one_winner
-    every_page_size_gives_the_same_sequence
-    a_stream_is_read_from_any_version
-    waiting_ends_when_something_is_appended
-    waiting_without_news_ends_in_time
-    an_append_goes_on_when_its_caller_gives_up
-    a_restart_keeps_everything
+/// The stores by the names of their tests; none where the machine lacks it.
+mod fresh {
+    use super::Store;
+
+    pub(super) async fn sqlite() -> Option<Store> {
+        std::future::ready(Some(Store::sqlite())).await
+    }
+
+    pub(super) async fn postgres() -> Option<Store> {
+        Some(Store::Postgres(crate::postgres::Database::create().await))
+    }
+
+    pub(super) async fn eventstoredb() -> Option<Store> {
+        std::future::ready(Some(Store::eventstoredb())).await
+    }
+
+    /// A real server that need not be empty, where one is named.
+    pub(super) async fn eventstoredb_server() -> Option<Store> {
+        let url = std::env::var("CHANCERY_TEST_EVENTSTORE").ok();
+        std::future::ready(url.map(Store::EventStoreDbServer)).await
+    }
+}
+
+promises! {
+    [sqlite postgres eventstoredb]:
+        what_was_appended_is_read_back
+        a_new_log_is_empty
+        a_conflict_names_the_true_version
+        a_repeated_append_gets_its_first_answer
+        a_repeat_that_matches_only_partly_is_never_taken_for_one
+        an_append_that_is_too_large_is_refused
+        repeats_in_one_batch_are_written_once
+        each_version_of_a_contested_stream_has_one_winner
+        every_page_size_gives_the_same_sequence
+        an_append_goes_on_when_its_caller_gives_up
+        a_restart_keeps_everything;
+    // these need no log of their own
+    [sqlite postgres eventstoredb eventstoredb_server]:
+        versions_and_positions_follow_the_order_of_the_appends
+        a_stream_is_read_from_any_version
+        waiting_ends_when_something_is_appended
+        waiting_without_news_ends_in_time;
+    // EventStoreDB compares ids only where a repeated append would have put them; ours are made
+    // of stream and command, and the stream's own fold knows its commands for ever
+    [sqlite postgres]:
+        an_id_is_in_the_log_only_once
+        an_append_is_written_whole_or_not_at_all
+        a_bad_request_leaves_its_neighbours_alone;
+}
+
+async fn connect_eventstoredb(url: &str) -> EventLog {
+    EventLog::EventStoreDb(EventStoreDb::connect(url).await.expect("the URL can be read"))
 }
 
 async fn append(log: &EventLog, writer: &mut Writer, count: usize) -> Appended {

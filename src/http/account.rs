@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::State;
-use axum::http::{StatusCode, Uri};
+use axum::extract::{OriginalUri, State};
+use axum::http::StatusCode;
 use axum::response::Response;
 use events::account::Person;
 use events::id::{AccountId, OrganizationId};
@@ -180,7 +180,7 @@ pub(crate) struct Me {
 async fn show_me(
     State(app): State<Arc<App>>,
     caller: Caller,
-    uri: Uri,
+    OriginalUri(uri): OriginalUri,
 ) -> Result<Json<Me>, Problem> {
     Parameters::of(&uri, &[])?;
     let account = caller.identity.account;

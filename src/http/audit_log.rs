@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use axum::extract::{Path, State};
+use axum::extract::{OriginalUri, Path, State};
 use axum::http::{HeaderMap, Uri};
 use axum::response::Response;
 use events::chain::Link;
@@ -103,7 +103,7 @@ async fn list_audit_log(
     caller: Caller,
     headers: HeaderMap,
     Path(org): Path<String>,
-    uri: Uri,
+    OriginalUri(uri): OriginalUri,
 ) -> Result<Response, Problem> {
     let organization = named(&app, &headers, &org).await?;
     list(&app, &caller, organization, &uri).await
@@ -122,7 +122,7 @@ async fn list_active_audit_log(
     State(app): State<Arc<App>>,
     caller: Caller,
     headers: HeaderMap,
-    uri: Uri,
+    OriginalUri(uri): OriginalUri,
 ) -> Result<Response, Problem> {
     let organization = active(&app, &caller, &headers).await?;
     list(&app, &caller, organization, &uri).await

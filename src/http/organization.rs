@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::{OriginalUri, Path, State};
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{IntoResponse as _, Response};
 use events::id::{AccountId, OrganizationId};
@@ -133,7 +133,7 @@ async fn create_organization(
 async fn list_organizations(
     State(app): State<Arc<App>>,
     caller: Caller,
-    uri: Uri,
+    OriginalUri(uri): OriginalUri,
 ) -> Result<Response, Problem> {
     let list = format!("organizations of {}", caller.identity.account);
     let paging = Paging::of(&app, &uri, &list)?;
@@ -162,7 +162,7 @@ async fn show_organization(
     caller: Caller,
     headers: HeaderMap,
     Path(org): Path<String>,
-    uri: Uri,
+    OriginalUri(uri): OriginalUri,
 ) -> Result<Response, Problem> {
     let organization = named(&app, &headers, &org).await?;
     show(&app, &caller, organization, &uri).await
@@ -179,7 +179,7 @@ async fn show_active_organization(
     State(app): State<Arc<App>>,
     caller: Caller,
     headers: HeaderMap,
-    uri: Uri,
+    OriginalUri(uri): OriginalUri,
 ) -> Result<Response, Problem> {
     let organization = active(&app, &caller, &headers).await?;
     show(&app, &caller, organization, &uri).await

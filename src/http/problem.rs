@@ -12,6 +12,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::access::Refusal;
+use crate::causes::causes;
 use crate::event_log::{AppendError, ReadError};
 use crate::{execute, identity, keyring, password, query};
 
@@ -247,12 +248,12 @@ impl IntoResponse for Problem {
 }
 
 fn internal(error: &(dyn StdError + 'static)) -> Problem {
-    tracing::error!(error, "a request failed");
+    tracing::error!(error = causes(error), "a request failed");
     Problem::new(Code::Internal)
 }
 
 fn unavailable(error: &(dyn StdError + 'static)) -> Problem {
-    tracing::warn!(error, "a store cannot be reached");
+    tracing::warn!(error = causes(error), "a store cannot be reached");
     Problem::new(Code::Unavailable)
 }
 

@@ -9,21 +9,11 @@ use chancery::event_log::{AppendError, EventLog};
 use tokio::task::block_in_place;
 use tokio::time::Instant;
 
+use super::rounds;
 use crate::line::{Writer, new_stream};
 use crate::oracle::{Journal, Load};
 use crate::postgres::{Database, Server};
 use crate::proxy::{Fault, Proxy};
-
-/// Rounds end at this time at the latest, so that a slow machine still gets through.
-const LONGEST: Duration = Duration::from_secs(45);
-
-/// The rounds of one test; `CHANCERY_TEST_ROUNDS` says how many.
-fn rounds() -> impl Iterator<Item = u32> {
-    let rounds = std::env::var("CHANCERY_TEST_ROUNDS").ok();
-    let rounds = rounds.map_or(50, |text| text.parse().expect("CHANCERY_TEST_ROUNDS is a number"));
-    let started = Instant::now();
-    (0..rounds).take_while(move |_| started.elapsed() < LONGEST)
-}
 
 async fn open(url: &str) -> Arc<EventLog> {
     Arc::new(EventLog::Postgres(Postgres::connect(url).await.expect("the server answers")))

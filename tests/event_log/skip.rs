@@ -75,6 +75,13 @@ async fn the_tail_of_a_sqlite_log_skips_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_tail_of_an_eventstoredb_log_skips_nothing() {
+    let store = Store::eventstoredb();
+    let nodes = [Arc::new(store.open().await), Arc::new(store.open().await)];
+    assert_eq!(skipped(&nodes, store.is_contiguous()).await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_tail_of_a_postgresql_log_skips_nothing_where_a_naive_one_does() {
     let store = Store::Postgres(Database::create().await);
     let nodes = [Arc::new(store.open().await), Arc::new(store.open().await)];
