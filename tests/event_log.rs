@@ -26,6 +26,7 @@ mod eventstoredb_faults;
 mod guards;
 mod postgres_faults;
 mod skip;
+mod sqlite_faults;
 
 const SOON: Duration = Duration::from_secs(20);
 /// Rounds end at this time at the latest, so that a slow machine still gets through.
