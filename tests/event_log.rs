@@ -25,6 +25,7 @@ use crate::postgres::Database;
 mod eventstoredb_faults;
 mod guards;
 mod postgres_faults;
+mod postgres_nodes;
 mod skip;
 mod sqlite_faults;
 
