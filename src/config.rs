@@ -222,13 +222,11 @@ fn from_variable(
 
 fn from_file(file: &toml::Table, name: &str, mistakes: &mut Vec<String>) -> Option<Given> {
     let value = file.get(name)?;
-    match value.as_str() {
-        Some(text) => Some(Given { text: text.to_owned(), from: format!("`{name}` in the file") }),
-        None => {
-            mistakes.push(format!("`{name}` in the file must be a string"));
-            None
-        }
+    if let Some(text) = value.as_str() {
+        return Some(Given { text: text.to_owned(), from: format!("`{name}` in the file") });
     }
+    mistakes.push(format!("`{name}` in the file must be a string"));
+    None
 }
 
 fn check(given: &BTreeMap<&str, Given>, mistakes: &mut Vec<String>) -> Option<Config> {

@@ -20,7 +20,7 @@ use crate::address::Address;
 use crate::session_token::SessionToken;
 
 /// How long a session token serves.
-pub(crate) const SESSION: Duration = Duration::from_secs(60 * 60);
+pub(crate) const SESSION: Duration = Duration::from_hours(1);
 
 pub(crate) struct Registration {
     pub(crate) address: Address,
@@ -133,11 +133,12 @@ async fn abandon(app: &App, account: AccountId) -> Result<(), Error> {
 
 /// Whatever stopped a registration, the person learns that the address is in use.
 fn taken(error: Error) -> Error {
-    match error {
+    let is_taken = matches!(
+        error,
         Error::Account(account::Rejection::Registered | account::Rejection::Abandoned)
-        | Error::Address(address::Rejection::Claimed) => Error::EmailTaken,
-        other => other,
-    }
+            | Error::Address(address::Rejection::Claimed)
+    );
+    if is_taken { Error::EmailTaken } else { error }
 }
 
 /// Founds the personal organization of an account, or gives the answer of when it was founded. Its

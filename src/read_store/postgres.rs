@@ -242,9 +242,8 @@ impl Rows {
                         Ok(number) => saw(Position(number)),
                         Err(_) => self.poll(&saw, Duration::ZERO).await,
                     },
-                    Err(_) => self.poll(&saw, Duration::ZERO).await,
-                    // the connection was lost, and with it whatever was said meanwhile
-                    Ok(Ok(None)) => self.poll(&saw, Duration::ZERO).await,
+                    // quiet for a while, or the connection was lost with whatever was said on it
+                    Err(_) | Ok(Ok(None)) => self.poll(&saw, Duration::ZERO).await,
                     Ok(Err(_)) => break,
                 }
             }
