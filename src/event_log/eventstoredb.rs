@@ -4,13 +4,15 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
 use events::recorded::Position;
 use events::stream::Stream;
-use eventstore::{AppendToStreamOptions, ClientSettings, EventData, ExpectedRevision};
-use eventstore::{ClientSettingsParseError, StreamPosition, WriteResult};
+use eventstore::{
+    ClientSettings, ClientSettingsParseError, EventData, ExpectedRevision, StreamPosition,
+};
 use serde_json::value::RawValue;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout, timeout_at};
@@ -18,12 +20,14 @@ use uuid::Uuid;
 
 use super::{AppendError, Appended, Expected, NewEvent, Page, ReadError, Rejected, Stored};
 use repeats::Repeats;
+use session::{Append, Written};
 use slot::{Failure, Slots};
 use tail::{Known, Tail};
 
 mod fate;
 mod page;
 mod repeats;
+mod session;
 mod slot;
 mod tail;
 
@@ -59,8 +63,8 @@ enum Unexpected {
     Misnumbered(u64),
 }
 
-/// How long a lone call takes is not ours to say: the client leaves Nagle's algorithm on, which
-/// costs about 45 ms per call over a quiet connection, and far less over a busy one.
+/// A read takes about 45 ms over a quiet connection, far less over a busy one: the client leaves
+/// Nagle's algorithm on, and there is no way to turn it off.
 pub struct EventStoreDb {
     slots: Arc<Slots>,
     tail: Tail,
@@ -106,37 +110,39 @@ impl EventStoreDb {
         let same = self.repeats.enter(ids[0]);
         let known = self.tail.known();
         let last = expected.next() + (ids.len() as u64).saturating_sub(1);
-        let name = stream.to_string();
-        let revision = match expected {
-            Expected::NoStream => ExpectedRevision::NoStream,
-            Expected::Version(version) => ExpectedRevision::Exact(version),
+        let is_undecided = Arc::new(AtomicBool::new(false));
+        let append = Append {
+            stream: stream.to_string(),
+            expected: match expected {
+                Expected::NoStream => ExpectedRevision::NoStream,
+                Expected::Version(version) => ExpectedRevision::Exact(version),
+            },
+            events: events.into_iter().map(event_data).collect(),
+            is_undecided: Arc::clone(&is_undecided),
+            within: deadline.saturating_duration_since(Instant::now()),
         };
-        let data: Vec<_> = events.into_iter().map(event_data).collect();
-        let left = deadline.saturating_duration_since(Instant::now());
-        let options = AppendToStreamOptions::default()
-            .expected_revision(revision)
-            .requires_leader(true)
-            .deadline(left);
         let answer = self
             .slots
-            .call(left, |client| {
-                let (name, options, data) = (name.clone(), options.clone(), data.clone());
-                async move { client.append_to_stream(name, &options, data).await }
+            .call(append.within, |connection| {
+                let append = append.clone();
+                async move { connection.session.append(&connection.client, append).await }
             })
-            .await;
-        match answer.map_err(fate::of_append) {
+            .await
+            .map_err(fate::of_append);
+        match answer {
             Ok(written) => {
                 let position = self.written(stream, last, &written, &ids).await?;
                 // The server does not tell a repeat. Positions only rise, so one that was known
                 // before the append was sent proves it; what another node appended moments ago,
                 // before the tail saw it, is not recognized.
-                let is_told = written.position.commit != 0;
+                let is_told = written.position != 0;
                 let replayed = !is_told || position <= known || same.is_repeat();
                 Ok(Appended { last, position, replayed })
             }
             Err(AppendError::Conflict { current: None }) => {
                 Err(self.conflict(stream, expected, &ids).await)
             }
+            Err(error) if is_undecided.load(Ordering::Relaxed) => Err(fate::after_undecided(error)),
             Err(error) => Err(error),
         }
     }
@@ -146,15 +152,15 @@ impl EventStoreDb {
         &self,
         stream: &Stream,
         last: u64,
-        written: &WriteResult,
+        written: &Written,
         ids: &[Uuid],
     ) -> Result<Position, AppendError> {
-        if written.next_expected_version != last {
+        if written.last != last {
             tracing::error!(%stream, "an append has other versions in the log than in its lines");
-            let misnumbered = Unexpected::Misnumbered(written.next_expected_version);
+            let misnumbered = Unexpected::Misnumbered(written.last);
             return Err(AppendError::Unknown(misnumbered.into()));
         }
-        let position = match written.position.commit {
+        let position = match written.position {
             0 => self.position_of(stream, last, ids).await?,
             told => Position(told),
         };

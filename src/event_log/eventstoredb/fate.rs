@@ -13,6 +13,29 @@ const BEFORE_THE_LOG: [&str; 3] =
 
 /// The gRPC code for sizes and names that the server does not take.
 const INVALID_ARGUMENT: i32 = 3;
+/// The gRPC code by which a batch names a wrong expected version.
+const ALREADY_EXISTS: i32 = 6;
+
+/// Whether a batch session refused this very append. Errors of the whole session have other
+/// variants, but for a few that leave the append undecided.
+pub(super) fn is_refused_in_batch(error: &Error) -> bool {
+    matches!(error, Error::Grpc { code, message }
+        if *code as i32 == ALREADY_EXISTS || is_before_the_log(message))
+}
+
+fn is_before_the_log(text: &str) -> bool {
+    BEFORE_THE_LOG.iter().any(|known| text.contains(known))
+}
+
+/// What an error means when an earlier attempt may have been written unseen.
+pub(super) fn after_undecided(error: AppendError) -> AppendError {
+    match error {
+        AppendError::NotWritten(cause) | AppendError::Rejected(Rejected::Store(cause)) => {
+            AppendError::Unknown(cause)
+        }
+        decided => decided,
+    }
+}
 
 pub(super) fn of_append(failure: Failure) -> AppendError {
     let Failure::Server(error) = &failure else {
@@ -34,7 +57,7 @@ pub(super) fn of_append(failure: Failure) -> AppendError {
         Error::ConnectionClosed | Error::GrpcConnectionError(_) | Error::NotLeaderException(_) => {
             AppendError::NotWritten(failure.into())
         }
-        Error::ServerError(text) if BEFORE_THE_LOG.iter().any(|known| text.contains(known)) => {
+        Error::ServerError(text) if is_before_the_log(text) => {
             AppendError::NotWritten(failure.into())
         }
         _ => AppendError::Unknown(failure.into()),

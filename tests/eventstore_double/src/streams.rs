@@ -3,6 +3,8 @@
 use std::pin::Pin;
 use std::sync::Arc;
 
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::UnboundedReceiverStream;
 use tokio_stream::{Stream, StreamExt};
 use tonic::metadata::{MetadataMap, MetadataValue};
 use tonic::{Code, Request, Response, Status, Streaming, async_trait};
@@ -27,6 +29,8 @@ use crate::{Fault, Node, Refusal, protocol};
 
 /// `MaxAppendSize` of the servers before 25.1.
 const LARGEST_APPEND: usize = 1024 * 1024;
+
+mod batch;
 
 type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 
@@ -308,9 +312,23 @@ impl Streams for Node {
 
     async fn batch_append(
         &self,
-        _: Request<Streaming<BatchAppendReq>>,
+        request: Request<Streaming<BatchAppendReq>>,
     ) -> Result<Response<Answers<BatchAppendResp>>, Status> {
-        Err(Status::unimplemented("no batches here"))
+        let metadata = request.metadata().clone();
+        let mut parts = request.into_inner();
+        let (answers, told) = mpsc::unbounded_channel();
+        let node = self.clone();
+        tokio::spawn(async move {
+            while let Some(Ok(part)) = parts.next().await {
+                let (node, answers) = (node.clone(), answers.clone());
+                let admitted = node.admit(&metadata);
+                tokio::spawn(async move {
+                    // nobody is there to tell once the client has gone
+                    let _ = answers.send(batch::answer(&node, admitted, part).await);
+                });
+            }
+        });
+        Ok(Response::new(Box::pin(UnboundedReceiverStream::new(told))))
     }
 }
 
