@@ -5,20 +5,15 @@ use std::str::FromStr;
 
 /// Never printed: it is personal.
 #[derive(Clone, PartialEq, Eq, Hash)]
-pub struct Address(String);
+pub(crate) struct Address(String);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("must be an e-mail address, like ana@example.org")]
-pub struct InvalidAddress;
+pub(crate) struct InvalidAddress;
 
 impl Address {
     pub(crate) fn as_str(&self) -> &str {
         &self.0
-    }
-
-    /// What comes before the `@`.
-    pub(crate) fn local_part(&self) -> &str {
-        self.0.rsplit_once('@').map_or("", |(local, _)| local)
     }
 }
 

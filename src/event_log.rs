@@ -9,6 +9,7 @@
 //! 6. an append is written whole or not at all.
 
 use std::error::Error as StdError;
+use std::path::Path;
 use std::time::Duration;
 
 use events::id::EventId;
@@ -143,6 +144,33 @@ impl ReadError {
 }
 
 impl EventLog {
+    /// The log in one file of this process.
+    pub fn sqlite(path: &Path) -> Result<Self, sqlite::OpenError> {
+        sqlite::Sqlite::open(path).map(Self::Sqlite)
+    }
+
+    /// The log in a PostgreSQL database that other nodes may share.
+    pub async fn postgres(url: &str) -> Result<Self, postgres::ConnectError> {
+        postgres::Postgres::connect(url).await.map(Self::Postgres)
+    }
+
+    /// The log in EventStoreDB or KurrentDB; the server may come later.
+    #[cfg(feature = "eventstore")]
+    pub async fn event_store_db(url: &str) -> Result<Self, eventstoredb::ConnectError> {
+        eventstoredb::EventStoreDb::connect(url).await.map(Self::EventStoreDb)
+    }
+
+    /// Takes no more appends and lets go of the store.
+    pub async fn close(&self) {
+        match self {
+            // what was acknowledged is durable, and nobody waits for the rest any more
+            Self::Sqlite(_) => {}
+            Self::Postgres(log) => log.close().await,
+            #[cfg(feature = "eventstore")]
+            Self::EventStoreDb(log) => log.close(),
+        }
+    }
+
     /// Appends all events or none. An unknown outcome is settled by repeating the very same
     /// append; only when that does not succeed within 30 s is the answer `Unknown`.
     pub async fn append(

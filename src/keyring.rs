@@ -114,7 +114,7 @@ enum OpenedKey {
 }
 
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub(crate) enum Error {
     #[error("the keyring cannot be reached")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
     #[error("the master key does not open this keyring; start with the key it was made with")]
@@ -135,7 +135,7 @@ impl Error {
     }
 }
 
-pub struct Keyring {
+pub(crate) struct Keyring {
     store: Store,
     master: MasterKey,
     log_id: Uuid,

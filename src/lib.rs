@@ -1,9 +1,51 @@
 //! The server and the command line.
 
+mod access;
 mod address;
+mod causes;
+mod clock;
+pub mod config;
 pub mod event_log;
+mod execute;
 mod fail_point;
+mod fold;
+mod http;
+mod identity;
 mod keyring;
 mod operational;
+mod password;
+mod postgres_database;
+mod projector;
+mod query;
+mod reactions;
 mod read_store;
+mod readiness;
+pub mod rebuild;
+pub mod serve;
+mod session_token;
 mod sqlite_file;
+
+use std::sync::Arc;
+
+use events::account::Account;
+use events::id::AccountId;
+use events::organization::Organization;
+use quick_cache::sync::Cache;
+
+/// Everything a request needs, put together once at the start.
+pub struct App {
+    log: Arc<event_log::EventLog>,
+    read_store: Arc<read_store::ReadStore>,
+    keyring: keyring::Keyring,
+    operational: operational::Operational,
+    clock: clock::Clock,
+    passwords: password::Passwords,
+    proven: identity::ProvenPairs,
+    running: execute::Running,
+    accounts: fold::Folds<Account>,
+    addresses: fold::Folds<events::address::Address>,
+    organizations: fold::Folds<Organization>,
+    projector: tokio::sync::watch::Receiver<projector::Standing>,
+    /// Accounts known to have their personal organization.
+    complete_accounts: Cache<AccountId, ()>,
+}

@@ -1,1 +1,110 @@
-fn main() {}
+//! Parses arguments and calls one function.
+
+use std::process::ExitCode;
+
+use chancery::config::{Config, Flags};
+use clap::{Parser, Subcommand};
+use tracing_subscriber::EnvFilter;
+
+/// A back end for organizations whose event log is the audit log.
+#[derive(Parser)]
+#[command(name = "chancery", version)]
+struct Arguments {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Serve the API; with no configuration, on embedded SQLite in ./chancery-data
+    Serve {
+        #[command(flatten)]
+        flags: Flags,
+        /// Only check the configuration, and tell every mistake at once
+        #[arg(long)]
+        check_config: bool,
+    },
+    /// Look at the read models, or build them anew from the log
+    Projections {
+        #[command(subcommand)]
+        verb: ProjectionsVerb,
+    },
+}
+
+#[derive(Subcommand)]
+enum ProjectionsVerb {
+    /// How far each read model has come
+    Status {
+        #[command(flatten)]
+        flags: Flags,
+    },
+    /// Build every read model anew from the first event
+    Rebuild {
+        #[command(flatten)]
+        flags: Flags,
+    },
+    /// Fold the log from the first event and compare with the stored rows
+    Diff {
+        #[command(flatten)]
+        flags: Flags,
+    },
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    start_tracing();
+    match run(arguments.verb) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn start_tracing() {
+    let filter = EnvFilter::try_from_env("CHANCERY_LOG").unwrap_or_else(|_| "info".into());
+    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    if std::env::var("CHANCERY_LOG_FORMAT").is_ok_and(|format| format == "json") {
+        subscriber.json().init();
+    } else {
+        subscriber.init();
+    }
+}
+
+fn run(verb: Verb) -> anyhow::Result<ExitCode> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    match verb {
+        Verb::Serve { flags, check_config } => {
+            let config = Config::read(&flags)?;
+            if check_config {
+                eprintln!("the configuration is sound");
+                return Ok(ExitCode::SUCCESS);
+            }
+            runtime.block_on(chancery::serve::serve(config))?;
+        }
+        Verb::Projections { verb } => return projections(&runtime, verb),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn projections(
+    runtime: &tokio::runtime::Runtime,
+    verb: ProjectionsVerb,
+) -> anyhow::Result<ExitCode> {
+    match verb {
+        ProjectionsVerb::Status { flags } => {
+            runtime.block_on(chancery::rebuild::status(&Config::read(&flags)?))?;
+        }
+        ProjectionsVerb::Rebuild { flags } => {
+            runtime.block_on(chancery::rebuild::rebuild(&Config::read(&flags)?))?;
+        }
+        ProjectionsVerb::Diff { flags } => {
+            let differences = runtime.block_on(chancery::rebuild::diff(&Config::read(&flags)?))?;
+            if differences > 0 {
+                return Ok(ExitCode::FAILURE);
+            }
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -10,7 +10,7 @@ mod sqlite;
 
 #[derive(Debug, thiserror::Error)]
 #[error("the operational state cannot be reached")]
-pub struct Error(#[source] Box<dyn std::error::Error + Send + Sync>);
+pub(crate) struct Error(#[source] Box<dyn std::error::Error + Send + Sync>);
 
 impl Error {
     fn unavailable(cause: impl std::error::Error + Send + Sync + 'static) -> Self {
@@ -18,7 +18,7 @@ impl Error {
     }
 }
 
-pub enum Operational {
+pub(crate) enum Operational {
     Sqlite(sqlite::State),
     Postgres(postgres::State),
 }

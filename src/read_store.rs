@@ -19,7 +19,7 @@ mod sqlite;
 pub(crate) const LEASE: Duration = Duration::from_secs(15);
 
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub(crate) enum Error {
     #[error("the read store cannot be reached")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
     #[error("the read store was filled from another log; empty it or connect the right log")]
@@ -42,7 +42,7 @@ pub(crate) struct Lease {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Status {
+pub(crate) enum Status {
     /// Advances with the others.
     Live,
     /// Catches up alone.
@@ -52,7 +52,7 @@ pub enum Status {
 }
 
 impl Status {
-    pub fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Live => "live",
             Self::Building => "building",
@@ -71,7 +71,7 @@ impl Status {
 
 /// How one read model stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Progress {
+pub(crate) struct Progress {
     pub name: String,
     pub version: u32,
     pub status: Status,
@@ -107,7 +107,7 @@ pub(crate) struct Row {
     pub(crate) body: String,
 }
 
-pub struct ReadStore {
+pub(crate) struct ReadStore {
     backend: Backend,
     /// Where the live read models stand, as far as this node knows.
     position: watch::Sender<Position>,

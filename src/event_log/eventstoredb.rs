@@ -186,12 +186,7 @@ impl EventStoreDb {
 
     /// The server answers "no stream" for a stream that is not there, and for one that begins
     /// this append and goes on differently: two appends that share an id, which is a bug.
-    async fn conflict(
-        &self,
-        stream: &Stream,
-        expected: Expected,
-        ids: &[Uuid],
-    ) -> AppendError {
+    async fn conflict(&self, stream: &Stream, expected: Expected, ids: &[Uuid]) -> AppendError {
         let from = StreamPosition::Position(expected.next());
         let said = page::of_stream(&self.slots, stream, from, ids.len(), APPEND_WITHIN).await;
         let said = match said {
@@ -220,7 +215,8 @@ impl EventStoreDb {
         let said = page::of_stream(&self.slots, stream, start, limit, READ_WITHIN)
             .await
             .map_err(unreadable)?;
-        let (events, told) = said.map_or((Vec::new(), None), |said| (said.events, said.last_version));
+        let (events, told) =
+            said.map_or((Vec::new(), None), |said| (said.events, said.last_version));
         let mut version = from;
         for event in &events {
             if event.revision != version {
@@ -286,7 +282,8 @@ fn settings(url: &str) -> Result<ClientSettings, ConnectError> {
     let settings: ClientSettings = url.parse().map_err(ConnectError::ConnectionString)?;
     if let Some(file) = settings.tls_ca_file() {
         // the client would panic
-        std::fs::File::open(file).map_err(|error| ConnectError::Certificates(file.clone(), error))?;
+        std::fs::File::open(file)
+            .map_err(|error| ConnectError::Certificates(file.clone(), error))?;
     }
     Ok(settings)
 }
@@ -301,10 +298,9 @@ fn event_data(event: NewEvent) -> EventData {
 
 fn unreadable(failure: Failure) -> ReadError {
     match failure {
-        Failure::Server(eventstore::Error::ResourceDeleted) => ReadError::Corrupt {
-            position: Position::default(),
-            source: Unexpected::Deleted.into(),
-        },
+        Failure::Server(eventstore::Error::ResourceDeleted) => {
+            ReadError::Corrupt { position: Position::default(), source: Unexpected::Deleted.into() }
+        }
         failure => ReadError::unavailable(failure),
     }
 }

@@ -6,16 +6,16 @@ use std::time::Duration;
 
 use events::recorded::Position;
 use events::stream::Stream;
-use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgArguments, PgConnectOptions, PgPool, PgPoolOptions, PgRow};
 use sqlx::query::Query;
-use sqlx::{ConnectOptions as _, Connection as _, Row as _, SqlSafeStr as _};
+use sqlx::{ConnectOptions as _, Row as _};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::task::{AbortHandle, JoinHandle};
 use tokio::time::{Instant, timeout};
 
 use super::{AppendError, Appended, Cause, Expected, NewEvent, Page, ReadError, Stored};
+use crate::postgres_database;
 use listener::Hint;
 use sequencer::{Request, Sequencer};
 
@@ -23,12 +23,6 @@ mod batch;
 mod listener;
 mod sequencer;
 
-const MIGRATIONS: [(i64, &str, &str); 1] =
-    [(1, "event log", include_str!("../../migrations/postgres/0001_event_log.sql"))];
-/// PostgreSQL 14 is the first that notices a vanished client while it waits for a lock.
-const OLDEST_SERVER: i32 = 140_000;
-/// Two nodes that start at once migrate one after the other.
-const MIGRATION_LOCK: i64 = i64::from_be_bytes(*b"log migr");
 /// Appends that may wait for the sequencer before new ones are turned away.
 const QUEUE: usize = 4096;
 const READERS: u32 = 10;
@@ -50,10 +44,8 @@ pub struct Postgres {
 pub enum ConnectError {
     #[error("cannot reach PostgreSQL")]
     Unreachable(#[source] Cause),
-    #[error("PostgreSQL {0} is too old; 14 or newer is needed")]
-    TooOld(String),
-    #[error("cannot bring the schema `log` to this program's version")]
-    Migrate(#[from] MigrateError),
+    #[error(transparent)]
+    Database(#[from] postgres_database::Error),
 }
 
 impl ConnectError {
@@ -71,8 +63,7 @@ impl Postgres {
             .await
             .map_err(ConnectError::unreachable)?
             .map_err(ConnectError::unreachable)?;
-        refuse_old_server(&mut connection).await?;
-        migrate(&mut connection).await?;
+        postgres_database::bring_up_to_date(&mut connection).await?;
 
         let readers = PgPoolOptions::new()
             .max_connections(READERS)
@@ -208,38 +199,6 @@ impl Drop for Postgres {
     fn drop(&mut self) {
         self.listener.abort();
     }
-}
-
-async fn refuse_old_server(connection: &mut sqlx::PgConnection) -> Result<(), ConnectError> {
-    let version = "SELECT current_setting('server_version_num')::int, \
-                   current_setting('server_version')";
-    let (number, name): (i32, String) =
-        sqlx::query_as(version).fetch_one(connection).await.map_err(ConnectError::unreachable)?;
-    if number < OLDEST_SERVER {
-        return Err(ConnectError::TooOld(name));
-    }
-    Ok(())
-}
-
-/// All of it in one transaction, under a lock that also works behind a pooler.
-async fn migrate(connection: &mut sqlx::PgConnection) -> Result<(), MigrateError> {
-    let migrations = MIGRATIONS.map(|(version, name, sql)| {
-        let sql = sql.into_sql_str();
-        Migration::new(version, name.into(), MigrationType::Simple, sql, false)
-    });
-    let mut migrator = Migrator::with_migrations(migrations.into());
-    migrator.create_schema("log");
-    migrator.dangerous_set_table_name("log.migration");
-    migrator.set_locking(false);
-
-    let mut transaction = connection.begin().await?;
-    sqlx::query("SELECT pg_advisory_xact_lock($1)")
-        .bind(MIGRATION_LOCK)
-        .execute(&mut *transaction)
-        .await?;
-    sqlx::query("SET LOCAL client_min_messages = warning").execute(&mut *transaction).await?;
-    migrator.run(&mut *transaction).await?;
-    Ok(transaction.commit().await?)
 }
 
 /// A count the way PostgreSQL takes it; what is too large for it is beyond any event.

@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 pub(crate) struct MasterKey(SecretBox<[u8; 32]>);
 
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub(crate) enum Error {
     #[error("cannot read the master key `{}`", path.display())]
     Read { path: PathBuf, source: io::Error },
     #[error("cannot make the master key `{}`", path.display())]

@@ -6,7 +6,7 @@ use sqlx::PgPool;
 
 use super::Error;
 
-pub struct State {
+pub(crate) struct State {
     pool: PgPool,
 }
 

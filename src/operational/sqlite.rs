@@ -11,7 +11,7 @@ use crate::sqlite_file::{Durability, SqliteFile};
 
 const MIGRATIONS: [&str; 1] = [include_str!("../../migrations/sqlite/0004_operational.sql")];
 
-pub struct State {
+pub(crate) struct State {
     file: SqliteFile,
 }
 

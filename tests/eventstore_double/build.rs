@@ -4,7 +4,8 @@ use std::error::Error;
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed=proto");
-    let files = protox::compile(["streams.proto", "gossip.proto", "serverfeatures.proto"], ["proto"])?;
+    let files =
+        protox::compile(["streams.proto", "gossip.proto", "serverfeatures.proto"], ["proto"])?;
     tonic_build::configure()
         .build_client(false)
         .bytes([".event_store.client.streams"])

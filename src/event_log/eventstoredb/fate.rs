@@ -8,19 +8,25 @@ use crate::event_log::{AppendError, Rejected};
 
 /// Texts of errors from before the append reached the log. They prove it because every call is
 /// marked `requires-leader`, so no node hands it on to another.
-const BEFORE_THE_LOG: [&str; 3] =
-    ["client error (Connect)", "Server Is Not Ready", "Server Is Too Busy"];
+const BEFORE_THE_LOG: [&str; 5] = [
+    "client error (Connect)",
+    "Server Is Not Ready",
+    "Server Is Too Busy",
+    // what a batch calls the same
+    "Server Is Busy",
+    "No leader info available in response",
+];
 
 /// The gRPC code for sizes and names that the server does not take.
 const INVALID_ARGUMENT: i32 = 3;
-/// The gRPC code by which a batch names a wrong expected version.
-const ALREADY_EXISTS: i32 = 6;
+/// The gRPC codes by which a batch says: stream deleted, wrong expected version, access denied. An
+/// error of the whole session with such a code is another variant of the client's.
+const REFUSED_IN_BATCH: [i32; 3] = [5, 6, 7];
 
-/// Whether a batch session refused this very append. Errors of the whole session have other
-/// variants, but for a few that leave the append undecided.
+/// Whether a batch session refused this very append, so that it wrote nothing.
 pub(super) fn is_refused_in_batch(error: &Error) -> bool {
     matches!(error, Error::Grpc { code, message }
-        if *code as i32 == ALREADY_EXISTS || is_before_the_log(message))
+        if REFUSED_IN_BATCH.contains(&(*code as i32)) || is_before_the_log(message))
 }
 
 fn is_before_the_log(text: &str) -> bool {

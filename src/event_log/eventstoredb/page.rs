@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use events::recorded::Position;
 use events::stream::Stream;
-use eventstore::{Client, ReadAllOptions, ReadEvent, ReadStreamOptions, RecordedEvent, StreamPosition};
+use eventstore::{
+    Client, ReadAllOptions, ReadEvent, ReadStreamOptions, RecordedEvent, StreamPosition,
+};
 
 use super::slot::{Failure, Slots};
 use crate::event_log::Stored;
@@ -37,7 +39,9 @@ pub(super) async fn after(
         Position(place) => StreamPosition::Position(all_position(place)),
     };
     let options = ReadAllOptions::default().forwards().position(from).max_count(wanted);
-    let recorded = slots.call(within, |connection| read_all(connection.client, options.clone(), within)).await?;
+    let recorded = slots
+        .call(within, |connection| read_all(connection.client, options.clone(), within))
+        .await?;
     let mut at_head = recorded.len() < wanted;
     if recorded.is_empty() && after > Position(0) {
         // not even the event at the position: it was scavenged, or the answer was cut short
@@ -55,7 +59,9 @@ pub(super) async fn after(
 /// Where the last event of anybody stands; 0 when there is none.
 pub(super) async fn end_of_log(slots: &Slots, within: Duration) -> Result<Position, Failure> {
     let options = ReadAllOptions::default().position(StreamPosition::End).max_count(1);
-    let last = slots.call(within, |connection| read_all(connection.client, options.clone(), within)).await?;
+    let last = slots
+        .call(within, |connection| read_all(connection.client, options.clone(), within))
+        .await?;
     Ok(last.first().map_or(Position(0), |last| Position(last.position.commit)))
 }
 

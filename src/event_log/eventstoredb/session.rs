@@ -115,7 +115,8 @@ impl Session {
             State::Open(session) => return Some(Arc::clone(session)),
             State::MayOpen => {}
         }
-        let opened = client.batch_append(&BatchAppendOptions::default().requires_leader(true)).await;
+        let opened =
+            client.batch_append(&BatchAppendOptions::default().requires_leader(true)).await;
         let mut state = self.state();
         match (opened, &*state) {
             (_, State::Open(session)) => Some(Arc::clone(session)),

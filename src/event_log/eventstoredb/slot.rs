@@ -164,10 +164,8 @@ impl Slots {
         let mut redirected = 0;
         loop {
             let answer = self.call_once(deadline, &call).await;
-            let is_elsewhere = matches!(
-                answer,
-                Err(Failure::Server(eventstore::Error::NotLeaderException(_)))
-            );
+            let is_elsewhere =
+                matches!(answer, Err(Failure::Server(eventstore::Error::NotLeaderException(_))));
             if !is_elsewhere || redirected == MOST_REDIRECTIONS {
                 return answer;
             }

@@ -89,11 +89,7 @@ pub(super) struct Tail {
 
 impl Tail {
     pub(super) fn follow(slots: Arc<Slots>) -> Self {
-        let versions = Versions {
-            last: HashMap::new(),
-            forgotten: 0,
-            read_to: Position(u64::MAX),
-        };
+        let versions = Versions { last: HashMap::new(), forgotten: 0, read_to: Position(u64::MAX) };
         let shared =
             Arc::new(Shared { versions: Mutex::new(versions), head: watch::Sender::default() });
         let (found, at_head) = watch::channel(None);

@@ -28,7 +28,10 @@ impl Gossip for Node {
             }
             .into(),
             is_alive: known.is_alive,
-            http_end_point: Some(EndPoint { address: "127.0.0.1".to_owned(), port: (*port).into() }),
+            http_end_point: Some(EndPoint {
+                address: "127.0.0.1".to_owned(),
+                port: (*port).into(),
+            }),
         });
         Ok(Response::new(ClusterInfo { members: members.collect() }))
     }

@@ -32,7 +32,7 @@ pub mod protocol {
 }
 
 /// How long a cluster has no leader after it lost one.
-const ELECTION: Duration = Duration::from_millis(300);
+const ELECTION: Duration = Duration::from_millis(100);
 
 /// What becomes of one append, instead of what should.
 #[derive(Clone, Copy, Debug)]
@@ -359,7 +359,9 @@ fn bind(port: u16) -> io::Result<TcpListener> {
     let started = Instant::now();
     loop {
         match TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
-            Err(_) if started.elapsed() < Duration::from_secs(5) => std::thread::yield_now(),
+            Err(_) if started.elapsed() < Duration::from_secs(5) => {
+                std::thread::sleep(Duration::from_millis(2));
+            }
             bound => return bound,
         }
     }

@@ -18,17 +18,22 @@ use crate::protocol::event_store::client::streams::read_req::options::stream_opt
 use crate::protocol::event_store::client::streams::read_req::options::{
     AllOptions, CountOption, ReadDirection, StreamOption, StreamOptions,
 };
-use crate::protocol::event_store::client::streams::read_resp::{Content, ReadEvent, StreamNotFound};
+use crate::protocol::event_store::client::streams::read_resp::{
+    Content, ReadEvent, StreamNotFound,
+};
 use crate::protocol::event_store::client::streams::streams_server::Streams;
 use crate::protocol::event_store::client::streams::{
-    AppendReq, AppendResp, BatchAppendReq, BatchAppendResp, DeleteReq, DeleteResp, ReadReq, ReadResp,
-    TombstoneReq, TombstoneResp, append_req, append_resp, read_resp,
+    AppendReq, AppendResp, BatchAppendReq, BatchAppendResp, DeleteReq, DeleteResp, ReadReq,
+    ReadResp, TombstoneReq, TombstoneResp, append_req, append_resp, read_resp,
 };
 use crate::protocol::event_store::client::{StreamIdentifier, uuid as wire};
 use crate::{Fault, Node, Refusal, protocol};
 
 /// `MaxAppendSize` of the servers before 25.1.
 const LARGEST_APPEND: usize = 1024 * 1024;
+const NOT_READY: &str = "Server Is Not Ready";
+const TOO_BUSY: &str = "Server Is Too Busy";
+const NO_LEADER: &str = "No leader info available in response";
 
 mod batch;
 
@@ -36,8 +41,8 @@ type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 
 fn refusal(refusal: Refusal) -> Status {
     Status::unavailable(match refusal {
-        Refusal::NotReady => "Server Is Not Ready",
-        Refusal::TooBusy => "Server Is Too Busy",
+        Refusal::NotReady => NOT_READY,
+        Refusal::TooBusy => TOO_BUSY,
     })
 }
 
@@ -79,7 +84,7 @@ impl Node {
         let requires_leader = metadata.get("requires-leader").is_some_and(|value| value == "true");
         match state.leader() {
             Some(leader) if leader == self.index || !requires_leader => Ok(()),
-            None => Err(Status::unknown("No leader info available in response")),
+            None => Err(Status::unknown(NO_LEADER)),
             Some(leader) => {
                 let mut status = exception(Code::NotFound, "Leader info available", "not-leader");
                 let metadata = status.metadata_mut();
@@ -106,10 +111,7 @@ impl Node {
         let fault = self.cluster.state().faults.pop_front();
         let commit = || self.cluster.state().log.append(&stream, expected, events.clone());
         match fault {
-            None => match commit() {
-                Decision::Deleted => Err(deleted(&stream)),
-                decision => Ok(decision),
-            },
+            None => Ok(commit()),
             Some(Fault::DropBeforeCommit) => Err(Status::unavailable("the connection broke")),
             Some(Fault::CommitThenDrop) => {
                 commit();
@@ -161,9 +163,10 @@ impl Node {
         let state = self.cluster.state();
         let indexed = state.indexed(self.index);
         let scavenged = &state.nodes[self.index].scavenged;
-        let records = state.log.records().iter().filter(|record| {
-            record.position < indexed && !scavenged.contains(&record.position)
-        });
+        let records =
+            state.log.records().iter().filter(|record| {
+                record.position < indexed && !scavenged.contains(&record.position)
+            });
         let records: Vec<_> = records.cloned().collect();
         let from = match options.all_option {
             Some(AllOption::Position(position)) => position.commit_position,
@@ -367,4 +370,3 @@ fn wrong_version(expected: Expected, current: Option<u64>) -> append_resp::Resul
         expected_revision_option_20_6_0: None,
     })
 }
-

@@ -3,14 +3,16 @@
 
 use tonic::{Code, Status};
 
-use super::{id_of, name_of};
+use super::{NO_LEADER, NOT_READY, TOO_BUSY, id_of, name_of};
 use crate::Node;
 use crate::log::{Decision, Expected, Proposed};
 use crate::protocol::event_store::client::streams::batch_append_req::options::ExpectedStreamPosition;
 use crate::protocol::event_store::client::streams::batch_append_resp::success::{
     CurrentRevisionOption, PositionOption,
 };
-use crate::protocol::event_store::client::streams::batch_append_resp::{Result as Outcome, Success};
+use crate::protocol::event_store::client::streams::batch_append_resp::{
+    Result as Outcome, Success,
+};
 use crate::protocol::event_store::client::streams::{BatchAppendReq, BatchAppendResp};
 use crate::protocol::event_store::client::{AllStreamPosition, StreamIdentifier};
 use crate::protocol::google::rpc;
@@ -54,11 +56,17 @@ pub(super) async fn answer(
         Ok(Decision::WrongExpectedVersion { .. }) => {
             error(Code::AlreadyExists, "WrongExpectedVersion")
         }
-        Ok(Decision::Deleted) => error(Code::FailedPrecondition, "StreamDeleted"),
-        Err(status) if status.code() == Code::NotFound || status.message().contains("broke") => {
-            return Err(status);
+        Ok(Decision::Deleted) => error(Code::NotFound, "StreamDeleted"),
+        // not handled: these come without a code, and one is called otherwise here
+        Err(status) if status.message() == TOO_BUSY => error(Code::Ok, "Server Is Busy"),
+        Err(status) if [NOT_READY, NO_LEADER].contains(&status.message()) => {
+            error(Code::Ok, status.message())
         }
-        Err(status) => error(status.code(), status.message()),
+        Err(status) if status.code() == Code::Aborted => error(Code::DeadlineExceeded, "Timeout"),
+        Err(status) if status.code() == Code::InvalidArgument => {
+            error(Code::InvalidArgument, status.message())
+        }
+        Err(status) => return Err(status),
     };
     Ok(BatchAppendResp {
         correlation_id: part.correlation_id,

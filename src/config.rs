@@ -1,0 +1,326 @@
+//! Flags, environment and file -> one checked struct. A flag wins over the environment, the
+//! environment over the file. Every mistake is told at once.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use secrecy::SecretString;
+
+const PREFIX: &str = "CHANCERY_";
+const FILE: &str = "chancery.toml";
+/// Variables that are read by somebody else than this file.
+const OTHER_VARIABLES: [&str; 5] = [
+    "CHANCERY_CONFIG",
+    "CHANCERY_LOG",
+    "CHANCERY_LOG_FORMAT",
+    "CHANCERY_FAIL_POINT",
+    "CHANCERY_FAIL_AFTER",
+];
+
+/// Settings of `chancery serve`; each also as `CHANCERY_<NAME>` and as a key of `chancery.toml`.
+#[derive(Clone, Default, clap::Args)]
+pub struct Flags {
+    /// Address to serve on [default: 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<String>,
+    /// Folder of the embedded databases and keys [default: ./chancery-data]
+    #[arg(long, value_name = "FOLDER")]
+    data: Option<String>,
+    /// `postgres://…` to use PostgreSQL [default: SQLite in the data folder]
+    #[arg(long, value_name = "URL")]
+    database: Option<String>,
+    /// `esdb://…` to keep the log in EventStoreDB or KurrentDB [default: in the database]
+    #[arg(long, value_name = "URL")]
+    event_log: Option<String>,
+    /// The key that wraps all others [default: master.key in the data folder]
+    #[arg(long, value_name = "FILE")]
+    master_key_file: Option<String>,
+    /// How the world reaches this server; names the logs for ever at the first start
+    /// [default: the listen address]
+    #[arg(long, value_name = "URL")]
+    public_url: Option<String>,
+    /// A file with these settings [default: chancery.toml, where there is one]
+    #[arg(long, value_name = "FILE", env = "CHANCERY_CONFIG")]
+    config: Option<PathBuf>,
+}
+
+impl Flags {
+    fn get(&self, name: &str) -> Option<&str> {
+        match name {
+            "listen" => self.listen.as_deref(),
+            "data" => self.data.as_deref(),
+            "database" => self.database.as_deref(),
+            "event-log" => self.event_log.as_deref(),
+            "master-key-file" => self.master_key_file.as_deref(),
+            "public-url" => self.public_url.as_deref(),
+            _ => None,
+        }
+    }
+}
+
+/// Every setting; those that may hold a secret are also read from the file that
+/// `CHANCERY_<NAME>_FILE` names.
+const SETTINGS: [(&str, Secret); 6] = [
+    ("listen", Secret::No),
+    ("data", Secret::No),
+    ("database", Secret::Yes),
+    ("event-log", Secret::Yes),
+    ("master-key-file", Secret::No),
+    ("public-url", Secret::No),
+];
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Secret {
+    Yes,
+    No,
+}
+
+#[derive(Clone, Debug)]
+pub struct Config {
+    pub listen: SocketAddr,
+    pub data: PathBuf,
+    pub database: Database,
+    pub event_log: EventLogPlace,
+    pub master_key_file: PathBuf,
+    /// Scheme and authority, without a slash at the end.
+    pub public_url: String,
+}
+
+#[derive(Clone, Debug)]
+pub enum Database {
+    Sqlite,
+    Postgres(SecretString),
+}
+
+#[derive(Clone, Debug)]
+pub enum EventLogPlace {
+    InDatabase,
+    EventStoreDb(SecretString),
+}
+
+/// Everything that is wrong with the configuration.
+#[derive(Debug)]
+pub struct Mistakes(Vec<String>);
+
+impl fmt::Display for Mistakes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the configuration has {} mistake(s)", self.0.len())?;
+        self.0.iter().try_for_each(|mistake| write!(f, "\n  {mistake}"))
+    }
+}
+
+impl std::error::Error for Mistakes {}
+
+/// One setting's text, and where it came from.
+struct Given {
+    text: String,
+    from: String,
+}
+
+impl Config {
+    /// Reads the settings of this process.
+    pub fn read(flags: &Flags) -> Result<Self, Mistakes> {
+        let variables = std::env::vars().filter(|(name, _)| name.starts_with(PREFIX)).collect();
+        Self::from(flags, variables)
+    }
+
+    fn from(flags: &Flags, variables: BTreeMap<String, String>) -> Result<Self, Mistakes> {
+        let mut mistakes = Vec::new();
+        let file = read_file(flags.config.as_deref(), &mut mistakes);
+        refuse_unknown(&variables, &file, &mut mistakes);
+        let mut given = BTreeMap::new();
+        for (name, secret) in SETTINGS {
+            let found = from_flag(flags, name)
+                .or_else(|| from_variable(&variables, name, secret, &mut mistakes))
+                .or_else(|| from_file(&file, name, &mut mistakes));
+            given.extend(found.map(|found| (name, found)));
+        }
+        let config = check(&given, &mut mistakes);
+        match config {
+            Some(config) if mistakes.is_empty() => Ok(config),
+            _ => Err(Mistakes(mistakes)),
+        }
+    }
+}
+
+fn read_file(path: Option<&Path>, mistakes: &mut Vec<String>) -> toml::Table {
+    let named = path.is_some();
+    let path = path.unwrap_or(Path::new(FILE));
+    match std::fs::read_to_string(path) {
+        Ok(text) => text.parse().unwrap_or_else(|error: toml::de::Error| {
+            mistakes.push(format!("`{}` is not TOML: {}", path.display(), error.message()));
+            toml::Table::new()
+        }),
+        Err(error) if named || error.kind() != std::io::ErrorKind::NotFound => {
+            mistakes.push(format!("cannot read `{}`: {error}", path.display()));
+            toml::Table::new()
+        }
+        Err(_) => toml::Table::new(),
+    }
+}
+
+fn variable_of(name: &str) -> String {
+    format!("{PREFIX}{}", name.to_uppercase().replace('-', "_"))
+}
+
+fn refuse_unknown(
+    variables: &BTreeMap<String, String>,
+    file: &toml::Table,
+    mistakes: &mut Vec<String>,
+) {
+    let known = SETTINGS.iter().flat_map(|(name, secret)| {
+        let variable = variable_of(name);
+        let in_file = (*secret == Secret::Yes).then(|| format!("{variable}_FILE"));
+        std::iter::once(variable).chain(in_file)
+    });
+    let known: Vec<String> = known.chain(OTHER_VARIABLES.map(str::to_owned)).collect();
+    for name in variables.keys().filter(|name| !name.starts_with("CHANCERY_TEST_")) {
+        if !known.contains(name) {
+            mistakes.push(format!("the variable `{name}` is not a setting; remove or correct it"));
+        }
+    }
+    for key in file.keys() {
+        if !SETTINGS.iter().any(|(name, _)| name == key) {
+            mistakes.push(format!(
+                "the key `{key}` of the file is not a setting; remove or correct it"
+            ));
+        }
+    }
+}
+
+fn from_flag(flags: &Flags, name: &str) -> Option<Given> {
+    flags.get(name).map(|text| Given { text: text.to_owned(), from: format!("`--{name}`") })
+}
+
+fn from_variable(
+    variables: &BTreeMap<String, String>,
+    name: &str,
+    secret: Secret,
+    mistakes: &mut Vec<String>,
+) -> Option<Given> {
+    let variable = variable_of(name);
+    let in_file = format!("{variable}_FILE");
+    let path = variables.get(&in_file).filter(|_| secret == Secret::Yes);
+    match (variables.get(&variable), path) {
+        (Some(_), Some(_)) => {
+            mistakes.push(format!("`{variable}` and `{in_file}` are both set; keep one"));
+            None
+        }
+        (Some(text), None) => Some(Given { text: text.clone(), from: format!("`{variable}`") }),
+        (None, Some(path)) => match std::fs::read_to_string(path) {
+            Ok(text) => Some(Given { text: text.trim().to_owned(), from: format!("`{in_file}`") }),
+            Err(error) => {
+                mistakes.push(format!("`{in_file}`: cannot read `{path}`: {error}"));
+                None
+            }
+        },
+        (None, None) => None,
+    }
+}
+
+fn from_file(file: &toml::Table, name: &str, mistakes: &mut Vec<String>) -> Option<Given> {
+    let value = file.get(name)?;
+    match value.as_str() {
+        Some(text) => Some(Given { text: text.to_owned(), from: format!("`{name}` in the file") }),
+        None => {
+            mistakes.push(format!("`{name}` in the file must be a string"));
+            None
+        }
+    }
+}
+
+fn check(given: &BTreeMap<&str, Given>, mistakes: &mut Vec<String>) -> Option<Config> {
+    let text = |name| given.get(name).map(|given| given.text.as_str());
+    let from = |name| given.get(name).map_or("", |given| given.from.as_str());
+    let listen = text("listen").unwrap_or("127.0.0.1:8080").parse::<SocketAddr>();
+    if listen.is_err() {
+        let from = from("listen");
+        mistakes.push(format!("{from}: an address and port is expected, like 127.0.0.1:8080"));
+    }
+    let data = PathBuf::from(text("data").unwrap_or("./chancery-data"));
+    let is_postgres =
+        |url: &&str| url.starts_with("postgres://") || url.starts_with("postgresql://");
+    let database = match text("database") {
+        None => Database::Sqlite,
+        Some(url) if is_postgres(&url) => Database::Postgres(url.into()),
+        Some(_) => {
+            let from = from("database");
+            mistakes.push(format!("{from}: a URL that begins with `postgres://` is expected"));
+            Database::Sqlite
+        }
+    };
+    let event_log = match text("event-log") {
+        None => EventLogPlace::InDatabase,
+        Some(url) if !url.starts_with("esdb://") => {
+            let from = from("event-log");
+            mistakes.push(format!("{from}: a URL that begins with `esdb://` is expected"));
+            EventLogPlace::InDatabase
+        }
+        Some(_) if cfg!(not(feature = "eventstore")) => {
+            mistakes.push("this program was built without the feature `eventstore`".to_owned());
+            EventLogPlace::InDatabase
+        }
+        Some(url) => EventLogPlace::EventStoreDb(url.into()),
+    };
+    let master_key_file =
+        text("master-key-file").map_or_else(|| data.join("master.key"), PathBuf::from);
+    let public_url = text("public-url").map(|url| url.trim_end_matches('/').to_owned());
+    if let Some(url) = &public_url {
+        let authority = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
+        let sound = authority.is_some_and(|rest| {
+            !rest.is_empty()
+                && !rest.contains(['/', '?', '#', '@'])
+                && !rest.contains(char::is_whitespace)
+        });
+        if !sound {
+            let from = from("public-url");
+            mistakes.push(format!(
+                "{from}: scheme and host are expected, like https://org.example.com"
+            ));
+        }
+    }
+    let listen = listen.ok()?;
+    let public_url = public_url.unwrap_or_else(|| format!("http://{listen}"));
+    Some(Config { listen, data, database, event_log, master_key_file, public_url })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(variables: &[(&str, &str)]) -> Result<Config, Mistakes> {
+        let variables =
+            variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        Config::from(&Flags::default(), variables.collect())
+    }
+
+    #[test]
+    fn nothing_needs_to_be_configured() {
+        let config = read(&[]).expect("the defaults are sound");
+        assert_eq!(config.public_url, "http://127.0.0.1:8080");
+        assert_eq!(config.master_key_file, Path::new("./chancery-data/master.key"));
+    }
+
+    #[test]
+    fn every_mistake_is_told_at_once() {
+        let mistakes = read(&[
+            ("CHANCERY_LISTEN", "nowhere"),
+            ("CHANCERY_DATABASE", "mysql://localhost"),
+            ("CHANCERY_EVENT_LOG", "http://localhost"),
+            ("CHANCERY_PUBLIC_URL", "org.example.com"),
+            ("CHANCERY_LISTENS", "127.0.0.1:1"),
+        ])
+        .expect_err("five mistakes");
+        assert_eq!(mistakes.0.len(), 5, "{mistakes}");
+    }
+
+    #[test]
+    fn a_flag_wins_over_the_environment() {
+        let flags = Flags { listen: Some("127.0.0.1:9".to_owned()), ..Flags::default() };
+        let variables = BTreeMap::from([("CHANCERY_LISTEN".to_owned(), "127.0.0.1:8".to_owned())]);
+        let config = Config::from(&flags, variables).expect("both are sound");
+        assert_eq!(config.listen.port(), 9);
+    }
+}

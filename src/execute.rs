@@ -1,0 +1,410 @@
+//! THE way to change anything: load, authorize, decide, append, and again if somebody was faster.
+//!
+//! A command is known by its id. Its event ids, other ids and salts all follow from that id, so that
+//! a repeat proposes the very same events and gets the first answer, after a crash too.
+
+use std::collections::HashSet;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use events::chain::Link;
+use events::id::{AccountId, CommandId, OrganizationId, SubjectId, TokenId};
+use events::personal::Personal;
+use events::recorded::{Actor, BodyMac, Cause, Position};
+use events::stream::Stream;
+use events::wire::{Draft, Unwritable};
+use events::{Event, State, account, address, organization};
+use uuid::Uuid;
+
+use crate::App;
+use crate::event_log::{AppendError, Expected, NewEvent, ReadError, Stored};
+use crate::fold::{self, Entry, Folded, Folds, Told};
+use crate::{keyring, operational};
+
+pub(crate) mod register;
+
+/// How often a command is decided anew because another was faster.
+const ATTEMPTS: u32 = 100;
+/// A command waits this long for the read models before it answers anyway.
+const CATCH_UP_WITHIN: Duration = Duration::from_secs(2);
+
+/// Who orders something, by which request, and with which right to have it repeated.
+#[derive(Clone, Debug)]
+pub(crate) struct Order {
+    pub(crate) command: CommandId,
+    /// Whether the caller named the command, so that it may come again.
+    pub(crate) is_keyed: bool,
+    pub(crate) body: BodyMac,
+    pub(crate) request: Uuid,
+    pub(crate) actor: Actor,
+    pub(crate) token: Option<TokenId>,
+    /// Where it came from; recorded under the actor's own key.
+    pub(crate) client: Option<Client>,
+}
+
+/// From where a request came. Personal: sealed under the subject.
+#[derive(Clone)]
+pub(crate) struct Client {
+    pub(crate) subject: SubjectId,
+    pub(crate) ip_address: Option<String>,
+    pub(crate) user_agent: Option<String>,
+}
+
+impl std::fmt::Debug for Client {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Client(..)")
+    }
+}
+
+/// A command's outcome.
+#[derive(Debug)]
+pub(crate) struct Done<T> {
+    pub(crate) answer: T,
+    pub(crate) position: Position,
+    /// The command was here before; this is its first answer.
+    pub(crate) is_replayed: bool,
+    /// The read models show the outcome.
+    pub(crate) is_caught_up: bool,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    #[error("no such thing, or not for this caller")]
+    NotFound,
+    #[error("the role does not allow this")]
+    Denied,
+    #[error("this idempotency key came first with another body")]
+    KeyReused,
+    #[error("the first request with this idempotency key is still running")]
+    InProgress,
+    #[error(transparent)]
+    Account(#[from] account::Rejection),
+    #[error(transparent)]
+    Address(#[from] address::Rejection),
+    #[error(transparent)]
+    Organization(#[from] organization::Rejection),
+    #[error("the e-mail address belongs to an account already")]
+    EmailTaken,
+    #[error("the stream is too busy")]
+    Contended,
+    #[error("the event log failed")]
+    Append(#[from] AppendError),
+    #[error("the event log cannot be read")]
+    Read(#[from] ReadError),
+    #[error("the keyring failed")]
+    Keyring(#[from] keyring::Error),
+    #[error("the operational state failed")]
+    Operational(#[from] operational::Error),
+    #[error("a decision made an event that cannot be written")]
+    Unwritable(#[from] Unwritable),
+    #[error("the password could not be hashed")]
+    Password(#[from] crate::password::Error),
+}
+
+/// Commands that their callers named and that run on this node now.
+#[derive(Default)]
+pub(crate) struct Running(Mutex<HashSet<CommandId>>);
+
+struct RunningGuard<'a> {
+    running: &'a Running,
+    command: CommandId,
+}
+
+impl Running {
+    fn enter(&self, order: &Order) -> Result<Option<RunningGuard<'_>>, Error> {
+        if !order.is_keyed {
+            return Ok(None);
+        }
+        let entered =
+            self.0.lock().expect("nothing panics with the lock held").insert(order.command);
+        let guard = RunningGuard { running: self, command: order.command };
+        if entered {
+            Ok(Some(guard))
+        } else {
+            std::mem::forget(guard);
+            Err(Error::InProgress)
+        }
+    }
+}
+
+impl Drop for RunningGuard<'_> {
+    fn drop(&mut self) {
+        self.running.0.lock().expect("nothing panics with the lock held").remove(&self.command);
+    }
+}
+
+/// Founds an organization.
+pub(crate) async fn create_organization<T>(
+    app: &App,
+    order: &Order,
+    create: &organization::Create,
+    answer: impl Fn(&organization::Organization) -> T,
+) -> Result<Done<T>, Error> {
+    let _running = app.running.enter(order)?;
+    // the slug in the body chooses the stream, so another body would miss the first answer
+    if order.is_keyed && app.operational.first_body(order.command, order.body).await? != order.body
+    {
+        return Err(Error::KeyReused);
+    }
+    let done = found(app, order, create, answer).await?;
+    Ok(caught_up(app, done).await)
+}
+
+async fn found<T>(
+    app: &App,
+    order: &Order,
+    create: &organization::Create,
+    answer: impl Fn(&organization::Organization) -> T,
+) -> Result<Done<T>, Error> {
+    let stream = Stream::Organization(create.organization);
+    let decide = |state: &organization::Organization| {
+        Ok(into_events(organization::create(state, create)?, Event::Organization))
+    };
+    append(app, &app.organizations, stream, order, decide, answer).await
+}
+
+/// Gives an order to an organization. What the caller's role does not allow is refused in the same
+/// loop in which the rules are checked.
+pub(crate) async fn organization<T>(
+    app: &App,
+    caller: AccountId,
+    organization: OrganizationId,
+    order: &Order,
+    command: &organization::Command,
+    answer: impl Fn(&organization::Organization) -> T,
+) -> Result<Done<T>, Error> {
+    let _running = app.running.enter(order)?;
+    let decide = |state: &organization::Organization| {
+        let role = state.role_of(caller).ok_or(Error::NotFound)?;
+        if !role.may(command.requires()) {
+            return Err(Error::Denied);
+        }
+        Ok(into_events(organization::decide(state, command)?, Event::Organization))
+    };
+    let stream = Stream::Organization(organization);
+    let done = append(app, &app.organizations, stream, order, decide, answer).await?;
+    Ok(caught_up(app, done).await)
+}
+
+/// The first answer to a command that its caller named, when it was here before.
+pub(crate) async fn organization_before<T>(
+    app: &App,
+    organization: OrganizationId,
+    order: &Order,
+    answer: impl Fn(&organization::Organization) -> T,
+) -> Result<Option<Done<T>>, Error> {
+    if !order.is_keyed {
+        return Ok(None);
+    }
+    let stream = Stream::Organization(organization);
+    let entry = app.organizations.current(&app.log, stream).await?;
+    let Some(told) = entry.read().told(order.command) else { return Ok(None) };
+    let done = first_answer(app, stream, order, told, &answer).await?;
+    Ok(Some(caught_up(app, done).await))
+}
+
+/// Gives an order to an account.
+pub(crate) async fn account<T>(
+    app: &App,
+    account: AccountId,
+    order: &Order,
+    command: &account::Command,
+    answer: impl Fn(&account::Account) -> T,
+) -> Result<Done<T>, Error> {
+    let done = account_step(app, account, order, command, answer).await?;
+    Ok(caught_up(app, done).await)
+}
+
+/// A step of a longer chain: it does not wait for the read models.
+async fn account_step<T>(
+    app: &App,
+    account: AccountId,
+    order: &Order,
+    command: &account::Command,
+    answer: impl Fn(&account::Account) -> T,
+) -> Result<Done<T>, Error> {
+    let decide = |state: &account::Account| {
+        Ok(into_events(account::decide(state, command)?, Event::Account))
+    };
+    append(app, &app.accounts, Stream::Account(account), order, decide, answer).await
+}
+
+fn into_events<E>(events: Vec<E>, wrap: impl Fn(E) -> Event) -> Vec<Event> {
+    events.into_iter().map(wrap).collect()
+}
+
+async fn caught_up<T>(app: &App, done: Done<T>) -> Done<T> {
+    let is_caught_up = app.read_store.wait_for(done.position, CATCH_UP_WITHIN).await;
+    Done { is_caught_up, ..done }
+}
+
+/// Load, decide, append: one command on one stream. Its place in the stream's queue is free again
+/// when this returns.
+async fn append<S: State, T>(
+    app: &App,
+    folds: &Folds<S>,
+    stream: Stream,
+    order: &Order,
+    decide: impl Fn(&S) -> Result<Vec<Event>, Error>,
+    answer: impl Fn(&S) -> T,
+) -> Result<Done<T>, Error> {
+    let entry = folds.entry(stream);
+    let _turn = entry.turn.lock().await;
+    entry.catch_up(&app.log).await?;
+    for _ in 0..ATTEMPTS {
+        if let Some(told) = told(&entry, order) {
+            return first_answer(app, stream, order, told, &answer).await;
+        }
+        let (facts, next) = {
+            let folded = entry.read();
+            let facts = decide(&folded.state)?;
+            if facts.is_empty() {
+                let answer = answer(&folded.state);
+                return Ok(Done {
+                    answer,
+                    position: folded.position,
+                    is_replayed: false,
+                    is_caught_up: true,
+                });
+            }
+            (facts, Next::after(&folded))
+        };
+        let (count, expected) = (facts.len() as u64, next.expected);
+        let events = lines(app, stream, order, facts, next).await?;
+        match app.log.append(&stream, expected, events.clone()).await {
+            Ok(appended) if !appended.replayed => {
+                let stored = events.into_iter().map(|event| Stored {
+                    position: appended.position,
+                    line: event.line,
+                    sealed: event.sealed,
+                });
+                entry.take(&stored.collect::<Vec<_>>())?;
+                let answer = answer(&entry.read().state);
+                let position = appended.position;
+                return Ok(Done { answer, position, is_replayed: false, is_caught_up: false });
+            }
+            // written by an earlier attempt of this very command: read it back
+            Ok(appended) => entry.read_up_to(&app.log, appended.last + 1).await?,
+            Err(AppendError::Conflict { current }) => {
+                let at_least = current.map_or(0, |last| last + 1).max(expected.next() + 1);
+                entry.read_up_to(&app.log, at_least).await?;
+            }
+            Err(error) => return Err(error.into()),
+        }
+        tracing::debug!(%stream, count, "another command was faster; deciding anew");
+    }
+    Err(Error::Contended)
+}
+
+fn told<S: State>(entry: &Entry<S>, order: &Order) -> Option<Told> {
+    entry.read().told(order.command)
+}
+
+async fn first_answer<S: State, T>(
+    app: &App,
+    stream: Stream,
+    order: &Order,
+    told: Told,
+    answer: &impl Fn(&S) -> T,
+) -> Result<Done<T>, Error> {
+    if told.body != order.body {
+        return Err(Error::KeyReused);
+    }
+    let state = fold::state_at::<S>(&app.log, stream, told.version).await?;
+    let Told { position, .. } = told;
+    Ok(Done { answer: answer(&state), position, is_replayed: true, is_caught_up: false })
+}
+
+/// Where a stream stands, for the lines that come next.
+struct Next {
+    expected: Expected,
+    prev: Link,
+    at: events::time::Time,
+}
+
+impl Next {
+    fn after<S: State>(folded: &Folded<S>) -> Self {
+        Self { expected: folded.expected(), prev: folded.prev, at: folded.at }
+    }
+}
+
+/// The finished lines of a decision.
+async fn lines(
+    app: &App,
+    stream: Stream,
+    order: &Order,
+    facts: Vec<Event>,
+    next: Next,
+) -> Result<Vec<NewEvent>, Error> {
+    let keyring = &app.keyring;
+    let cause = Cause {
+        command: order.command,
+        body: order.body,
+        request: order.request,
+        token: order.token,
+    };
+    // a stream's time never goes back, whatever the clocks of its writers say
+    let at = app.clock.now().max(next.at);
+    let mut prev = next.prev;
+    let mut lines = Vec::with_capacity(facts.len());
+    for (index, mut event) in facts.into_iter().enumerate() {
+        reveal(app, &mut event).await?;
+        let id = keyring.event_id(order.command, &stream, index);
+        let client = order.client.as_ref();
+        let of_client = |value: fn(&Client) -> Option<&String>| {
+            client.and_then(|client| {
+                value(client).map(|text| Personal::known(client.subject, text.as_str()))
+            })
+        };
+        let mut draft = Draft {
+            stream: &stream,
+            version: next.expected.next() + index as u64,
+            id,
+            at,
+            actor: &order.actor,
+            cause: &cause,
+            ip_address: of_client(|client| client.ip_address.as_ref()).unwrap_or_default(),
+            user_agent: of_client(|client| client.user_agent.as_ref()).unwrap_or_default(),
+            event,
+            prev,
+        };
+        let encoded = events::wire::encode(&mut draft, |field| keyring.salt(id, field))?;
+        prev = Link::of_line(&encoded.line);
+        let sealed = keyring.seal(id, &encoded.disclosures).await?;
+        lines.push(NewEvent { id, kind: encoded.kind, line: encoded.line, sealed });
+    }
+    Ok(lines)
+}
+
+/// Opens personal values that a decision took over from earlier events, such as the old value of a
+/// change: they are sealed anew with the new event.
+async fn reveal(app: &App, event: &mut Event) -> Result<(), Error> {
+    let mut sealed = Vec::new();
+    event.personal(&mut |field, value| {
+        if value.sealed().is_some() {
+            sealed.push((field, value.clone()));
+        }
+    });
+    for (field, mut value) in sealed {
+        app.keyring.reveal(&mut value).await?;
+        event.personal(&mut |name, place| {
+            if name == field {
+                *place = value.clone();
+            }
+        });
+    }
+    Ok(())
+}
+
+/// What the system itself does, because of an earlier event or of nothing at all.
+pub(crate) fn system_order(app: &App, why: &[&[u8]]) -> Order {
+    Order {
+        command: app.keyring.command(why),
+        is_keyed: false,
+        body: app.keyring.body_mac(&[]),
+        request: Uuid::nil(),
+        actor: Actor::System,
+        token: None,
+        client: None,
+    }
+}

@@ -1,0 +1,210 @@
+//! Registration: claim the address, register the account, found its personal organization. Three
+//! streams, three idempotent steps; whatever is missing after a crash is completed later.
+
+use std::time::Duration;
+
+use events::Event;
+use events::account::{self, Account, Person};
+use events::address;
+use events::id::{AccountId, OrganizationId, SessionId};
+use events::organization::{self, Organization, personal_slug};
+use events::personal::{Opened, Personal};
+use events::recorded::Actor;
+use events::stream::Stream;
+use events::time::Time;
+use secrecy::SecretString;
+
+use super::{Client, Done, Error, Order, account_step, append, caught_up, found, system_order};
+use crate::App;
+use crate::address::Address;
+use crate::session_token::SessionToken;
+
+/// How long a session token serves.
+pub(crate) const SESSION: Duration = Duration::from_secs(60 * 60);
+
+pub(crate) struct Registration {
+    pub(crate) address: Address,
+    pub(crate) password: SecretString,
+    pub(crate) name: String,
+    pub(crate) company: Option<String>,
+}
+
+pub(crate) struct Registered<T> {
+    pub(crate) account: AccountId,
+    pub(crate) person: Person,
+    pub(crate) token: SessionToken,
+    pub(crate) expires_at: Time,
+    pub(crate) organization: T,
+}
+
+/// Registers an account, signs it in and founds its personal organization. `order.actor` and
+/// `order.client` are filled in here: nobody has an account before.
+pub(crate) async fn register<T>(
+    app: &App,
+    mut order: Order,
+    ip_address: Option<String>,
+    user_agent: Option<String>,
+    registration: Registration,
+    answer: impl Fn(&Organization) -> T,
+) -> Result<Done<Registered<T>>, Error> {
+    let running = app.running.enter(&order)?;
+    let keyring = &app.keyring;
+    let account = AccountId(keyring.id_of(order.command, "account"));
+    let subject = keyring.subject_for(&registration.address).await?;
+    order.actor = Actor::Account(account);
+    order.client = Some(Client { subject, ip_address, user_agent });
+
+    let salt: [u8; 16] = *keyring.id_of(order.command, "password salt").as_bytes();
+    let password_hash = app.passwords.hash(registration.password, salt).await?;
+    claim(app, &order, Stream::Address(subject), account).await?;
+
+    let token = new_session(app, &order, account);
+    let now = app.clock.now();
+    let person = Person {
+        subject,
+        email: Personal::known(subject, registration.address.as_str()),
+        name: Personal::known(subject, registration.name),
+        company: Personal::optional(subject, registration.company),
+        password_hash: Personal::known(subject, password_hash),
+        registered_at: now,
+    };
+    let command = account::Command::Register {
+        person,
+        session: token.session,
+        secret_hash: token.secret_hash(),
+        expires_at: now.after(SESSION),
+    };
+    let session = token.session;
+    let registered = account_step(app, account, &order, &command, |state: &Account| {
+        (state.person().cloned(), expiry(state, session))
+    })
+    .await
+    .map_err(taken)?;
+    let (person, expires_at) = registered.answer;
+    let person = person.ok_or(account::Rejection::Unregistered)?;
+
+    let founded = found_personal_organization(app, account, &person, answer).await?;
+    drop(running);
+    let answer = Registered { account, person, token, expires_at, organization: founded.answer };
+    let position = founded.position.max(registered.position);
+    let is_replayed = registered.is_replayed;
+    Ok(caught_up(app, Done { answer, position, is_replayed, is_caught_up: false }).await)
+}
+
+/// A session whose secret follows from the command that starts it, so that a repeat shows it again.
+pub(crate) fn new_session(app: &App, order: &Order, account: AccountId) -> SessionToken {
+    let session = SessionId(app.keyring.id_of(order.command, "session"));
+    let secret = app.keyring.derive("session secret", &[order.command.0.as_bytes()]);
+    SessionToken::new(account, session, secret)
+}
+
+/// When a session ends that the account's events have started.
+pub(crate) fn expiry(state: &Account, session: SessionId) -> Time {
+    let always = Time::from_millis(i64::MIN);
+    state.session(session, always).map_or(always, |session| session.expires_at)
+}
+
+/// Makes `account` the holder of the address, unless an account that exists holds it.
+async fn claim(app: &App, order: &Order, stream: Stream, account: AccountId) -> Result<(), Error> {
+    let holder = app.addresses.current(&app.log, stream).await?.read().state.holder();
+    let dead = match holder {
+        Some(other) if other != account => {
+            abandon(app, other).await?;
+            Some(other)
+        }
+        Some(_) | None => None,
+    };
+    let decide = |state: &address::Address| {
+        let events = address::claim(state, account, dead)?;
+        Ok(events.into_iter().map(Event::Address).collect())
+    };
+    append(app, &app.addresses, stream, order, decide, |_| ()).await.map_err(taken)?;
+    Ok(())
+}
+
+/// Makes sure that the account a claim names can never exist; refused when it does.
+async fn abandon(app: &App, account: AccountId) -> Result<(), Error> {
+    let order = system_order(app, &[b"abandon", account.0.as_bytes()]);
+    account_step(app, account, &order, &account::Command::Abandon, |_| ())
+        .await
+        .map(drop)
+        .map_err(taken)
+}
+
+/// Whatever stopped a registration, the person learns that the address is in use.
+fn taken(error: Error) -> Error {
+    match error {
+        Error::Account(account::Rejection::Registered | account::Rejection::Abandoned)
+        | Error::Address(address::Rejection::Claimed) => Error::EmailTaken,
+        other => other,
+    }
+}
+
+/// Founds the personal organization of an account, or gives the answer of when it was founded. Its
+/// command follows from the account alone: whoever completes the registration proposes the same
+/// events.
+pub(crate) async fn found_personal_organization<T>(
+    app: &App,
+    account: AccountId,
+    person: &Person,
+    answer: impl Fn(&Organization) -> T,
+) -> Result<Done<T>, Error> {
+    let organization = OrganizationId::personal(app.keyring.log_id(), account);
+    let name = match person.name.sealed() {
+        Some(sealed) => app.keyring.open_value(sealed).await?,
+        None => Opened::Erased,
+    };
+    let name = match name {
+        Opened::Known(name) => name,
+        Opened::Erased | Opened::KeyMissing => String::new(),
+    };
+    let create = organization::Create {
+        organization,
+        slug: personal_slug(organization),
+        owner: account,
+        is_personal: true,
+        name,
+        billing_email: None,
+        country: None,
+    };
+    let order = Order {
+        actor: Actor::Account(account),
+        ..system_order(app, &[b"personal organization", account.0.as_bytes()])
+    };
+    found(app, &order, &create, answer).await
+}
+
+/// Completes a registration that a crash cut short, if it was.
+pub(crate) async fn complete(app: &App, account: AccountId) -> Result<(), Error> {
+    let organization = OrganizationId::personal(app.keyring.log_id(), account);
+    if app.complete_accounts.get(&account).is_some() {
+        return Ok(());
+    }
+    if app.log.last_version(&Stream::Organization(organization)).await?.is_none() {
+        let entry = app.accounts.current(&app.log, Stream::Account(account)).await?;
+        let Some(person) = entry.read().state.person().cloned() else { return Ok(()) };
+        tracing::info!(%account, "completing a registration that was cut short");
+        caught_up(app, found_personal_organization(app, account, &person, |_| ()).await?).await;
+    }
+    app.complete_accounts.insert(account, ());
+    Ok(())
+}
+
+/// Starts a session for an account whose owner was just recognised.
+pub(crate) async fn start_session(
+    app: &App,
+    order: &Order,
+    account: AccountId,
+) -> Result<Done<(SessionToken, Time)>, Error> {
+    let token = new_session(app, order, account);
+    let command = account::Command::StartSession {
+        session: token.session,
+        secret_hash: token.secret_hash(),
+        expires_at: app.clock.now().after(SESSION),
+    };
+    let session = token.session;
+    let done =
+        super::account(app, account, order, &command, |state| expiry(state, session)).await?;
+    let Done { answer: expires_at, position, is_replayed, is_caught_up } = done;
+    Ok(Done { answer: (token, expires_at), position, is_replayed, is_caught_up })
+}

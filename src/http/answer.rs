@@ -1,0 +1,50 @@
+//! What every route writes to an answer in the same way.
+
+use axum::Json;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use events::personal::Opened;
+use serde::Serialize;
+
+use crate::execute::Done;
+
+const POSITION: HeaderName = HeaderName::from_static("position");
+const CAUGHT_UP: HeaderName = HeaderName::from_static("caught-up");
+const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
+
+/// The answer to a command: where it stands in the log, and its outcome.
+pub(crate) fn command<T>(status: StatusCode, done: &Done<T>, body: impl Serialize) -> Response {
+    let mut headers = HeaderMap::new();
+    headers.insert(POSITION, HeaderValue::from(done.position.0));
+    if !done.is_caught_up {
+        headers.insert(CAUGHT_UP, HeaderValue::from_static("false"));
+    }
+    if done.is_replayed {
+        headers.insert(REPLAYED, HeaderValue::from_static("true"));
+    }
+    (status, headers, Json(body)).into_response()
+}
+
+/// A page of a list, with a relative link to the next one.
+pub(crate) fn page(path: &str, size: usize, next: Option<&str>, body: impl Serialize) -> Response {
+    let mut response = Json(body).into_response();
+    if let Some(token) = next {
+        let link = format!("<{path}?page_size={size}&page_token={token}>; rel=\"next\"");
+        if let Ok(link) = HeaderValue::from_str(&link) {
+            response.headers_mut().insert(axum::http::header::LINK, link);
+        }
+    }
+    response
+}
+
+/// A personal value as the API shows it: itself, `erased`, or nothing when its key is missing.
+pub(crate) fn shown(opened: Option<Opened>) -> Option<String> {
+    match opened? {
+        Opened::Known(value) => Some(value),
+        Opened::Erased => Some("erased".to_owned()),
+        Opened::KeyMissing => {
+            tracing::error!("the key of a personal value is missing");
+            None
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! `Caller`: a password or session -> an account. Every route that needs one takes it as an
+//! argument.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::extract::{ConnectInfo, FromRequestParts};
+use axum::http::header::{AUTHORIZATION, USER_AGENT};
+use axum::http::request::Parts;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use secrecy::SecretString;
+
+use super::problem::{Code, Problem};
+use crate::App;
+use crate::execute::{Client, register};
+use crate::identity::{self, Identity};
+use crate::session_token::SessionToken;
+
+/// Longest part of a `User-Agent` that is recorded, in bytes.
+const LONGEST_AGENT: usize = 512;
+
+#[derive(Clone, Debug)]
+pub(crate) struct Caller {
+    pub(crate) identity: Identity,
+    pub(crate) client: Client,
+}
+
+/// Where a request comes from, known before anybody has signed in.
+pub(crate) struct Origin {
+    pub(crate) ip_address: Option<String>,
+    pub(crate) user_agent: Option<String>,
+}
+
+impl Origin {
+    pub(crate) fn of(parts: &Parts) -> Self {
+        let connection = parts.extensions.get::<ConnectInfo<SocketAddr>>();
+        let agent = parts.headers.get(USER_AGENT).and_then(|agent| agent.to_str().ok());
+        Self {
+            ip_address: connection.map(|ConnectInfo(peer)| peer.ip().to_canonical().to_string()),
+            user_agent: agent.map(|agent| agent.chars().take(LONGEST_AGENT).collect()),
+        }
+    }
+}
+
+impl FromRequestParts<Arc<App>> for Caller {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
+        let Origin { ip_address, user_agent } = Origin::of(parts);
+        let header = parts.headers.get(AUTHORIZATION).ok_or(Problem::new(Code::Unauthenticated))?;
+        let header = header.to_str().map_err(|_| Problem::new(Code::Unauthenticated))?;
+        let (scheme, credential) =
+            header.split_once(' ').ok_or(Problem::new(Code::Unauthenticated))?;
+        let credential = credential.trim();
+        let identity = if scheme.eq_ignore_ascii_case("bearer") {
+            let token = SessionToken::parse(credential).ok_or(Problem::new(Code::InvalidToken))?;
+            let owner = identity::by_session(app, &token).await?;
+            owner.ok_or(Problem::new(Code::InvalidToken))?
+        } else if scheme.eq_ignore_ascii_case("basic") {
+            let (email, password) =
+                basic(credential).ok_or(Problem::new(Code::InvalidCredentials))?;
+            let address = email.parse().map_err(|_| Problem::new(Code::InvalidCredentials))?;
+            let from = ip_address.as_deref().unwrap_or_default();
+            let owner = identity::by_basic(app, &address, password, from).await?;
+            owner.ok_or(Problem::new(Code::InvalidCredentials))?
+        } else {
+            return Err(Problem::new(Code::Unauthenticated));
+        };
+        register::complete(app, identity.account).await?;
+        let client = Client { subject: identity.person.subject, ip_address, user_agent };
+        Ok(Self { identity, client })
+    }
+}
+
+/// RFC 7617: base64 of the user's name, a colon and the password, in UTF-8.
+fn basic(credential: &str) -> Option<(String, SecretString)> {
+    let text = String::from_utf8(STANDARD.decode(credential).ok()?).ok()?;
+    let (email, password) = text.split_once(':')?;
+    Some((email.to_owned(), SecretString::from(password)))
+}

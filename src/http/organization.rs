@@ -1,0 +1,438 @@
+//! Create, list, read and change organizations.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{OriginalUri, Path, State};
+use axum::http::{HeaderMap, StatusCode, Uri};
+use axum::response::{IntoResponse as _, Response};
+use events::id::{AccountId, OrganizationId};
+use events::organization::{Command, Create, Name, Profile, check_slug};
+use events::permission::{Permission, Role};
+use events::time::Time;
+use projections::organization_overview::{self, Overview};
+use serde::{Deserialize, Deserializer, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::authentication::Caller;
+use super::problem::{Code, FieldError, Problem, ProblemBody};
+use super::request::{Authenticated, Paging, Parameters, Submission};
+use super::{answer, checked};
+use crate::access::Access;
+use crate::address::Address;
+use crate::{App, execute, query};
+
+pub(crate) fn routes() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
+        .routes(routes!(create_organization, list_organizations))
+        .routes(routes!(show_organization, update_organization))
+        .routes(routes!(show_active_organization, update_active_organization))
+}
+
+/// Until a catalogue of plans can say otherwise, every organization has the one that limits nothing.
+const PLAN: &str = "unlimited";
+
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Organization {
+    #[schema(value_type = String, example = "org_01h2xcejqtf2nbrexx3vqjhp41")]
+    id: OrganizationId,
+    name: Option<String>,
+    #[schema(example = "acme-engineering")]
+    slug: String,
+    is_personal: bool,
+    /// What the caller may do here.
+    #[schema(value_type = String, example = "owner")]
+    role: Role,
+    plan: &'static str,
+    /// The owner who has been a member longest.
+    #[schema(value_type = String, example = "usr_01h2xcejqtf2nbrexx3vqjhp41")]
+    owner_id: AccountId,
+    member_count: u64,
+    database_count: u64,
+    /// ISO 3166-1 alpha-2.
+    country: Option<String>,
+    #[schema(value_type = String, example = "2026-01-31T09:30:00.000Z")]
+    created_at: Time,
+    status: &'static str,
+    /// Shown to those who may view billing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    billing_email: Option<Option<String>>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub(crate) struct OrganizationList {
+    organizations: Vec<Organization>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_page_token: Option<String>,
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct CreateBody {
+    /// 1 to 100 characters.
+    #[schema(example = "Acme Engineering")]
+    name: String,
+    /// 3 to 63 of `a-z 0-9 -`, unique for ever, never changed.
+    #[schema(example = "acme-engineering")]
+    slug: String,
+    #[schema(example = "billing@acme.com")]
+    billing_email: Option<String>,
+    /// ISO 3166-1 alpha-2.
+    #[schema(example = "DE")]
+    country: Option<String>,
+}
+
+#[utoipa::path(post, path = "/organizations", operation_id = "createOrganization",
+    tag = "organizations", request_body = CreateBody,
+    responses(
+        (status = 201, body = Organization),
+        (status = 400, body = ProblemBody), (status = 401, body = ProblemBody),
+        (status = 409, body = ProblemBody), (status = 413, body = ProblemBody),
+        (status = 415, body = ProblemBody), (status = 422, body = ProblemBody),
+        (status = 503, body = ProblemBody),
+    ))]
+async fn create_organization(
+    State(app): State<Arc<App>>,
+    Authenticated(caller, submission): Authenticated,
+) -> Result<Response, Problem> {
+    let body: CreateBody = submission.json()?;
+    let mut errors = Vec::new();
+    let name = checked_name("name", body.name, &mut errors);
+    checked("slug", check_slug(&body.slug), &mut errors);
+    let billing_email = checked_email(body.billing_email, &mut errors);
+    let country = checked_country(body.country, &mut errors);
+    if !errors.is_empty() {
+        return Err(Problem::invalid(errors));
+    }
+    let owner = caller.identity.account;
+    let create = Create {
+        organization: OrganizationId::of_slug(app.keyring.log_id(), &body.slug),
+        slug: body.slug,
+        owner,
+        is_personal: false,
+        name,
+        billing_email,
+        country,
+    };
+    let order = submission.order(&app, &caller, None)?;
+    let done = execute::create_organization(&app, &order, &create, view(owner)).await?;
+    let body = changed(&app, &done.answer).await?;
+    Ok(answer::command(StatusCode::CREATED, &done, body))
+}
+
+#[utoipa::path(get, path = "/organizations", operation_id = "listOrganizations",
+    tag = "organizations",
+    params(("page_size" = Option<usize>, Query), ("page_token" = Option<String>, Query)),
+    responses(
+        (status = 200, body = OrganizationList),
+        (status = 400, body = ProblemBody), (status = 401, body = ProblemBody),
+        (status = 503, body = ProblemBody),
+    ))]
+async fn list_organizations(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    OriginalUri(uri): OriginalUri,
+) -> Result<Response, Problem> {
+    let list = format!("organizations of {}", caller.identity.account);
+    let paging = Paging::of(&app, &uri, &list)?;
+    let page =
+        query::organization_overview::list(&app, &caller.identity, &paging.after, paging.size)
+            .await?;
+    let mut organizations = Vec::with_capacity(page.items.len());
+    for (overview, role) in page.items {
+        organizations.push(shown(&app, overview, role).await?);
+    }
+    let next_page_token = page.next.map(|next| query::page_token::write(&app, &list, &next));
+    let next = next_page_token.clone();
+    let body = OrganizationList { organizations, next_page_token };
+    Ok(answer::page(uri.path(), paging.size, next.as_deref(), body))
+}
+
+#[utoipa::path(get, path = "/organizations/{org}", operation_id = "showOrganization",
+    tag = "organizations", params(("org" = String, Path, description = "id or slug")),
+    responses(
+        (status = 200, body = Organization),
+        (status = 400, body = ProblemBody), (status = 401, body = ProblemBody),
+        (status = 404, body = ProblemBody), (status = 503, body = ProblemBody),
+    ))]
+async fn show_organization(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    headers: HeaderMap,
+    Path(org): Path<String>,
+    OriginalUri(uri): OriginalUri,
+) -> Result<Response, Problem> {
+    let organization = named(&app, &headers, &org).await?;
+    show(&app, &caller, organization, &uri).await
+}
+
+#[utoipa::path(get, path = "/organization", operation_id = "showActiveOrganization",
+    tag = "organizations",
+    responses(
+        (status = 200, body = Organization),
+        (status = 400, body = ProblemBody), (status = 401, body = ProblemBody),
+        (status = 404, body = ProblemBody), (status = 503, body = ProblemBody),
+    ))]
+async fn show_active_organization(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    headers: HeaderMap,
+    OriginalUri(uri): OriginalUri,
+) -> Result<Response, Problem> {
+    let organization = active(&app, &caller, &headers).await?;
+    show(&app, &caller, organization, &uri).await
+}
+
+async fn show(
+    app: &App,
+    caller: &Caller,
+    organization: OrganizationId,
+    uri: &Uri,
+) -> Result<Response, Problem> {
+    let account = caller.identity.account;
+    let access = Access::check(app, account, organization, Permission::ReadOrganization).await?;
+    Parameters::of(uri, &[])?;
+    let overview = query::organization_overview::show(app, &access).await?;
+    Ok(Json(shown(app, overview, access.role()).await?).into_response())
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct UpdateBody {
+    #[schema(example = "Acme Corporation")]
+    name: Option<String>,
+    /// `null` takes it away.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<String>)]
+    billing_email: Option<Option<String>>,
+    /// `null` takes it away.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<String>)]
+    country: Option<Option<String>>,
+}
+
+/// Tells a field that is `null` from one that is not there.
+fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<String>>, D::Error> {
+    Option::deserialize(deserializer).map(Some)
+}
+
+#[utoipa::path(patch, path = "/organizations/{org}", operation_id = "updateOrganization",
+    tag = "organizations", params(("org" = String, Path, description = "id or slug")),
+    request_body = UpdateBody,
+    responses(
+        (status = 200, body = Organization),
+        (status = 400, body = ProblemBody), (status = 401, body = ProblemBody),
+        (status = 403, body = ProblemBody), (status = 404, body = ProblemBody),
+        (status = 409, body = ProblemBody), (status = 413, body = ProblemBody),
+        (status = 415, body = ProblemBody), (status = 422, body = ProblemBody),
+        (status = 503, body = ProblemBody),
+    ))]
+async fn update_organization(
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
+    Path(org): Path<String>,
+    Authenticated(caller, submission): Authenticated,
+) -> Result<Response, Problem> {
+    let organization = named(&app, &headers, &org).await?;
+    update(&app, &caller, organization, &submission).await
+}
+
+#[utoipa::path(patch, path = "/organization", operation_id = "updateActiveOrganization",
+    tag = "organizations", request_body = UpdateBody,
+    responses(
+        (status = 200, body = Organization),
+        (status = 400, body = ProblemBody), (status = 401, body = ProblemBody),
+        (status = 403, body = ProblemBody), (status = 404, body = ProblemBody),
+        (status = 409, body = ProblemBody), (status = 413, body = ProblemBody),
+        (status = 415, body = ProblemBody), (status = 422, body = ProblemBody),
+        (status = 503, body = ProblemBody),
+    ))]
+async fn update_active_organization(
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
+    Authenticated(caller, submission): Authenticated,
+) -> Result<Response, Problem> {
+    let organization = active(&app, &caller, &headers).await?;
+    update(&app, &caller, organization, &submission).await
+}
+
+async fn update(
+    app: &App,
+    caller: &Caller,
+    organization: OrganizationId,
+    submission: &Submission,
+) -> Result<Response, Problem> {
+    let account = caller.identity.account;
+    let order = submission.order(app, caller, Some(organization))?;
+    let before = execute::organization_before(app, organization, &order, view(account)).await?;
+    let done = match before {
+        Some(done) => done,
+        None => {
+            Access::check(app, account, organization, Permission::UpdateOrganization).await?;
+            let command = update_command(submission.json()?)?;
+            let answer = view(account);
+            execute::organization(app, account, organization, &order, &command, answer).await?
+        }
+    };
+    let body = changed(app, &done.answer).await?;
+    Ok(answer::command(StatusCode::OK, &done, body))
+}
+
+fn update_command(body: UpdateBody) -> Result<Command, Problem> {
+    let mut errors = Vec::new();
+    let name = body.name.map(|name| checked_name("name", name, &mut errors));
+    let billing_email = body.billing_email.map(|email| checked_email(email, &mut errors));
+    let country = body.country.map(|country| checked_country(country, &mut errors));
+    if errors.is_empty() {
+        Ok(Command::Update { name, billing_email, country })
+    } else {
+        Err(Problem::invalid(errors))
+    }
+}
+
+/// What an answer to a command shows: the state right after it, and the caller's role in it.
+type View = Option<(Profile, usize, AccountId, Role)>;
+
+fn view(caller: AccountId) -> impl Fn(&events::organization::Organization) -> View {
+    move |state| {
+        let profile = state.profile()?.clone();
+        let owner = state.longest_standing_owner()?;
+        Some((profile, state.member_count(), owner, state.role_of(caller)?))
+    }
+}
+
+async fn changed(app: &App, view: &View) -> Result<Organization, Problem> {
+    let (profile, member_count, owner, role) = view.as_ref().ok_or(Problem::new(Code::NotFound))?;
+    founded(app, *owner, profile, *member_count, *role).await
+}
+
+/// An organization as its stream has it.
+pub(crate) async fn founded(
+    app: &App,
+    owner: AccountId,
+    profile: &Profile,
+    member_count: usize,
+    role: Role,
+) -> Result<Organization, Problem> {
+    let name = match &profile.name {
+        Name::Plain(name) => organization_overview::Name::Plain(name.clone()),
+        Name::Personal(name) => organization_overview::Name::Personal(name.sealed().cloned()),
+    };
+    let overview = Overview {
+        id: profile.id,
+        slug: profile.slug.clone(),
+        name,
+        is_personal: profile.is_personal,
+        country: profile.country.clone(),
+        billing_email: profile.billing_email.sealed().cloned(),
+        owner,
+        member_count: member_count as u64,
+        created_at: profile.created_at,
+        changed_version: profile.changed_version,
+    };
+    shown(app, overview, role).await
+}
+
+async fn shown(app: &App, overview: Overview, role: Role) -> Result<Organization, Problem> {
+    let name = match &overview.name {
+        organization_overview::Name::Plain(name) => Some(name.clone()),
+        organization_overview::Name::Personal(name) => {
+            answer::shown(query::opened(app, name.as_ref()).await?)
+        }
+    };
+    let billing_email = if role.may(Permission::ViewBilling) {
+        Some(answer::shown(query::opened(app, overview.billing_email.as_ref()).await?))
+    } else {
+        None
+    };
+    Ok(Organization {
+        id: overview.id,
+        name,
+        slug: overview.slug,
+        is_personal: overview.is_personal,
+        role,
+        plan: PLAN,
+        owner_id: overview.owner,
+        member_count: overview.member_count,
+        database_count: 0,
+        country: overview.country,
+        created_at: overview.created_at,
+        status: "active",
+        billing_email,
+    })
+}
+
+/// The organization a path names; a header that names another is refused, never ignored.
+pub(crate) async fn named(
+    app: &App,
+    headers: &HeaderMap,
+    org: &str,
+) -> Result<OrganizationId, Problem> {
+    let in_path = query::organization_overview::resolve(app, org).await?;
+    if let Some(in_header) = in_header(app, headers).await?
+        && in_header != in_path
+    {
+        return Err(Problem::new(Code::OrganizationMismatch));
+    }
+    in_path.ok_or(Problem::new(Code::NotFound))
+}
+
+/// The organization of a request that names none in its path: the header's, else the personal one.
+pub(crate) async fn active(
+    app: &App,
+    caller: &Caller,
+    headers: &HeaderMap,
+) -> Result<OrganizationId, Problem> {
+    match in_header(app, headers).await? {
+        Some(named) => named.ok_or(Problem::new(Code::NotFound)),
+        None => Ok(OrganizationId::personal(app.keyring.log_id(), caller.identity.account)),
+    }
+}
+
+/// `None` when no header names an organization, an inner `None` when it names nothing.
+async fn in_header(
+    app: &App,
+    headers: &HeaderMap,
+) -> Result<Option<Option<OrganizationId>>, Problem> {
+    let mut found = None;
+    for name in ["x-active-org-id", "x-organization-id"] {
+        let Some(value) = headers.get(name) else { continue };
+        let named = match value.to_str() {
+            Ok(org) => query::organization_overview::resolve(app, org).await?,
+            Err(_) => None,
+        };
+        if found.is_some_and(|earlier| earlier != named) {
+            return Err(Problem::new(Code::OrganizationMismatch));
+        }
+        found = Some(named);
+    }
+    Ok(found)
+}
+
+/// A name of 1 to 100 characters, trimmed.
+pub(crate) fn checked_name(field: &str, name: String, errors: &mut Vec<FieldError>) -> String {
+    let name = name.trim().to_owned();
+    let sound = (1..=100).contains(&name.chars().count()) && !name.contains(char::is_control);
+    if !sound {
+        let detail = "must be 1 to 100 printable characters long".to_owned();
+        errors.push(FieldError { field: field.to_owned(), detail });
+    }
+    name
+}
+
+fn checked_email(email: Option<String>, errors: &mut Vec<FieldError>) -> Option<String> {
+    let email = email?;
+    checked("billing_email", email.parse::<Address>(), errors)?;
+    Some(email.trim().to_owned())
+}
+
+fn checked_country(country: Option<String>, errors: &mut Vec<FieldError>) -> Option<String> {
+    let country = country?;
+    if country.len() != 2 || !country.bytes().all(|byte| byte.is_ascii_uppercase()) {
+        let detail = "must be a country's two capital letters (ISO 3166-1 alpha-2)".to_owned();
+        errors.push(FieldError { field: "country".to_owned(), detail });
+    }
+    Some(country)
+}

@@ -1,0 +1,354 @@
+//! Every error -> status, code, problem+json (RFC 9457). The only place. What went wrong inside is
+//! logged here, once, and never sent.
+
+use std::error::Error as StdError;
+
+use axum::body::Body;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use events::{account, address, organization};
+use serde::Serialize;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::access::Refusal;
+use crate::causes::causes;
+use crate::event_log::{AppendError, ReadError};
+use crate::{execute, identity, keyring, password, query};
+
+/// What can go wrong for a caller. Codes are stable; clients match on them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Code {
+    MalformedBody,
+    UnknownParameter,
+    InvalidParameter,
+    InvalidIdempotencyKey,
+    OrganizationMismatch,
+    Unauthenticated,
+    InvalidCredentials,
+    InvalidToken,
+    Forbidden,
+    NotFound,
+    MethodNotAllowed,
+    SlugTaken,
+    EmailTaken,
+    IdempotencyInProgress,
+    Contended,
+    PayloadTooLarge,
+    UnsupportedMediaType,
+    Invalid,
+    IdempotencyKeyReused,
+    Internal,
+    NotCaughtUp,
+    Unavailable,
+}
+
+impl Code {
+    fn parts(self) -> (StatusCode, &'static str, &'static str) {
+        match self {
+            Self::MalformedBody => {
+                (StatusCode::BAD_REQUEST, "malformed_body", "the body is not JSON")
+            }
+            Self::UnknownParameter => (
+                StatusCode::BAD_REQUEST,
+                "unknown_parameter",
+                "a query parameter is not known here",
+            ),
+            Self::InvalidParameter => (
+                StatusCode::BAD_REQUEST,
+                "invalid_parameter",
+                "a query parameter has no valid value",
+            ),
+            Self::InvalidIdempotencyKey => (
+                StatusCode::BAD_REQUEST,
+                "invalid_idempotency_key",
+                "an idempotency key has 1 to 255 visible characters",
+            ),
+            Self::OrganizationMismatch => (
+                StatusCode::BAD_REQUEST,
+                "organization_mismatch",
+                "the header names another organization than the path; send one of them",
+            ),
+            Self::Unauthenticated => (
+                StatusCode::UNAUTHORIZED,
+                "unauthenticated",
+                "sign in: send a bearer token or an e-mail address and password",
+            ),
+            Self::InvalidCredentials => (
+                StatusCode::UNAUTHORIZED,
+                "invalid_credentials",
+                "the e-mail address or the password is wrong",
+            ),
+            Self::InvalidToken => (
+                StatusCode::UNAUTHORIZED,
+                "invalid_token",
+                "the token is unknown or has expired; sign in again",
+            ),
+            Self::Forbidden => (
+                StatusCode::FORBIDDEN,
+                "forbidden",
+                "your role in this organization does not allow this",
+            ),
+            Self::NotFound => (StatusCode::NOT_FOUND, "not_found", "there is nothing here for you"),
+            Self::MethodNotAllowed => (
+                StatusCode::METHOD_NOT_ALLOWED,
+                "method_not_allowed",
+                "this address does not take that method",
+            ),
+            Self::SlugTaken => {
+                (StatusCode::CONFLICT, "slug_taken", "the slug is taken; choose another")
+            }
+            Self::EmailTaken => (
+                StatusCode::CONFLICT,
+                "email_taken",
+                "the e-mail address belongs to an account already; sign in instead",
+            ),
+            Self::IdempotencyInProgress => (
+                StatusCode::CONFLICT,
+                "idempotency_in_progress",
+                "the first request with this idempotency key is still running; repeat it soon",
+            ),
+            Self::Contended => (
+                StatusCode::CONFLICT,
+                "contended",
+                "too many changes at the same time; repeat the request",
+            ),
+            Self::PayloadTooLarge => (
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "payload_too_large",
+                "the body is larger than 1 MiB",
+            ),
+            Self::UnsupportedMediaType => (
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "unsupported_media_type",
+                "send the body as `Content-Type: application/json`",
+            ),
+            Self::Invalid => (
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "validation_failed",
+                "the body does not validate; `errors` names the fields",
+            ),
+            Self::IdempotencyKeyReused => (
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "idempotency_key_reused",
+                "this idempotency key came first with another body; use a new key",
+            ),
+            Self::Internal => (
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "internal",
+                "something went wrong here; the request id helps to find out what",
+            ),
+            Self::NotCaughtUp => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "not_caught_up",
+                "the read models have not come to that position yet; repeat the request soon",
+            ),
+            Self::Unavailable => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "unavailable",
+                "a store cannot be reached now; repeat the request soon",
+            ),
+        }
+    }
+
+    fn retry_after(self) -> bool {
+        matches!(
+            self,
+            Self::IdempotencyInProgress | Self::Contended | Self::NotCaughtUp | Self::Unavailable
+        )
+    }
+}
+
+/// One thing wrong with one field of a body.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub(crate) struct FieldError {
+    /// Dotted path in the body.
+    pub(crate) field: String,
+    pub(crate) detail: String,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Problem {
+    code: Code,
+    detail: Option<String>,
+    errors: Vec<FieldError>,
+}
+
+/// RFC 9457, with a stable code, and the sentence once more as `error`.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub(crate) struct ProblemBody<'a> {
+    /// Explains the code: `/errors/<code>`.
+    #[serde(rename = "type")]
+    kind: String,
+    title: &'a str,
+    status: u16,
+    detail: &'a str,
+    /// `urn:uuid:` and the request id.
+    instance: String,
+    code: &'a str,
+    request_id: String,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    errors: &'a [FieldError],
+    error: &'a str,
+}
+
+impl Problem {
+    pub(crate) fn new(code: Code) -> Self {
+        Self { code, detail: None, errors: Vec::new() }
+    }
+
+    pub(crate) fn with_detail(code: Code, detail: impl Into<String>) -> Self {
+        Self { code, detail: Some(detail.into()), errors: Vec::new() }
+    }
+
+    pub(crate) fn invalid(errors: Vec<FieldError>) -> Self {
+        Self { code: Code::Invalid, detail: None, errors }
+    }
+
+    /// The answer's body; only where the request id is known can it be written.
+    pub(crate) fn render(&self, request: Uuid) -> Response {
+        let (status, code, sentence) = self.code.parts();
+        let detail = self.detail.as_deref().unwrap_or(sentence);
+        let body = ProblemBody {
+            kind: format!("/errors/{code}"),
+            title: status.canonical_reason().unwrap_or(code),
+            status: status.as_u16(),
+            detail,
+            instance: format!("urn:uuid:{request}"),
+            code,
+            request_id: request.to_string(),
+            errors: &self.errors,
+            error: detail,
+        };
+        let body = serde_json::to_vec(&body).expect("a problem is always JSON");
+        let mut response = (status, body).into_response();
+        let headers = response.headers_mut();
+        let json = HeaderValue::from_static("application/problem+json");
+        headers.insert(header::CONTENT_TYPE, json);
+        if status == StatusCode::UNAUTHORIZED {
+            let schemes = "Bearer, Basic realm=\"chancery\", charset=\"UTF-8\"";
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(schemes));
+        }
+        if self.code.retry_after() {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        response
+    }
+}
+
+impl IntoResponse for Problem {
+    /// An empty answer that carries the problem; the outermost layer writes it.
+    fn into_response(self) -> Response {
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = self.code.parts().0;
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+fn internal(error: &(dyn StdError + 'static)) -> Problem {
+    tracing::error!(error = causes(error), "a request failed");
+    Problem::new(Code::Internal)
+}
+
+fn unavailable(error: &(dyn StdError + 'static)) -> Problem {
+    tracing::warn!(error = causes(error), "a store cannot be reached");
+    Problem::new(Code::Unavailable)
+}
+
+impl From<execute::Error> for Problem {
+    fn from(error: execute::Error) -> Self {
+        use execute::Error;
+        match error {
+            Error::NotFound => Self::new(Code::NotFound),
+            Error::Denied => Self::new(Code::Forbidden),
+            Error::KeyReused => Self::new(Code::IdempotencyKeyReused),
+            Error::InProgress => Self::new(Code::IdempotencyInProgress),
+            Error::EmailTaken => Self::new(Code::EmailTaken),
+            Error::Contended => Self::new(Code::Contended),
+            Error::Organization(rejection) => match rejection {
+                organization::Rejection::SlugTaken => Self::new(Code::SlugTaken),
+                organization::Rejection::NotFound => Self::new(Code::NotFound),
+            },
+            Error::Account(rejection) => match rejection {
+                account::Rejection::Registered | account::Rejection::Abandoned => {
+                    Self::new(Code::EmailTaken)
+                }
+                account::Rejection::Unregistered => Self::new(Code::InvalidCredentials),
+            },
+            Error::Address(address::Rejection::Claimed) => Self::new(Code::EmailTaken),
+            Error::Append(error) => match error {
+                AppendError::NotWritten(_) | AppendError::Unknown(_) => unavailable(&error),
+                AppendError::Conflict { .. } | AppendError::Rejected(_) => internal(&error),
+            },
+            Error::Read(error) => error.into(),
+            Error::Keyring(error) => error.into(),
+            Error::Password(error) => error.into(),
+            Error::Operational(error) => unavailable(&error),
+            Error::Unwritable(error) => internal(&error),
+        }
+    }
+}
+
+impl From<ReadError> for Problem {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::Unavailable(_) => unavailable(&error),
+            ReadError::Corrupt { .. } => internal(&error),
+        }
+    }
+}
+
+impl From<keyring::Error> for Problem {
+    fn from(error: keyring::Error) -> Self {
+        match error {
+            keyring::Error::Unavailable(_) => unavailable(&error),
+            keyring::Error::WrongMasterKey
+            | keyring::Error::Damaged(_)
+            | keyring::Error::Destroyed(_)
+            | keyring::Error::Random(_)
+            | keyring::Error::Master(_) => internal(&error),
+        }
+    }
+}
+
+impl From<password::Error> for Problem {
+    fn from(error: password::Error) -> Self {
+        match error {
+            password::Error::Busy => Self::new(Code::Unavailable),
+            password::Error::Hash(_) | password::Error::Ended => internal(&error),
+        }
+    }
+}
+
+impl From<identity::Error> for Problem {
+    fn from(error: identity::Error) -> Self {
+        match error {
+            identity::Error::Read(error) => error.into(),
+            identity::Error::Keyring(error) => error.into(),
+            identity::Error::Password(error) => error.into(),
+        }
+    }
+}
+
+impl From<query::Error> for Problem {
+    fn from(error: query::Error) -> Self {
+        match error {
+            query::Error::NotFound => Self::new(Code::NotFound),
+            query::Error::Store(error) => unavailable(&error),
+            query::Error::Keyring(error) => error.into(),
+            query::Error::Unreadable { .. } => internal(&error),
+        }
+    }
+}
+
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::NotFound => Self::new(Code::NotFound),
+            Refusal::Denied => Self::new(Code::Forbidden),
+            Refusal::Unreadable(error) => error.into(),
+        }
+    }
+}

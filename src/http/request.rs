@@ -1,0 +1,272 @@
+//! What every route reads from a request in the same way: query parameters, bodies, pages, and the
+//! order that a command becomes.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use axum::body::{Body, to_bytes};
+use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::http::header::CONTENT_TYPE;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, Method, Uri};
+use events::id::{CommandId, OrganizationId};
+use events::recorded::{Actor, Position};
+use serde::de::DeserializeOwned;
+use uuid::Uuid;
+
+use super::authentication::{Caller, Origin};
+use super::problem::{Code, FieldError, Problem};
+use crate::App;
+use crate::execute::{Client, Order};
+
+const LARGEST_BODY: usize = 1024 * 1024;
+const IDEMPOTENCY_KEY: &str = "idempotency-key";
+/// Understood by every read, besides its own parameters.
+const AT_LEAST: &str = "at_least";
+
+/// The request's id: the client's own when it sent a UUID.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RequestId(pub(crate) Uuid);
+
+impl RequestId {
+    pub(crate) fn of(headers: &HeaderMap) -> Self {
+        let sent = headers.get("x-request-id").and_then(|id| id.to_str().ok());
+        Self(sent.and_then(|id| id.parse().ok()).unwrap_or_else(Uuid::new_v4))
+    }
+}
+
+/// Query parameters, refused when one is not known to the route.
+pub(crate) struct Parameters(HashMap<String, String>);
+
+impl Parameters {
+    pub(crate) fn of(uri: &Uri, known: &[&str]) -> Result<Self, Problem> {
+        let query = uri.query().unwrap_or_default();
+        let pairs: Vec<(String, String)> = serde_urlencoded::from_str(query)
+            .map_err(|_| Problem::with_detail(Code::InvalidParameter, "the query is malformed"))?;
+        let mut parameters = HashMap::new();
+        for (name, value) in pairs {
+            if name != AT_LEAST && !known.contains(&name.as_str()) {
+                let detail = format!("the query parameter `{}` is not known here", shown(&name));
+                return Err(Problem::with_detail(Code::UnknownParameter, detail));
+            }
+            if parameters.insert(name.clone(), value).is_some() {
+                let detail = format!("the query parameter `{name}` is given twice");
+                return Err(Problem::with_detail(Code::InvalidParameter, detail));
+            }
+        }
+        Ok(Self(parameters))
+    }
+
+    fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
+}
+
+/// What a caller sent, short enough to be sent back.
+fn shown(text: &str) -> String {
+    text.chars().filter(|c| c.is_ascii_graphic()).take(40).collect()
+}
+
+/// The position a read must have reached, from its header or its query.
+pub(crate) fn at_least(headers: &HeaderMap, uri: &Uri) -> Result<Option<Position>, Problem> {
+    let query = uri.query().unwrap_or_default();
+    let from_query = query.split('&').find_map(|pair| {
+        let (name, value) = pair.split_once('=')?;
+        (name == AT_LEAST).then_some(value)
+    });
+    let from_header = headers.get("at-least").map(|value| value.to_str().unwrap_or_default());
+    let Some(text) = from_header.or(from_query) else { return Ok(None) };
+    let number = text.parse::<u64>().ok().filter(|number| i64::try_from(*number).is_ok());
+    let position = number.ok_or_else(|| {
+        Problem::with_detail(
+            Code::InvalidParameter,
+            "`At-Least` is a position, as a command's `Position` header gave it",
+        )
+    })?;
+    Ok(Some(Position(position)))
+}
+
+/// Which piece of a list is asked for.
+pub(crate) struct Paging {
+    pub(crate) size: usize,
+    pub(crate) after: String,
+}
+
+const SMALLEST_PAGE: usize = 1;
+const USUAL_PAGE: usize = 20;
+const LARGEST_PAGE: usize = 100;
+
+impl Paging {
+    pub(crate) const PARAMETERS: [&str; 2] = ["page_size", "page_token"];
+
+    /// `list` names the list and whose it is: a token made for another is refused.
+    pub(crate) fn of(app: &App, uri: &Uri, list: &str) -> Result<Self, Problem> {
+        let parameters = Parameters::of(uri, &Self::PARAMETERS)?;
+        let invalid = |detail: &str| Problem::with_detail(Code::InvalidParameter, detail);
+        let size = match parameters.get("page_size") {
+            None => USUAL_PAGE,
+            Some(text) => text
+                .parse()
+                .ok()
+                .filter(|size| (SMALLEST_PAGE..=LARGEST_PAGE).contains(size))
+                .ok_or_else(|| invalid("`page_size` is a number from 1 to 100"))?,
+        };
+        let after = match parameters.get("page_token") {
+            None => String::new(),
+            Some(token) => crate::query::page_token::read(app, list, token)
+                .ok_or_else(|| invalid("`page_token` is not one that this list has given"))?,
+        };
+        Ok(Self { size, after })
+    }
+}
+
+/// The body of a command with everything around it.
+pub(crate) struct Submission {
+    method: Method,
+    path: String,
+    headers: HeaderMap,
+    request: RequestId,
+    body: Vec<u8>,
+    pub(crate) origin: Origin,
+}
+
+impl<S: Send + Sync> FromRequest<S> for Submission {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
+        let (parts, body) = request.into_parts();
+        Self::read(parts, body).await
+    }
+}
+
+impl Submission {
+    async fn read(parts: Parts, body: Body) -> Result<Self, Problem> {
+        Parameters::of(&parts.uri, &[])?;
+        let body =
+            to_bytes(body, LARGEST_BODY).await.map_err(|_| Problem::new(Code::PayloadTooLarge))?;
+        let origin = Origin::of(&parts);
+        let request =
+            parts.extensions.get().copied().unwrap_or_else(|| RequestId::of(&parts.headers));
+        Ok(Self {
+            // the same command with and without `/v1` is one command
+            path: parts.uri.path().trim_start_matches("/v1").to_owned(),
+            method: parts.method,
+            headers: parts.headers,
+            request,
+            body: body.to_vec(),
+            origin,
+        })
+    }
+
+    /// The body as JSON; every way in which it can be wrong names its field.
+    pub(crate) fn json<T: DeserializeOwned>(&self) -> Result<T, Problem> {
+        let kind = self.headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+        let kind = kind.unwrap_or_default().split(';').next().unwrap_or_default().trim();
+        if !kind.eq_ignore_ascii_case("application/json") {
+            return Err(Problem::new(Code::UnsupportedMediaType));
+        }
+        let mut reader = serde_json::Deserializer::from_slice(&self.body);
+        let read = serde_path_to_error::deserialize(&mut reader)
+            .map_err(|error| wrong_field(error.path().to_string(), error.inner()))?;
+        reader.end().map_err(|_| Problem::new(Code::MalformedBody))?;
+        Ok(read)
+    }
+
+    /// The order of a caller who has signed in.
+    pub(crate) fn order(
+        &self,
+        app: &App,
+        caller: &Caller,
+        organization: Option<OrganizationId>,
+    ) -> Result<Order, Problem> {
+        let account = caller.identity.account;
+        let organization = organization.map(|organization| organization.0);
+        let organization = organization.as_ref().map_or(&[][..], |id| id.as_bytes());
+        let (command, is_keyed) = self.command(app, account.0.as_bytes(), organization)?;
+        let actor = Actor::Account(account);
+        Ok(self.order_as(app, command, is_keyed, actor, Some(caller.client.clone())))
+    }
+
+    /// The order of somebody without an account, scoped to what stands for them.
+    pub(crate) fn anonymous_order(&self, app: &App, principal: &[u8]) -> Result<Order, Problem> {
+        let (command, is_keyed) = self.command(app, principal, &[])?;
+        Ok(self.order_as(app, command, is_keyed, Actor::System, None))
+    }
+
+    /// An order that is never repeated, whatever its headers say.
+    pub(crate) fn unkeyed_order(&self, app: &App, actor: Actor, client: Client) -> Order {
+        self.order_as(app, fresh(), false, actor, Some(client))
+    }
+
+    fn order_as(
+        &self,
+        app: &App,
+        command: CommandId,
+        is_keyed: bool,
+        actor: Actor,
+        client: Option<Client>,
+    ) -> Order {
+        let body = app.keyring.body_mac(&self.body);
+        let request = self.request.0;
+        Order { command, is_keyed, body, request, actor, token: None, client }
+    }
+
+    fn command(
+        &self,
+        app: &App,
+        principal: &[u8],
+        organization: &[u8],
+    ) -> Result<(CommandId, bool), Problem> {
+        let Some(key) = self.headers.get(IDEMPOTENCY_KEY) else { return Ok((fresh(), false)) };
+        let key = key.to_str().map_err(|_| Problem::new(Code::InvalidIdempotencyKey))?;
+        let bare = key.strip_prefix('"').and_then(|key| key.strip_suffix('"')).unwrap_or(key);
+        if bare.is_empty() || bare.len() > 255 {
+            return Err(Problem::new(Code::InvalidIdempotencyKey));
+        }
+        let method = self.method.as_str().as_bytes();
+        let path = self.path.as_bytes();
+        let scope = [principal, organization, method, path, bare.as_bytes()];
+        Ok((app.keyring.command(&scope), true))
+    }
+}
+
+fn fresh() -> CommandId {
+    CommandId(Uuid::new_v4())
+}
+
+fn wrong_field(path: String, error: &serde_json::Error) -> Problem {
+    if !error.is_data() {
+        return Problem::new(Code::MalformedBody);
+    }
+    let text = error.to_string();
+    let sentence = text.split(" at line ").next().unwrap_or_default();
+    // serde names an unknown or missing field in the sentence, any other in the path
+    let named = ["unknown field `", "missing field `"]
+        .iter()
+        .find_map(|start| sentence.strip_prefix(start).and_then(|rest| rest.split('`').next()));
+    let detail = match named {
+        Some(_) if sentence.starts_with("unknown") => "is not known here".to_owned(),
+        Some(_) => "is required".to_owned(),
+        None => "has the wrong type".to_owned(),
+    };
+    let field = match (named, path.as_str()) {
+        (Some(name), "." | "") => name.to_owned(),
+        (Some(name), path) if path.ends_with(name) => path.to_owned(),
+        (Some(name), path) => format!("{path}.{name}"),
+        (None, path) => path.to_owned(),
+    };
+    Problem::invalid(vec![FieldError { field: shown(&field), detail }])
+}
+
+/// A caller and a body, authenticated before the body is looked at.
+pub(crate) struct Authenticated(pub(crate) Caller, pub(crate) Submission);
+
+impl FromRequest<Arc<App>> for Authenticated {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Problem> {
+        let (mut parts, body) = request.into_parts();
+        let caller = Caller::from_request_parts(&mut parts, app).await?;
+        Ok(Self(caller, Submission::read(parts, body).await?))
+    }
+}

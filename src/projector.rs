@@ -1,0 +1,360 @@
+//! Follows the log and keeps the read models current: rows and progress in one transaction per
+//! page. One node at a time does it; a model that meets a fact it cannot take in falls out as
+//! `stuck`, and the others go on.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use events::recorded::{Position, Recorded};
+use projections::{ALL, Model};
+use tokio::sync::watch;
+
+use crate::causes::causes;
+use crate::event_log::{EventLog, Page, ReadError};
+use crate::read_store::{self, Advance, LEASE, Lease, ModelRows, Progress, ReadStore, Status};
+
+/// Events taken in by one transaction.
+const PAGE: usize = 1000;
+/// With nothing new for this long, the log is asked anyway.
+const IDLE: Duration = Duration::from_secs(1);
+const AFTER_A_FAILURE: Duration = Duration::from_millis(250);
+
+/// How the projector of this node stands.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Standing {
+    #[default]
+    Starting,
+    /// This node advances the read models.
+    Owner,
+    /// Another node does.
+    Standby,
+    /// Something is wrong that only an operator can mend.
+    Stopped(String),
+}
+
+#[derive(Debug, thiserror::Error)]
+enum Stop {
+    #[error(
+        "the read models know events that the log has not; rebuild them, or connect the right log"
+    )]
+    Diverged,
+    #[error("the log is damaged")]
+    Corrupt(#[source] ReadError),
+}
+
+#[derive(Debug, thiserror::Error)]
+enum Interruption {
+    #[error(transparent)]
+    Stop(#[from] Stop),
+    #[error("the log cannot be read")]
+    Read(#[source] ReadError),
+    #[error("the read store failed")]
+    Store(#[from] read_store::Error),
+    #[error("another node advances the read models now")]
+    Overtaken,
+}
+
+impl From<ReadError> for Interruption {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::Corrupt { .. } => Stop::Corrupt(error).into(),
+            ReadError::Unavailable(_) => Self::Read(error),
+        }
+    }
+}
+
+pub(crate) struct Projector {
+    log: Arc<EventLog>,
+    store: Arc<ReadStore>,
+    /// Names this node's process among all that share the read store.
+    owner: String,
+    standing: watch::Sender<Standing>,
+}
+
+/// A model with how far it has come alone.
+struct Follower {
+    model: &'static dyn Model,
+    status: Status,
+    position: Position,
+}
+
+impl Projector {
+    pub(crate) fn new(log: Arc<EventLog>, store: Arc<ReadStore>, owner: String) -> Self {
+        Self { log, store, owner, standing: watch::Sender::default() }
+    }
+
+    pub(crate) fn standing(&self) -> watch::Receiver<Standing> {
+        self.standing.subscribe()
+    }
+
+    /// Runs until it is told to stop, or until something is wrong that it must not pass over.
+    pub(crate) async fn run(self, mut stop: watch::Receiver<bool>) {
+        loop {
+            let ended = tokio::select! {
+                ended = self.own() => ended,
+                _ = stop.wait_for(|stop| *stop) => break,
+            };
+            match ended {
+                Ok(()) => {
+                    self.standing.send_replace(Standing::Standby);
+                    tokio::time::sleep(IDLE).await;
+                }
+                Err(Interruption::Stop(stopped)) => {
+                    tracing::error!(error = causes(&stopped), "the projector stops");
+                    self.standing.send_replace(Standing::Stopped(stopped.to_string()));
+                    return;
+                }
+                Err(Interruption::Overtaken) => {
+                    tracing::warn!("another node advances the read models now");
+                    self.standing.send_replace(Standing::Standby);
+                }
+                Err(interruption) => {
+                    tracing::warn!(error = causes(&interruption), "the projector pauses");
+                    tokio::time::sleep(AFTER_A_FAILURE).await;
+                }
+            }
+        }
+        if let Err(error) = self.store.release(&self.owner).await {
+            tracing::warn!(
+                error = causes(&error),
+                "the lease on the read models runs out by itself"
+            );
+        }
+    }
+
+    /// Advances the read models for as long as this node may. `Ok` when another node has the right.
+    async fn own(&self) -> Result<(), Interruption> {
+        let Some(mut lease) = self.store.lease(&self.owner).await? else { return Ok(()) };
+        let mut renewed = Instant::now();
+        self.check_anchor(&lease).await?;
+        let mut followers = self.followers(&lease).await?;
+        self.standing.send_replace(Standing::Owner);
+        self.store.position().await?;
+        loop {
+            if renewed.elapsed() > LEASE / 3 {
+                let again = self.store.lease(&self.owner).await?;
+                if again.is_none_or(|again| again.epoch != lease.epoch) {
+                    return Err(Interruption::Overtaken);
+                }
+                renewed = Instant::now();
+            }
+            self.catch_up_builders(&lease, &mut followers).await?;
+            let page = self.log.read_all(lease.position, PAGE).await?;
+            if !page.events.is_empty() || page.next != lease.position {
+                self.take(&mut lease, &mut followers, &page).await?;
+            }
+            if page.at_head {
+                self.log.wait(lease.position, IDLE).await;
+            }
+        }
+    }
+
+    /// The line where the read models stand must be the one they were built from.
+    async fn check_anchor(&self, lease: &Lease) -> Result<(), Interruption> {
+        let Some(anchor) = lease.anchor else { return Ok(()) };
+        let before = Position(lease.position.0.saturating_sub(1));
+        let page = self.log.read_all(before, 1).await?;
+        let found = page.events.first().filter(|event| event.position == lease.position);
+        let same = found.is_some_and(|event| events::chain::Link::of_line(&event.line) == anchor);
+        if same { Ok(()) } else { Err(Stop::Diverged.into()) }
+    }
+
+    /// Every model with its standing. One that is new, or has changed its shape, starts over; one
+    /// that was stuck tries again from where it stopped.
+    async fn followers(&self, lease: &Lease) -> Result<Vec<Follower>, Interruption> {
+        let known = self.store.progress().await?;
+        let mut followers = Vec::with_capacity(ALL.len());
+        let mut cleared = Vec::new();
+        let mut changed = Vec::new();
+        for model in ALL {
+            let before = known.iter().find(|progress| progress.name == model.name());
+            let follower = match before {
+                Some(before) if before.version == model.version() => Follower {
+                    model,
+                    status: match before.status {
+                        Status::Live => Status::Live,
+                        Status::Building | Status::Stuck => Status::Building,
+                    },
+                    position: before.position,
+                },
+                _ => {
+                    cleared.push(model.name().to_owned());
+                    Follower { model, status: Status::Building, position: Position::default() }
+                }
+            };
+            if before.map(|before| before.status) != Some(follower.status) {
+                changed.push(follower.progress(None));
+            }
+            followers.push(follower);
+        }
+        if !cleared.is_empty() || !changed.is_empty() {
+            self.move_alone(lease, Vec::new(), changed, cleared).await?;
+        }
+        Ok(followers)
+    }
+
+    /// Brings every model that lags behind to where the live ones are, each alone.
+    async fn catch_up_builders(
+        &self,
+        lease: &Lease,
+        followers: &mut [Follower],
+    ) -> Result<(), Interruption> {
+        for follower in followers.iter_mut().filter(|other| other.status == Status::Building) {
+            while follower.status == Status::Building {
+                if follower.position >= lease.position {
+                    follower.status = Status::Live;
+                    let progress = vec![follower.progress(None)];
+                    self.move_alone(lease, Vec::new(), progress, Vec::new()).await?;
+                    break;
+                }
+                let mut page = self.log.read_all(follower.position, PAGE).await?;
+                page.events.retain(|event| event.position <= lease.position);
+                let recorded = decode(&page)?;
+                let error = match self.rows(follower.model, &recorded).await? {
+                    Ok(rows) => {
+                        follower.position = page.next.min(lease.position);
+                        let progress = vec![follower.progress(None)];
+                        self.move_alone(lease, vec![rows], progress, Vec::new()).await?;
+                        continue;
+                    }
+                    Err(error) => error,
+                };
+                self.stick(lease, follower, &recorded, error).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes a page into all live models at once.
+    async fn take(
+        &self,
+        lease: &mut Lease,
+        followers: &mut [Follower],
+        page: &Page,
+    ) -> Result<(), Interruption> {
+        let recorded = decode(page)?;
+        let mut writes = Vec::new();
+        for follower in followers.iter_mut().filter(|other| other.status == Status::Live) {
+            follower.position = lease.position;
+            match self.rows(follower.model, &recorded).await? {
+                Ok(rows) => writes.push(rows),
+                Err(error) => self.stick(lease, follower, &recorded, error).await?,
+            }
+        }
+        let anchor = recorded.last().map(|last| last.link);
+        let advance = Advance {
+            epoch: lease.epoch,
+            from: lease.position,
+            to: page.next,
+            anchor,
+            writes,
+            progress: Vec::new(),
+            cleared: Vec::new(),
+        };
+        self.write(advance).await?;
+        lease.position = page.next;
+        lease.anchor = anchor.or(lease.anchor);
+        Ok(())
+    }
+
+    /// What a run of events does to one model. The inner error is the model's own.
+    async fn rows(
+        &self,
+        model: &'static dyn Model,
+        recorded: &[Recorded],
+    ) -> Result<Result<ModelRows, String>, Interruption> {
+        // a panic is a bug in one model; it must not stop the others
+        let Ok(touched) = catch_unwind(AssertUnwindSafe(|| model.project(recorded))) else {
+            return Ok(Err("projecting an event panicked".to_owned()));
+        };
+        let stored = self.store.rows(model.name(), &touched.wanted()).await?;
+        let applied = catch_unwind(AssertUnwindSafe(|| touched.apply(stored)));
+        Ok(match applied {
+            Ok(Ok(rows)) => Ok(ModelRows { model: model.name(), rows }),
+            Ok(Err(impossible)) => Err(impossible.to_string()),
+            Err(_) => Err("applying an event panicked".to_owned()),
+        })
+    }
+
+    /// Retries a model alone, event by event, so that it stops right before the fact it cannot
+    /// take in.
+    async fn stick(
+        &self,
+        lease: &Lease,
+        follower: &mut Follower,
+        recorded: &[Recorded],
+        error: String,
+    ) -> Result<(), Interruption> {
+        let mut found = (None, error);
+        for event in recorded {
+            match self.rows(follower.model, std::slice::from_ref(event)).await? {
+                Ok(rows) => {
+                    follower.position = event.position;
+                    let progress = vec![follower.progress(None)];
+                    self.move_alone(lease, vec![rows], progress, Vec::new()).await?;
+                }
+                Err(error) => {
+                    found = (Some(event.position), error);
+                    break;
+                }
+            }
+        }
+        let (at, error) = found;
+        let model = follower.model.name();
+        let position = at.unwrap_or(follower.position);
+        tracing::error!(model, %position, error, "a read model is stuck");
+        follower.status = Status::Stuck;
+        let error = format!("at position {position}: {error}");
+        let progress = vec![follower.progress(Some(error))];
+        self.move_alone(lease, Vec::new(), progress, Vec::new()).await
+    }
+
+    /// Changes single models while the live ones stay where they are.
+    async fn move_alone(
+        &self,
+        lease: &Lease,
+        writes: Vec<ModelRows>,
+        progress: Vec<Progress>,
+        cleared: Vec<String>,
+    ) -> Result<(), Interruption> {
+        let advance = Advance {
+            epoch: lease.epoch,
+            from: lease.position,
+            to: lease.position,
+            anchor: None,
+            writes,
+            progress,
+            cleared,
+        };
+        self.write(advance).await
+    }
+
+    async fn write(&self, advance: Advance) -> Result<(), Interruption> {
+        if self.store.advance(advance).await? { Ok(()) } else { Err(Interruption::Overtaken) }
+    }
+}
+
+impl Follower {
+    fn progress(&self, error: Option<String>) -> Progress {
+        Progress {
+            name: self.model.name().to_owned(),
+            version: self.model.version(),
+            status: self.status,
+            position: self.position,
+            error,
+        }
+    }
+}
+
+/// The events of a page, in order.
+pub(crate) fn decode(page: &Page) -> Result<Vec<Recorded>, ReadError> {
+    page.events
+        .iter()
+        .map(|event| {
+            events::wire::decode(event.position, &event.line, &event.sealed).map_err(|error| {
+                ReadError::Corrupt { position: event.position, source: error.into() }
+            })
+        })
+        .collect()
+}

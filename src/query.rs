@@ -1,0 +1,68 @@
+//! THE way to read: one file for each read model. Personal values are opened here, and only here.
+
+use events::personal::{Opened, Sealed};
+use projections::{Key, ReadModel};
+use serde::de::DeserializeOwned;
+
+use crate::App;
+use crate::{keyring, read_store};
+
+pub(crate) mod audit_trail;
+pub(crate) mod membership_list;
+pub(crate) mod organization_overview;
+pub(crate) mod page_token;
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    #[error("no such thing")]
+    NotFound,
+    #[error("the read store failed")]
+    Store(#[from] read_store::Error),
+    #[error("the keyring failed")]
+    Keyring(#[from] keyring::Error),
+    #[error("a row of `{model}` cannot be read")]
+    Unreadable { model: &'static str, source: serde_json::Error },
+}
+
+/// A piece of a list, and where the next piece begins.
+#[derive(Debug)]
+pub(crate) struct Page<T> {
+    pub(crate) items: Vec<T>,
+    /// The sort key to go on after; `None` at the end.
+    pub(crate) next: Option<String>,
+}
+
+fn row<M: ReadModel>(body: &str) -> Result<M::Row, Error>
+where
+    M::Row: DeserializeOwned,
+{
+    serde_json::from_str(body).map_err(|source| Error::Unreadable { model: M::NAME, source })
+}
+
+async fn one<M: ReadModel>(app: &App, key: Key) -> Result<M::Row, Error> {
+    let found = app.read_store.rows(M::NAME, std::slice::from_ref(&key)).await?;
+    row::<M>(found.get(&key).ok_or(Error::NotFound)?)
+}
+
+async fn page<M: ReadModel>(
+    app: &App,
+    scope: &str,
+    after: &str,
+    size: usize,
+) -> Result<Page<M::Row>, Error> {
+    // one more than asked tells whether there is a next page
+    let mut rows = app.read_store.page(M::NAME, scope, after, size + 1).await?;
+    let more = rows.len() > size;
+    rows.truncate(size);
+    let next = rows.last().filter(|_| more).map(|row| row.sort.clone());
+    let items = rows.iter().map(|stored| row::<M>(&stored.body)).collect::<Result<_, _>>()?;
+    Ok(Page { items, next })
+}
+
+/// Opens a sealed value for a reader who may see it.
+pub(crate) async fn opened(app: &App, sealed: Option<&Sealed>) -> Result<Option<Opened>, Error> {
+    match sealed {
+        Some(sealed) => Ok(Some(app.keyring.open_value(sealed).await?)),
+        None => Ok(None),
+    }
+}

@@ -1,0 +1,79 @@
+//! Facts that call for more: each reaction follows the log behind the projector and gives its own
+//! commands, which never wait for anything. Doing the same thing twice is harmless.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use events::Event;
+use events::account::Event::Registered;
+use events::recorded::{Position, Recorded};
+use events::stream::Stream;
+use tokio::sync::watch;
+
+use crate::App;
+use crate::causes::causes;
+use crate::execute::register;
+
+const PAGE: usize = 500;
+const IDLE: Duration = Duration::from_secs(1);
+const AFTER_A_FAILURE: Duration = Duration::from_secs(1);
+const COMPLETE_REGISTRATIONS: &str = "complete_registrations";
+
+#[derive(Debug, thiserror::Error)]
+enum Interruption {
+    #[error("the log cannot be read")]
+    Read(#[from] crate::event_log::ReadError),
+    #[error("the operational state failed")]
+    Operational(#[from] crate::operational::Error),
+    #[error("a command of the reaction failed")]
+    Command(#[from] crate::execute::Error),
+}
+
+/// Runs until it is told to stop.
+pub(crate) async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
+    loop {
+        tokio::select! {
+            () = follow(&app) => {}
+            _ = stop.wait_for(|stop| *stop) => return,
+        }
+    }
+}
+
+async fn follow(app: &App) {
+    if let Err(error) = complete_registrations(app).await {
+        let error = causes(&error);
+        tracing::warn!(error, reaction = COMPLETE_REGISTRATIONS, "a reaction pauses");
+        tokio::time::sleep(AFTER_A_FAILURE).await;
+    }
+}
+
+async fn complete_registrations(app: &App) -> Result<(), Interruption> {
+    let mut cursor = app.operational.cursor(COMPLETE_REGISTRATIONS).await?;
+    loop {
+        let page = app.log.read_all(cursor, PAGE).await?;
+        for recorded in crate::projector::decode(&page)? {
+            if let Some(account) = registered(&recorded) {
+                register::complete(app, account).await?;
+            }
+        }
+        // the cursor is moved only behind what was done: after a crash it is done once more
+        if page.next > cursor {
+            cursor = page.next;
+            app.operational.move_cursor(COMPLETE_REGISTRATIONS, cursor).await?;
+        }
+        if page.at_head {
+            wait_behind_the_projector(app, cursor).await;
+        }
+    }
+}
+
+fn registered(recorded: &Recorded) -> Option<events::id::AccountId> {
+    match (&recorded.event, recorded.stream) {
+        (Event::Account(Registered { .. }), Stream::Account(account)) => Some(account),
+        _ => None,
+    }
+}
+
+async fn wait_behind_the_projector(app: &App, cursor: Position) {
+    app.log.wait(cursor, IDLE).await;
+}

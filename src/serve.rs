@@ -1,0 +1,229 @@
+//! Starts everything in order, and stops it in reverse.
+
+use std::fs::{self, DirBuilder};
+use std::net::SocketAddr;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use axum::ServiceExt;
+use axum::extract::Request;
+use events::chain::Link;
+use events::id::CommandId;
+use events::personal::Personal;
+use events::platform::{self, Platform};
+use events::recorded::{Actor, BodyMac, Cause};
+use events::stream::Stream;
+use events::wire::Draft;
+use events::{Event, id::EventId};
+use quick_cache::sync::Cache;
+use secrecy::ExposeSecret as _;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use uuid::Uuid;
+
+use crate::App;
+use crate::clock::Clock;
+use crate::config::{Config, Database, EventLogPlace};
+use crate::event_log::{AppendError, EventLog, Expected, NewEvent};
+use crate::execute::Running;
+use crate::fold::{self, Folds};
+use crate::identity::ProvenPairs;
+use crate::keyring::{self, Keyring, MasterKey};
+use crate::operational::Operational;
+use crate::password::Passwords;
+use crate::projector::Projector;
+use crate::read_store::ReadStore;
+use crate::{http, postgres_database, reactions};
+
+/// Folds kept in memory of each kind of stream.
+const FOLDS: usize = 20_000;
+/// Requests under way get this long to finish when the program is stopped.
+const FINISH_WITHIN: Duration = Duration::from_secs(20);
+
+/// The stores, opened in the order in which they depend on each other.
+pub(crate) struct Stores {
+    pub(crate) log: Arc<EventLog>,
+    pub(crate) read_store: Arc<ReadStore>,
+    keyring: Keyring,
+    operational: Operational,
+}
+
+/// Serves until the process is told to stop (SIGTERM or SIGINT).
+pub async fn serve(config: Config) -> anyhow::Result<()> {
+    let stores = Stores::open(&config).await?;
+    let owner = format!("{}:{}", std::process::id(), Uuid::new_v4());
+    let projector = Projector::new(stores.log.clone(), stores.read_store.clone(), owner);
+    let app = Arc::new(App {
+        log: stores.log,
+        read_store: stores.read_store,
+        keyring: stores.keyring,
+        operational: stores.operational,
+        clock: Clock,
+        passwords: Passwords::new()?,
+        proven: ProvenPairs::new()?,
+        running: Running::default(),
+        accounts: Folds::new(FOLDS),
+        addresses: Folds::new(FOLDS),
+        organizations: Folds::new(FOLDS),
+        projector: projector.standing(),
+        complete_accounts: Cache::new(FOLDS),
+    });
+    let (stop, stopping) = watch::channel(false);
+    let mut workers = JoinSet::new();
+    workers.spawn(projector.run(stopping.clone()));
+    let watched = Arc::clone(&app.read_store);
+    let others = tokio::spawn(async move { watched.watch_others().await });
+    workers.spawn(reactions::run(Arc::clone(&app), stopping));
+
+    let listener = TcpListener::bind(config.listen)
+        .await
+        .with_context(|| format!("cannot listen on {}", config.listen))?;
+    let address = listener.local_addr()?;
+    announce(&config, address);
+    let service = ServiceExt::<Request>::into_make_service_with_connect_info::<SocketAddr>(
+        http::service(Arc::clone(&app)),
+    );
+    let (told, mut was_told) = watch::channel(false);
+    let server = axum::serve(listener, service).with_graceful_shutdown(async move {
+        until_told().await;
+        told.send_replace(true);
+    });
+    let mut server = std::pin::pin!(server.into_future());
+    tokio::select! {
+        served = &mut server => served?,
+        () = async {
+            drop(was_told.wait_for(|told| *told).await);
+            tokio::time::sleep(FINISH_WITHIN).await;
+        } => tracing::warn!("requests that were still under way are cut off"),
+    }
+    stop.send_replace(true);
+    while workers.join_next().await.is_some() {}
+    others.abort();
+    app.log.close().await;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+fn announce(config: &Config, address: SocketAddr) {
+    tracing::info!(%address, public_url = config.public_url, "serving");
+    let loopback = ["://127.", "://localhost", "://[::1]"];
+    if loopback.iter().any(|host| config.public_url.contains(host)) {
+        tracing::info!("the public URL is on loopback: what this log proves is for trial");
+    }
+    eprintln!("chancery serves on http://{address}");
+}
+
+async fn until_told() {
+    let terminate = async {
+        match signal(SignalKind::terminate()) {
+            Ok(mut signal) => drop(signal.recv().await),
+            Err(_) => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        () = terminate => {}
+        _ = tokio::signal::ctrl_c() => {}
+    }
+    tracing::info!("stopping");
+}
+
+impl Stores {
+    pub(crate) async fn open(config: &Config) -> anyhow::Result<Self> {
+        make_folder(&config.data)?;
+        let pool = match &config.database {
+            Database::Sqlite => None,
+            Database::Postgres(url) => {
+                let pool = postgres_database::connect(url.expose_secret()).await;
+                Some(pool.context("cannot use the database")?)
+            }
+        };
+        let log = Arc::new(open_log(config, pool.as_ref()).await?);
+        let keys = match &pool {
+            None => keyring::Store::sqlite(&config.data.join("keyring.db"))?,
+            Some(pool) => keyring::Store::postgres(pool.clone()),
+        };
+        // the platform's stream has the log's first event; a shared server may hold other logs
+        let first =
+            log.last_version(&Stream::Platform).await.context("cannot read the event log")?;
+        let nothing_written = first.is_none() && keys.is_empty().await?;
+        let master = MasterKey::read_or_make(&config.master_key_file, nothing_written)?;
+        let log_id = initialize(&log, &config.public_url).await?;
+        let keyring = Keyring::open(keys, master, log_id).await?;
+        let (operational, read_store) = match pool {
+            None => (
+                Operational::sqlite(&config.data.join("state.db"))?,
+                ReadStore::sqlite(&config.data.join("read.db"), log_id).await?,
+            ),
+            Some(pool) => {
+                (Operational::postgres(pool.clone()), ReadStore::postgres(pool, log_id).await?)
+            }
+        };
+        Ok(Self { log, read_store: Arc::new(read_store), keyring, operational })
+    }
+}
+
+fn make_folder(path: &Path) -> anyhow::Result<()> {
+    if fs::metadata(path).is_ok_and(|found| found.is_dir()) {
+        return Ok(());
+    }
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
+        .with_context(|| format!("cannot make the data folder `{}`", path.display()))
+}
+
+async fn open_log(config: &Config, pool: Option<&sqlx::PgPool>) -> anyhow::Result<EventLog> {
+    match (&config.event_log, pool) {
+        (EventLogPlace::InDatabase, None) => Ok(EventLog::sqlite(&config.data.join("log.db"))?),
+        (EventLogPlace::InDatabase, Some(_)) => {
+            let Database::Postgres(url) = &config.database else { unreachable!("there is a pool") };
+            Ok(EventLog::postgres(url.expose_secret()).await?)
+        }
+        #[cfg(feature = "eventstore")]
+        (EventLogPlace::EventStoreDb(url), _) => {
+            Ok(EventLog::event_store_db(url.expose_secret()).await?)
+        }
+        #[cfg(not(feature = "eventstore"))]
+        (EventLogPlace::EventStoreDb(_), _) => unreachable!("refused by the configuration"),
+    }
+}
+
+/// The log's id: from its first event, which this writes when there is none. Of two nodes that
+/// start at once one writes it, and both read it.
+async fn initialize(log: &EventLog, public_url: &str) -> anyhow::Result<Uuid> {
+    loop {
+        if log.last_version(&Stream::Platform).await?.is_some() {
+            let platform: Platform = fold::state_at(log, Stream::Platform, 0).await?;
+            return platform.log_id.context("the platform's stream does not name the log");
+        }
+        let log_id = Uuid::new_v4();
+        let command = CommandId(Uuid::new_v4());
+        let origin = public_url.split_once("://").map_or(public_url, |(_, rest)| rest).to_owned();
+        let cause = Cause { command, body: BodyMac([0; 32]), request: Uuid::nil(), token: None };
+        let id = EventId::of_command(log_id, command, &Stream::Platform, 0);
+        let mut draft = Draft {
+            stream: &Stream::Platform,
+            version: 0,
+            id,
+            at: Clock.now(),
+            actor: &Actor::System,
+            cause: &cause,
+            ip_address: Personal::Absent,
+            user_agent: Personal::Absent,
+            event: Event::Platform(platform::Event::Initialized { log_id, origin }),
+            prev: Link::FIRST,
+        };
+        let encoded = events::wire::encode(&mut draft, |_| [0; 16])?;
+        let first = NewEvent { id, kind: encoded.kind, line: encoded.line, sealed: Vec::new() };
+        match log.append(&Stream::Platform, Expected::NoStream, vec![first]).await {
+            Ok(_) | Err(AppendError::Conflict { .. }) => {}
+            Err(error) => return Err(error).context("cannot begin the event log"),
+        }
+    }
+}
