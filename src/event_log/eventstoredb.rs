@@ -1,4 +1,4 @@
-//! The log in EventStoreDB (KurrentDB), through the official client of which nothing is believed:
+//! The log in EventStoreDB or `KurrentDB`, through the official client, of which nothing is believed:
 //! every call has its own time limit, a dead client is replaced, and an append whose fate is
 //! unknown is settled by repeating it, which is harmless for ever with an exact expectation.
 
@@ -57,6 +57,8 @@ enum Unexpected {
     CutShort,
     #[error("version {0} is missing; was the stream truncated or deleted?")]
     Missing(u64),
+    #[error("the append came through late")]
+    Late,
     #[error("the stream was deleted")]
     Deleted,
     #[error("the append ends at version {0} where another was expected; was the stream deleted?")]
@@ -194,6 +196,11 @@ impl EventStoreDb {
             Err(failure) => return AppendError::Unknown(failure.into()),
         };
         let events = said.map_or_else(Vec::new, |said| said.events);
+        let mut places = events.iter().map(|event| event.id).zip(ids);
+        if events.len() == ids.len() && places.all(|(stored, id)| stored == *id) {
+            // written after all, by an attempt that was given up
+            return AppendError::Unknown(Unexpected::Late.into());
+        }
         if events.iter().any(|event| ids.contains(&event.id)) {
             tracing::error!(%stream, "an append shares only some of its ids with one in the log");
             return AppendError::Rejected(Rejected::IdTaken);
@@ -297,10 +304,9 @@ fn event_data(event: NewEvent) -> EventData {
 }
 
 fn unreadable(failure: Failure) -> ReadError {
-    match failure {
-        Failure::Server(eventstore::Error::ResourceDeleted) => {
-            ReadError::Corrupt { position: Position::default(), source: Unexpected::Deleted.into() }
-        }
-        failure => ReadError::unavailable(failure),
+    if let Failure::Server(eventstore::Error::ResourceDeleted) = failure {
+        let position = Position::default();
+        return ReadError::Corrupt { position, source: Unexpected::Deleted.into() };
     }
+    ReadError::unavailable(failure)
 }

@@ -8,7 +8,7 @@ use chancery::event_log::{AppendError, Appended, EventLog, Expected, ReadError, 
 use events::chain::Walk;
 use events::recorded::Position;
 use eventstore_double::{Cluster, Fault, Refusal};
-use tokio::task::block_in_place;
+use tokio::task::{JoinSet, block_in_place};
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -328,6 +328,37 @@ async fn a_stream_that_an_operator_deleted_is_reported() {
     assert!(is_refused, "{answer:?}");
     let read = log.read_stream(&writer.stream, 0, 10).await;
     assert!(matches!(read, Err(ReadError::Corrupt { .. })), "{read:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refusal_ends_a_session_and_costs_its_neighbours_nothing() {
+    let cluster = start(1);
+    let log = open(&cluster).await;
+    let journal = Arc::new(Journal::default());
+    let mut writers = JoinSet::new();
+    for number in 0..40 {
+        let (log, journal) = (Arc::clone(&log), Arc::clone(&journal));
+        writers.spawn(async move {
+            let mut writer = Writer::new(new_stream());
+            for round in 0..10 {
+                append_two(&journal, &log, &mut writer).await;
+                if (number + round) % 10 == 0 {
+                    let mut stranger = Writer::new(writer.stream);
+                    let events = stranger.lines(1);
+                    let answer = log.append(&writer.stream, Expected::NoStream, events).await;
+                    let current = Some(round * 2 + 1);
+                    let is_conflict = matches!(
+                        answer,
+                        Err(AppendError::Conflict { current: named }) if named == current
+                    );
+                    assert!(is_conflict, "{answer:?}");
+                }
+            }
+        });
+    }
+    writers.join_all().await;
+    assert_eq!(journal.check(&log, false).await.len(), 40 * 10 * 2);
+    assert_eq!(journal.replayed(), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

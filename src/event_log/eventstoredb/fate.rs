@@ -39,16 +39,18 @@ pub(super) fn after_undecided(error: AppendError) -> AppendError {
         AppendError::NotWritten(cause) | AppendError::Rejected(Rejected::Store(cause)) => {
             AppendError::Unknown(cause)
         }
-        decided => decided,
+        AppendError::Conflict { .. } | AppendError::Rejected(_) | AppendError::Unknown(_) => error,
     }
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "what is not proven otherwise is unknown")]
 pub(super) fn of_append(failure: Failure) -> AppendError {
-    let Failure::Server(error) = &failure else {
-        return match failure {
-            Failure::NoServer => AppendError::NotWritten(failure.into()),
-            _ => AppendError::Unknown(failure.into()),
-        };
+    let error = match &failure {
+        Failure::Server(error) => error,
+        Failure::NoServer => return AppendError::NotWritten(failure.into()),
+        Failure::TimedOut | Failure::CutShort | Failure::BrokeDown(_) => {
+            return AppendError::Unknown(failure.into());
+        }
     };
     match error {
         Error::WrongExpectedVersion { current, .. } => AppendError::Conflict {

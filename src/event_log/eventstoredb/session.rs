@@ -84,7 +84,7 @@ impl Session {
 
     async fn append_in_session(&self, client: &Client, append: &Append) -> Option<Written> {
         let session = self.open(client).await?;
-        append.is_undecided.store(true, Ordering::Relaxed);
+        let was_undecided = append.is_undecided.swap(true, Ordering::Relaxed);
         let events = append.events.clone();
         let answer = session.append_to_stream(&append.stream, append.expected, events);
         let refusal = match timeout(ANSWER_WITHIN.min(append.within), answer).await {
@@ -102,7 +102,7 @@ impl Session {
             }
         };
         if refusal.as_ref().is_some_and(fate::is_refused_in_batch) {
-            append.is_undecided.store(false, Ordering::Relaxed);
+            append.is_undecided.store(was_undecided, Ordering::Relaxed);
         }
         tracing::debug!(stream = append.stream, ?refusal, "a batch session ended");
         self.leave(&session);

@@ -71,7 +71,7 @@ fn id_of(id: Option<protocol::event_store::client::Uuid>) -> Result<Uuid, Status
 
 fn name_of(identifier: Option<StreamIdentifier>) -> Result<String, Status> {
     let name = identifier.ok_or_else(|| Status::invalid_argument("no stream"))?.stream_name;
-    String::from_utf8(name.to_vec()).map_err(|_| Status::invalid_argument("no stream"))
+    String::from_utf8(name).map_err(|_| Status::invalid_argument("no stream"))
 }
 
 impl Node {
