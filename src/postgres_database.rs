@@ -15,8 +15,8 @@ const MIGRATIONS: [(i64, &str, &str); 4] = [
 ];
 /// PostgreSQL 14 is the first that notices a vanished client while it waits for a lock.
 const OLDEST_SERVER: i32 = 140_000;
-/// Two nodes that start at once migrate one after the other.
-const MIGRATION_LOCK: i64 = i64::from_be_bytes(*b"chancery");
+/// Two nodes that start at once migrate one after the other. Not the lock of the log's writers.
+const MIGRATION_LOCK: i64 = i64::from_be_bytes(*b"migrate!");
 const CONNECTIONS: u32 = 10;
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
 
@@ -72,6 +72,7 @@ async fn migrate(connection: &mut PgConnection) -> Result<(), MigrateError> {
         .execute(&mut *transaction)
         .await?;
     sqlx::query("SET LOCAL client_min_messages = warning").execute(&mut *transaction).await?;
-    migrator.run(&mut *transaction).await?;
+    // `run` would make this future impossible to send to another thread
+    migrator.run_direct(None, &mut *transaction, false).await?;
     Ok(transaction.commit().await?)
 }

@@ -37,6 +37,10 @@ impl Journal {
         self.count.load(Ordering::SeqCst)
     }
 
+    pub(crate) fn events_acknowledged(&self) -> usize {
+        self.acknowledged.lock().unwrap().iter().map(|told| told.ids.len()).sum()
+    }
+
     /// Appends that only a repeat could settle.
     pub(crate) fn replayed(&self) -> u64 {
         self.replayed.load(Ordering::SeqCst)

@@ -25,18 +25,15 @@ CREATE TRIGGER event_no_change BEFORE UPDATE OR DELETE ON log.event
 CREATE TRIGGER event_no_truncate BEFORE TRUNCATE ON log.event
     FOR EACH STATEMENT EXECUTE FUNCTION log.refuse_change();
 
+-- Positions are unique; so rows without a hole among them, next to one that is there, are the next.
 -- Once a statement, so that it costs the same for one event and for thousands.
 CREATE FUNCTION log.refuse_hole() RETURNS trigger LANGUAGE plpgsql AS $$
-DECLARE
-    lowest bigint;
-    highest bigint;
-    added bigint;
 BEGIN
-    SELECT min(position), max(position), count(*) INTO lowest, highest, added FROM new_events;
-    IF added > 0 AND (
-        highest - lowest + 1 <> added
-        OR highest <> (SELECT max(position) FROM log.event)
-        OR lowest <> 1 AND NOT EXISTS (SELECT FROM log.event WHERE position = lowest - 1)
+    IF EXISTS (
+        SELECT FROM (SELECT min(position) AS lowest, max(position) AS highest, count(*) AS added
+                     FROM new_events) AS new
+        WHERE highest - lowest + 1 <> added
+           OR lowest > 1 AND NOT EXISTS (SELECT FROM log.event WHERE position = lowest - 1)
     ) THEN
         RAISE EXCEPTION 'the event log takes only the next position' USING ERRCODE = '23514';
     END IF;

@@ -19,6 +19,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use uuid::Uuid;
 
 use super::{AppendError, Appended, Expected, NewEvent, Page, ReadError, Rejected, Stored};
+use crate::fail_point;
 use repeats::Repeats;
 use session::{Append, Written};
 use slot::{Failure, Slots};
@@ -123,6 +124,7 @@ impl EventStoreDb {
             is_undecided: Arc::clone(&is_undecided),
             within: deadline.saturating_duration_since(Instant::now()),
         };
+        fail_point::reached("log.received");
         let answer = self
             .slots
             .call(append.within, |connection| {
@@ -133,6 +135,7 @@ impl EventStoreDb {
             .map_err(fate::of_append);
         match answer {
             Ok(written) => {
+                fail_point::reached("log.committed");
                 let position = self.written(stream, last, &written, &ids).await?;
                 // The server does not tell a repeat. Positions only rise, so one that was known
                 // before the append was sent proves it; what another node appended moments ago,

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use events::recorded::Position;
 use events::stream::Stream;
-use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgArguments, PgConnectOptions, PgPool, PgPoolOptions, PgRow};
 use sqlx::query::Query;
 use sqlx::{ConnectOptions as _, Row as _};
@@ -64,16 +63,18 @@ impl Postgres {
             .map_err(ConnectError::unreachable)?
             .map_err(ConnectError::unreachable)?;
         postgres_database::bring_up_to_date(&mut connection).await?;
+        let writer = writer_options(&options, &mut connection).await?;
 
         let readers = PgPoolOptions::new()
             .max_connections(READERS)
             .acquire_timeout(CONNECT_WITHIN)
+            .test_before_acquire(false)
             .connect_lazy_with(options.clone());
         let hint = watch::Sender::new(Hint::default());
         let listener = tokio::spawn(listener::listen(options.clone(), hint.clone())).abort_handle();
         let closing = Arc::new(Notify::new());
         let (requests, queue) = mpsc::channel(QUEUE);
-        let sequencer = Sequencer::new(options, connection, hint.clone());
+        let sequencer = Sequencer::new(writer, hint.clone());
         let sequencer = tokio::spawn(sequencer.run(queue, Arc::clone(&closing)));
         let sequencer = Mutex::new(Some(sequencer));
         Ok(Self { requests, readers, hint, closing, sequencer, listener })
@@ -112,13 +113,11 @@ impl Postgres {
         from: u64,
         limit: usize,
     ) -> Result<Vec<Stored>, ReadError> {
-        let query = sqlx::query(
-            "SELECT position, line, sealed, version FROM log.event \
-             WHERE stream = $1 AND version >= $2 ORDER BY version LIMIT $3",
-        );
-        let rows = self
-            .rows(query.bind(stream.to_string()).bind(as_bigint(from)).bind(as_bigint(limit)))
-            .await?;
+        let sql = "SELECT position, line, sealed, version FROM log.event \
+                   WHERE stream = $1 AND version >= $2 ORDER BY version LIMIT $3";
+        let (first, most) = (as_bigint(from), as_bigint(limit));
+        let query = || sqlx::query(sql).bind(stream.to_string()).bind(first).bind(most);
+        let rows = self.rows(query).await?;
         let mut events = Vec::with_capacity(rows.len());
         for (expected, row) in (from..).zip(&rows) {
             let event = stored(row)?;
@@ -133,14 +132,13 @@ impl Postgres {
     pub(super) async fn read_all(&self, after: Position, limit: usize) -> Result<Page, ReadError> {
         let limit = limit.max(1);
         // one statement is one snapshot: a head of another one could hide events for ever
-        let query = sqlx::query(
-            "WITH page AS (SELECT position, line, sealed FROM log.event \
-                           WHERE position > $1 ORDER BY position LIMIT $2) \
-             SELECT page.position, page.line, page.sealed, head.position \
-             FROM (SELECT coalesce(max(position), 0) AS position FROM log.event) AS head \
-             LEFT JOIN page ON true ORDER BY page.position",
-        );
-        let rows = self.rows(query.bind(as_bigint(after.0)).bind(as_bigint(limit))).await?;
+        let sql = "WITH page AS (SELECT position, line, sealed FROM log.event \
+                                 WHERE position > $1 ORDER BY position LIMIT $2) \
+                   SELECT page.position, page.line, page.sealed, head.position \
+                   FROM (SELECT coalesce(max(position), 0) AS position FROM log.event) AS head \
+                   LEFT JOIN page ON true ORDER BY page.position";
+        let query = || sqlx::query(sql).bind(as_bigint(after.0)).bind(as_bigint(limit));
+        let rows = self.rows(query).await?;
         let head = rows.first().map_or(Ok(None), |row| count(row, 3))?.unwrap_or_default();
         let mut events = Vec::with_capacity(rows.len());
         let mut next = after.0;
@@ -160,14 +158,14 @@ impl Postgres {
     }
 
     pub(super) async fn head(&self) -> Result<Position, ReadError> {
-        let query = sqlx::query("SELECT coalesce(max(position), 0) FROM log.event");
-        let rows = self.rows(query).await?;
+        let sql = "SELECT coalesce(max(position), 0) FROM log.event";
+        let rows = self.rows(|| sqlx::query(sql)).await?;
         Ok(Position(rows.first().map_or(Ok(None), |row| count(row, 0))?.unwrap_or_default()))
     }
 
     pub(super) async fn last_version(&self, stream: &Stream) -> Result<Option<u64>, ReadError> {
-        let query = sqlx::query("SELECT max(version) FROM log.event WHERE stream = $1");
-        let rows = self.rows(query.bind(stream.to_string())).await?;
+        let sql = "SELECT max(version) FROM log.event WHERE stream = $1";
+        let rows = self.rows(|| sqlx::query(sql).bind(stream.to_string())).await?;
         rows.first().map_or(Ok(None), |row| count(row, 0))
     }
 
@@ -179,19 +177,39 @@ impl Postgres {
         drop(timeout(up_to, news).await);
     }
 
-    async fn rows(
+    /// A connection that died in the pool costs another try, not a ping before every read.
+    async fn rows<'q>(
         &self,
-        query: Query<'_, sqlx::Postgres, PgArguments>,
+        query: impl Fn() -> Query<'q, sqlx::Postgres, PgArguments>,
     ) -> Result<Vec<PgRow>, ReadError> {
-        let mut connection = self.readers.acquire().await.map_err(ReadError::unavailable)?;
-        match timeout(READ_WITHIN, query.fetch_all(&mut *connection)).await {
-            Ok(rows) => rows.map_err(ReadError::unavailable),
-            Err(late) => {
-                // whoever got this connection next would wait for the answer that never came
-                drop(PoolConnection::detach(connection));
-                Err(ReadError::unavailable(late))
+        let mut tries_left = READERS;
+        loop {
+            let mut connection = self.readers.acquire().await.map_err(ReadError::unavailable)?;
+            let error = match timeout(READ_WITHIN, query().fetch_all(&mut *connection)).await {
+                Ok(Ok(rows)) => return Ok(rows),
+                Ok(Err(error)) => error,
+                Err(late) => {
+                    tries_left = 0;
+                    sqlx::Error::Io(late.into())
+                }
+            };
+            // whoever got this connection next would meet what is wrong with it
+            drop(connection.detach());
+            if tries_left == 0 || !is_lost(&error) {
+                return Err(ReadError::unavailable(error));
             }
+            tries_left -= 1;
         }
+    }
+}
+
+/// Whether an error says that the connection, not the query, is at fault.
+fn is_lost(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Database(error) => {
+            error.code().is_some_and(|code| code.starts_with("57P") || code.starts_with("08"))
+        }
+        error => matches!(error, sqlx::Error::Io(_) | sqlx::Error::Protocol(_)),
     }
 }
 
@@ -199,6 +217,28 @@ impl Drop for Postgres {
     fn drop(&mut self) {
         self.listener.abort();
     }
+}
+
+/// The writer's session. A writer that stops half-way, or that the network has lost, must let go of
+/// the lock soon: every node waits for it.
+async fn writer_options(
+    options: &PgConnectOptions,
+    connection: &mut sqlx::PgConnection,
+) -> Result<PgConnectOptions, ConnectError> {
+    let options = options.clone().options([
+        ("lock_timeout", "10s"),
+        ("statement_timeout", "15s"),
+        ("idle_in_transaction_session_timeout", "5s"),
+        ("client_connection_check_interval", "2s"),
+        ("tcp_user_timeout", "15s"),
+    ]);
+    let is_weak = "SELECT current_setting('synchronous_commit') IN ('off', 'local')";
+    let is_weak: bool = sqlx::query_scalar(is_weak)
+        .fetch_one(connection)
+        .await
+        .map_err(ConnectError::unreachable)?;
+    // stronger ones, like remote_apply, stay
+    Ok(if is_weak { options.options([("synchronous_commit", "on")]) } else { options })
 }
 
 /// A count the way PostgreSQL takes it; what is too large for it is beyond any event.

@@ -12,7 +12,8 @@ use tokio::task::{JoinSet, block_in_place};
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::{SOON, append, connect_eventstoredb, rounds};
+use super::store::connect_eventstoredb;
+use super::{SOON, append, rounds};
 use crate::line::{Writer, new_stream};
 use crate::oracle::{Journal, Load, read_everything};
 

@@ -36,18 +36,10 @@ const SHORTEST_ATTEMPT: Duration = Duration::from_secs(1);
 const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 
-/// One round trip; `SET LOCAL` and a transaction's lock also work behind a pooler. READ COMMITTED
-/// gives the statement after the lock a snapshot of its own, as it must. The lock is the bytes of
-/// `chancery`, one for each database. A writer that stops
-/// half-way holds every node up, hence the short time-out for idleness.
+/// READ COMMITTED gives the statement after the lock a snapshot of its own, as it must. The lock is
+/// the bytes of `chancery`: one for each database, and a transaction's own, so that it also works
+/// behind a pooler.
 const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; \
-    SET LOCAL lock_timeout = '10s'; \
-    SET LOCAL statement_timeout = '15s'; \
-    SET LOCAL idle_in_transaction_session_timeout = '5s'; \
-    SET LOCAL client_connection_check_interval = '2s'; \
-    SET LOCAL tcp_user_timeout = '15s'; \
-    SELECT set_config('synchronous_commit', 'on', true) \
-        WHERE current_setting('synchronous_commit') IN ('off', 'local'); \
     SELECT pg_advisory_xact_lock(7163082334074663545)";
 
 const LAST_VERSIONS: &str = "SELECT head.position, named.number, \
@@ -124,12 +116,8 @@ fn is_id_taken(error: &sqlx::Error) -> bool {
 }
 
 impl Sequencer {
-    pub(super) fn new(
-        options: PgConnectOptions,
-        connection: PgConnection,
-        hint: watch::Sender<Hint>,
-    ) -> Self {
-        Self { options, connection: Some(connection), hint }
+    pub(super) fn new(options: PgConnectOptions, hint: watch::Sender<Hint>) -> Self {
+        Self { options, connection: None, hint }
     }
 
     /// Ends when the log is closed or dropped and everything received was answered.
