@@ -17,6 +17,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use uuid::Uuid;
 
 use super::{AppendError, Appended, Expected, NewEvent, Page, ReadError, Rejected, Stored};
+use crate::fail_point;
 use repeats::Repeats;
 use slot::{Failure, Slots};
 use tail::{Known, Tail};
@@ -112,6 +113,7 @@ impl EventStoreDb {
             Expected::Version(version) => ExpectedRevision::Exact(version),
         };
         let data: Vec<_> = events.into_iter().map(event_data).collect();
+        fail_point::reached("log.received");
         let left = deadline.saturating_duration_since(Instant::now());
         let options = AppendToStreamOptions::default()
             .expected_revision(revision)
@@ -126,6 +128,7 @@ impl EventStoreDb {
             .await;
         match answer.map_err(fate::of_append) {
             Ok(written) => {
+                fail_point::reached("log.committed");
                 let position = self.written(stream, last, &written, &ids).await?;
                 // The server does not tell a repeat. Positions only rise, so one that was known
                 // before the append was sent proves it; what another node appended moments ago,
