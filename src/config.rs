@@ -11,12 +11,13 @@ use secrecy::SecretString;
 const PREFIX: &str = "CHANCERY_";
 const FILE: &str = "chancery.toml";
 /// Variables that are read by somebody else than this file.
-const OTHER_VARIABLES: [&str; 5] = [
+const OTHER_VARIABLES: [&str; 6] = [
     "CHANCERY_CONFIG",
     "CHANCERY_LOG",
     "CHANCERY_LOG_FORMAT",
     "CHANCERY_FAIL_POINT",
     "CHANCERY_FAIL_AFTER",
+    "CHANCERY_FAIL_HOW",
 ];
 
 /// Settings of `chancery serve`; each also as `CHANCERY_<NAME>` and as a key of `chancery.toml`.
