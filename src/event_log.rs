@@ -222,6 +222,16 @@ impl EventLog {
         }
     }
 
+    /// Whether [`Appended::replayed`] is always right. EventStoreDB does not say so itself, and a
+    /// repeat of what another node appended moments ago passes for a first append.
+    pub fn tells_repeats(&self) -> bool {
+        match self {
+            Self::Sqlite(_) | Self::Postgres(_) => true,
+            #[cfg(feature = "eventstore")]
+            Self::EventStoreDb(_) => false,
+        }
+    }
+
     /// At most `limit` events of one stream, beginning with version `from`.
     pub async fn read_stream(
         &self,

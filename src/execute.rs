@@ -17,9 +17,10 @@ use events::{Event, State, account, address, organization};
 use uuid::Uuid;
 
 use crate::App;
-use crate::event_log::{AppendError, Expected, NewEvent, ReadError, Stored};
+use crate::event_log::{AppendError, Appended, Expected, NewEvent, ReadError, Stored};
+use crate::failure::{Failure, fails_with};
 use crate::fold::{self, Entry, Folded, Folds, Told};
-use crate::{keyring, operational};
+use crate::{keyring, operational, password};
 
 pub(crate) mod register;
 
@@ -32,14 +33,24 @@ const CATCH_UP_WITHIN: Duration = Duration::from_secs(2);
 #[derive(Clone, Debug)]
 pub(crate) struct Order {
     pub(crate) command: CommandId,
-    /// Whether the caller named the command, so that it may come again.
-    pub(crate) is_keyed: bool,
+    pub(crate) naming: Naming,
     pub(crate) body: BodyMac,
     pub(crate) request: Uuid,
     pub(crate) actor: Actor,
     pub(crate) token: Option<TokenId>,
     /// Where it came from; recorded under the actor's own key.
     pub(crate) client: Option<Client>,
+}
+
+/// Where a command's id comes from, and so who may give the very same order again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Naming {
+    /// Drawn for this request alone: nobody.
+    Fresh,
+    /// From the caller's idempotency key: the caller, on any node.
+    Key,
+    /// From what the order is about: any node.
+    Derived,
 }
 
 /// From where a request came. Personal: sealed under the subject.
@@ -87,18 +98,17 @@ pub(crate) enum Error {
     EmailTaken,
     #[error("the stream is too busy")]
     Contended,
-    #[error("the event log failed")]
-    Append(#[from] AppendError),
-    #[error("the event log cannot be read")]
-    Read(#[from] ReadError),
-    #[error("the keyring failed")]
-    Keyring(#[from] keyring::Error),
-    #[error("the operational state failed")]
-    Operational(#[from] operational::Error),
-    #[error("a decision made an event that cannot be written")]
-    Unwritable(#[from] Unwritable),
-    #[error("the password could not be hashed")]
-    Password(#[from] crate::password::Error),
+    #[error(transparent)]
+    Failed(#[from] Failure),
+}
+
+fails_with!(Error, Error::Failed: AppendError, ReadError, keyring::Error, operational::Error,
+    password::Error);
+
+impl From<Unwritable> for Error {
+    fn from(error: Unwritable) -> Self {
+        Self::Failed(Failure::Broken(error.into()))
+    }
 }
 
 /// Commands that their callers named and that run on this node now.
@@ -112,7 +122,7 @@ struct RunningGuard<'a> {
 
 impl Running {
     fn enter(&self, order: &Order) -> Result<Option<RunningGuard<'_>>, Error> {
-        if !order.is_keyed {
+        if order.naming != Naming::Key {
             return Ok(None);
         }
         let entered =
@@ -142,8 +152,8 @@ pub(crate) async fn create_organization<T>(
 ) -> Result<Done<T>, Error> {
     let _running = app.running.enter(order)?;
     // the slug in the body chooses the stream, so another body would miss the first answer
-    if order.is_keyed && app.operational.first_body(order.command, order.body).await? != order.body
-    {
+    let is_keyed = order.naming == Naming::Key;
+    if is_keyed && app.operational.first_body(order.command, order.body).await? != order.body {
         return Err(Error::KeyReused);
     }
     let done = found(app, order, create, answer).await?;
@@ -193,7 +203,7 @@ pub(crate) async fn organization_before<T>(
     order: &Order,
     answer: impl Fn(&organization::Organization) -> T,
 ) -> Result<Option<Done<T>>, Error> {
-    if !order.is_keyed {
+    if order.naming != Naming::Key {
         return Ok(None);
     }
     let stream = Stream::Organization(organization);
@@ -272,7 +282,7 @@ async fn append<S: State, T>(
         let (count, expected) = (facts.len() as u64, next.expected);
         let events = lines(app, stream, order, facts, next).await?;
         match app.log.append(&stream, expected, events.clone()).await {
-            Ok(appended) if !appended.replayed => {
+            Ok(appended) if is_ours(app, &stream, order, &appended, expected, &events).await? => {
                 let stored = events.into_iter().map(|event| Stored {
                     position: appended.position,
                     line: event.line,
@@ -294,6 +304,24 @@ async fn append<S: State, T>(
         tracing::debug!(%stream, count, "another command was faster; deciding anew");
     }
     Err(Error::Contended)
+}
+
+/// Whether what stands in the log now are these very lines, and not those of an earlier attempt
+/// with the same ids, which may differ in a time: that would break the chain of whatever came next.
+/// A repeat may still be ours, when only its first answer was lost.
+async fn is_ours(
+    app: &App,
+    stream: &Stream,
+    order: &Order,
+    appended: &Appended,
+    expected: Expected,
+    events: &[NewEvent],
+) -> Result<bool, Error> {
+    if !appended.replayed && (app.log.tells_repeats() || order.naming == Naming::Fresh) {
+        return Ok(true);
+    }
+    let stored = app.log.read_stream(stream, expected.next(), events.len()).await?;
+    Ok(stored.iter().map(|event| &event.line).eq(events.iter().map(|event| &event.line)))
 }
 
 fn told<S: State>(entry: &Entry<S>, order: &Order) -> Option<Told> {
@@ -400,7 +428,7 @@ async fn reveal(app: &App, event: &mut Event) -> Result<(), Error> {
 pub(crate) fn system_order(app: &App, why: &[&[u8]]) -> Order {
     Order {
         command: app.keyring.command(why),
-        is_keyed: false,
+        naming: Naming::Derived,
         body: app.keyring.body_mac(&[]),
         request: Uuid::nil(),
         actor: Actor::System,

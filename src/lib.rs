@@ -8,6 +8,7 @@ pub mod config;
 pub mod event_log;
 mod execute;
 mod fail_point;
+mod failure;
 mod fold;
 mod http;
 mod identity;

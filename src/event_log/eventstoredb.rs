@@ -1,29 +1,34 @@
-//! The log in EventStoreDB (KurrentDB), through the official client of which nothing is believed:
+//! The log in EventStoreDB or `KurrentDB`, through the official client, of which nothing is believed:
 //! every call has its own time limit, a dead client is replaced, and an append whose fate is
 //! unknown is settled by repeating it, which is harmless for ever with an exact expectation.
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
 use events::recorded::Position;
 use events::stream::Stream;
-use eventstore::{AppendToStreamOptions, ClientSettings, EventData, ExpectedRevision};
-use eventstore::{ClientSettingsParseError, StreamPosition, WriteResult};
+use eventstore::{
+    ClientSettings, ClientSettingsParseError, EventData, ExpectedRevision, StreamPosition,
+};
 use serde_json::value::RawValue;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout, timeout_at};
 use uuid::Uuid;
 
 use super::{AppendError, Appended, Expected, NewEvent, Page, ReadError, Rejected, Stored};
+use crate::fail_point;
 use repeats::Repeats;
+use session::{Append, Written};
 use slot::{Failure, Slots};
 use tail::{Known, Tail};
 
 mod fate;
 mod page;
 mod repeats;
+mod session;
 mod slot;
 mod tail;
 
@@ -53,14 +58,16 @@ enum Unexpected {
     CutShort,
     #[error("version {0} is missing; was the stream truncated or deleted?")]
     Missing(u64),
+    #[error("the append came through late")]
+    Late,
     #[error("the stream was deleted")]
     Deleted,
     #[error("the append ends at version {0} where another was expected; was the stream deleted?")]
     Misnumbered(u64),
 }
 
-/// How long a lone call takes is not ours to say: the client leaves Nagle's algorithm on, which
-/// costs about 45 ms per call over a quiet connection, and far less over a busy one.
+/// A read takes about 45 ms over a quiet connection, far less over a busy one: the client leaves
+/// Nagle's algorithm on, and there is no way to turn it off.
 pub struct EventStoreDb {
     slots: Arc<Slots>,
     tail: Tail,
@@ -106,37 +113,41 @@ impl EventStoreDb {
         let same = self.repeats.enter(ids[0]);
         let known = self.tail.known();
         let last = expected.next() + (ids.len() as u64).saturating_sub(1);
-        let name = stream.to_string();
-        let revision = match expected {
-            Expected::NoStream => ExpectedRevision::NoStream,
-            Expected::Version(version) => ExpectedRevision::Exact(version),
+        let is_undecided = Arc::new(AtomicBool::new(false));
+        let append = Append {
+            stream: stream.to_string(),
+            expected: match expected {
+                Expected::NoStream => ExpectedRevision::NoStream,
+                Expected::Version(version) => ExpectedRevision::Exact(version),
+            },
+            events: events.into_iter().map(event_data).collect(),
+            is_undecided: Arc::clone(&is_undecided),
+            within: deadline.saturating_duration_since(Instant::now()),
         };
-        let data: Vec<_> = events.into_iter().map(event_data).collect();
-        let left = deadline.saturating_duration_since(Instant::now());
-        let options = AppendToStreamOptions::default()
-            .expected_revision(revision)
-            .requires_leader(true)
-            .deadline(left);
+        fail_point::reached("log.received");
         let answer = self
             .slots
-            .call(left, |client| {
-                let (name, options, data) = (name.clone(), options.clone(), data.clone());
-                async move { client.append_to_stream(name, &options, data).await }
+            .call(append.within, |connection| {
+                let append = append.clone();
+                async move { connection.session.append(&connection.client, append).await }
             })
-            .await;
-        match answer.map_err(fate::of_append) {
+            .await
+            .map_err(fate::of_append);
+        match answer {
             Ok(written) => {
+                fail_point::reached("log.committed");
                 let position = self.written(stream, last, &written, &ids).await?;
                 // The server does not tell a repeat. Positions only rise, so one that was known
                 // before the append was sent proves it; what another node appended moments ago,
                 // before the tail saw it, is not recognized.
-                let is_told = written.position.commit != 0;
+                let is_told = written.position != 0;
                 let replayed = !is_told || position <= known || same.is_repeat();
                 Ok(Appended { last, position, replayed })
             }
             Err(AppendError::Conflict { current: None }) => {
                 Err(self.conflict(stream, expected, &ids).await)
             }
+            Err(error) if is_undecided.load(Ordering::Relaxed) => Err(fate::after_undecided(error)),
             Err(error) => Err(error),
         }
     }
@@ -146,15 +157,15 @@ impl EventStoreDb {
         &self,
         stream: &Stream,
         last: u64,
-        written: &WriteResult,
+        written: &Written,
         ids: &[Uuid],
     ) -> Result<Position, AppendError> {
-        if written.next_expected_version != last {
+        if written.last != last {
             tracing::error!(%stream, "an append has other versions in the log than in its lines");
-            let misnumbered = Unexpected::Misnumbered(written.next_expected_version);
+            let misnumbered = Unexpected::Misnumbered(written.last);
             return Err(AppendError::Unknown(misnumbered.into()));
         }
-        let position = match written.position.commit {
+        let position = match written.position {
             0 => self.position_of(stream, last, ids).await?,
             told => Position(told),
         };
@@ -188,6 +199,11 @@ impl EventStoreDb {
             Err(failure) => return AppendError::Unknown(failure.into()),
         };
         let events = said.map_or_else(Vec::new, |said| said.events);
+        let mut places = events.iter().map(|event| event.id).zip(ids);
+        if events.len() == ids.len() && places.all(|(stored, id)| stored == *id) {
+            // written after all, by an attempt that was given up
+            return AppendError::Unknown(Unexpected::Late.into());
+        }
         if events.iter().any(|event| ids.contains(&event.id)) {
             tracing::error!(%stream, "an append shares only some of its ids with one in the log");
             return AppendError::Rejected(Rejected::IdTaken);
@@ -291,10 +307,9 @@ fn event_data(event: NewEvent) -> EventData {
 }
 
 fn unreadable(failure: Failure) -> ReadError {
-    match failure {
-        Failure::Server(eventstore::Error::ResourceDeleted) => {
-            ReadError::Corrupt { position: Position::default(), source: Unexpected::Deleted.into() }
-        }
-        failure => ReadError::unavailable(failure),
+    if let Failure::Server(eventstore::Error::ResourceDeleted) = failure {
+        let position = Position::default();
+        return ReadError::Corrupt { position, source: Unexpected::Deleted.into() };
     }
+    ReadError::unavailable(failure)
 }

@@ -17,7 +17,7 @@ use uuid::Uuid;
 use super::authentication::{Caller, Origin};
 use super::problem::{Code, FieldError, Problem};
 use crate::App;
-use crate::execute::{Client, Order};
+use crate::execute::{Client, Naming, Order};
 
 const LARGEST_BODY: usize = 1024 * 1024;
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
@@ -64,7 +64,7 @@ impl Parameters {
 
 /// What a caller sent, short enough to be sent back.
 fn shown(text: &str) -> String {
-    text.chars().filter(|c| c.is_ascii_graphic()).take(40).collect()
+    text.chars().filter(char::is_ascii_graphic).take(40).collect()
 }
 
 /// The position a read must have reached, from its header or its query.
@@ -182,33 +182,33 @@ impl Submission {
         let account = caller.identity.account;
         let organization = organization.map(|organization| organization.0);
         let organization = organization.as_ref().map_or(&[][..], |id| id.as_bytes());
-        let (command, is_keyed) = self.command(app, account.0.as_bytes(), organization)?;
+        let (command, naming) = self.command(app, account.0.as_bytes(), organization)?;
         let actor = Actor::Account(account);
-        Ok(self.order_as(app, command, is_keyed, actor, Some(caller.client.clone())))
+        Ok(self.order_as(app, command, naming, actor, Some(caller.client.clone())))
     }
 
     /// The order of somebody without an account, scoped to what stands for them.
     pub(crate) fn anonymous_order(&self, app: &App, principal: &[u8]) -> Result<Order, Problem> {
-        let (command, is_keyed) = self.command(app, principal, &[])?;
-        Ok(self.order_as(app, command, is_keyed, Actor::System, None))
+        let (command, naming) = self.command(app, principal, &[])?;
+        Ok(self.order_as(app, command, naming, Actor::System, None))
     }
 
     /// An order that is never repeated, whatever its headers say.
     pub(crate) fn unkeyed_order(&self, app: &App, actor: Actor, client: Client) -> Order {
-        self.order_as(app, fresh(), false, actor, Some(client))
+        self.order_as(app, fresh(), Naming::Fresh, actor, Some(client))
     }
 
     fn order_as(
         &self,
         app: &App,
         command: CommandId,
-        is_keyed: bool,
+        naming: Naming,
         actor: Actor,
         client: Option<Client>,
     ) -> Order {
         let body = app.keyring.body_mac(&self.body);
         let request = self.request.0;
-        Order { command, is_keyed, body, request, actor, token: None, client }
+        Order { command, naming, body, request, actor, token: None, client }
     }
 
     fn command(
@@ -216,8 +216,10 @@ impl Submission {
         app: &App,
         principal: &[u8],
         organization: &[u8],
-    ) -> Result<(CommandId, bool), Problem> {
-        let Some(key) = self.headers.get(IDEMPOTENCY_KEY) else { return Ok((fresh(), false)) };
+    ) -> Result<(CommandId, Naming), Problem> {
+        let Some(key) = self.headers.get(IDEMPOTENCY_KEY) else {
+            return Ok((fresh(), Naming::Fresh));
+        };
         let key = key.to_str().map_err(|_| Problem::new(Code::InvalidIdempotencyKey))?;
         let bare = key.strip_prefix('"').and_then(|key| key.strip_suffix('"')).unwrap_or(key);
         if bare.is_empty() || bare.len() > 255 {
@@ -226,7 +228,7 @@ impl Submission {
         let method = self.method.as_str().as_bytes();
         let path = self.path.as_bytes();
         let scope = [principal, organization, method, path, bare.as_bytes()];
-        Ok((app.keyring.command(&scope), true))
+        Ok((app.keyring.command(&scope), Naming::Key))
     }
 }
 

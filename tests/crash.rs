@@ -1,0 +1,132 @@
+//! kill -9 at the worst moments: nothing that was acknowledged is lost, nothing is there twice, and
+//! whoever repeats an unanswered command with its key gets one effect.
+
+use std::collections::HashMap;
+
+use events::chain::Walk;
+use events::organization::Event::Updated;
+use events::recorded::Recorded;
+use events::stream::Stream;
+use events::{Event, wire};
+use serde_json::json;
+use tokio::task::JoinSet;
+use uuid::Uuid;
+
+use crate::oracle::read_everything;
+use crate::people::Person;
+use crate::server::{Installation, Node, on_every_store};
+
+/// Between receive, insert, commit and answer.
+const PLACES: [&str; 4] = ["log.received", "log.inserted", "log.committed", "log.answered"];
+const CALLERS: usize = 6;
+
+on_every_store! {
+    killing_the_server_anywhere_loses_nothing_and_repeats_nothing
+}
+
+/// Somebody who renames their organization again and again.
+struct Caller {
+    person: Person,
+    slug: String,
+    renamed: usize,
+    /// Names that a 200 has acknowledged, in order.
+    acknowledged: Vec<String>,
+    /// A command without an answer: its key and its name.
+    unanswered: Option<(String, String)>,
+}
+
+impl Caller {
+    async fn begins(node: &Node, index: usize) -> Self {
+        let person = Person::registers(node, &format!("caller-{index}")).await;
+        let slug = format!("crash-{index}");
+        person.creates(&slug).await;
+        Self { person, slug, renamed: 0, acknowledged: Vec::new(), unanswered: None }
+    }
+
+    /// Renames until the server is gone.
+    async fn goes_on(mut self, node_url: String) -> Self {
+        self.person = self.person.at_url(&node_url);
+        loop {
+            let (key, name) = self.unanswered.take().unwrap_or_else(|| {
+                self.renamed += 1;
+                (Uuid::new_v4().to_string(), format!("{} {}", self.slug, self.renamed))
+            });
+            let path = format!("/v1/organizations/{}", self.slug);
+            let ask = self.person.patches(&path, &json!({ "name": name })).key(&key);
+            match ask.try_answer().await {
+                Ok(answer) if answer.status == 200 => self.acknowledged.push(name),
+                Ok(answer) if answer.status < 500 => panic!("{answer:?}"),
+                Ok(_) | Err(_) => {
+                    self.unanswered = Some((key, name));
+                    return self;
+                }
+            }
+        }
+    }
+}
+
+async fn killing_the_server_anywhere_loses_nothing_and_repeats_nothing(on: Installation) {
+    let node = on.start().await;
+    let mut callers = Vec::new();
+    for index in 0..CALLERS {
+        callers.push(Caller::begins(&node, index).await);
+    }
+    node.kill();
+
+    for round in crate::rounds() {
+        let place = PLACES[round % PLACES.len()];
+        let after = (1 + round % 7).to_string();
+        let variables = [("CHANCERY_FAIL_POINT", place), ("CHANCERY_FAIL_AFTER", after.as_str())];
+        let node = on.launch(0, &variables).serving().await;
+        let mut going_on = JoinSet::new();
+        for caller in callers.drain(..) {
+            going_on.spawn(caller.goes_on(node.url().to_owned()));
+        }
+        node.until_it_says(&format!("reached {place}")).await;
+        node.kill();
+        callers = going_on.join_all().await;
+    }
+
+    let node = on.start().await;
+    for caller in &mut callers {
+        let Some((key, name)) = caller.unanswered.take() else { continue };
+        let person = caller.person.at(&node);
+        let path = format!("/v1/organizations/{}", caller.slug);
+        for _ in 0..2 {
+            person.patches(&path, &json!({ "name": name })).key(&key).answer().await.expect(200);
+        }
+        caller.acknowledged.push(name);
+    }
+    node.stop().await;
+    on.assert_no_difference();
+    let names = names_in_the_log(&on).await;
+    for caller in &callers {
+        assert_eq!(names[&caller.slug], caller.acknowledged, "{}", caller.slug);
+    }
+}
+
+/// Every name each organization was given, in order, from a log whose chains are whole.
+async fn names_in_the_log(on: &Installation) -> HashMap<String, Vec<String>> {
+    let log = on.log().await;
+    let mut walks: HashMap<Stream, Walk> = HashMap::new();
+    let mut slugs = HashMap::new();
+    let mut names: HashMap<String, Vec<String>> = HashMap::new();
+    for stored in read_everything(&log, 500).await {
+        let recorded: Recorded =
+            wire::decode(stored.position, &stored.line, &stored.sealed).expect("a line");
+        let walk = walks.entry(recorded.stream).or_insert_with(|| Walk::new(&recorded.stream));
+        walk.step(&stored.line).unwrap_or_else(|broken| panic!("{}: {broken}", recorded.stream));
+        match recorded.event {
+            Event::Organization(events::organization::Event::Created { slug, .. }) => {
+                slugs.insert(recorded.stream, slug);
+            }
+            Event::Organization(Updated { name: Some(name), .. }) => {
+                let slug = slugs[&recorded.stream].clone();
+                names.entry(slug).or_default().push(name.to);
+            }
+            _ => {}
+        }
+    }
+    log.close().await;
+    names
+}
