@@ -16,7 +16,7 @@ use crate::keyring;
 use crate::session_token::SessionToken;
 
 /// How long a proven pair of address and password is remembered.
-const REMEMBERED_FOR: Duration = Duration::from_secs(5 * 60);
+const REMEMBERED_FOR: Duration = Duration::from_mins(5);
 const REMEMBERED_PAIRS: usize = 10_000;
 
 /// Somebody who proved to be the owner of an account.

@@ -12,6 +12,8 @@ use projections::{Key, Written};
 use tokio::sync::watch;
 use uuid::Uuid;
 
+use crate::fail_point;
+
 mod postgres;
 mod sqlite;
 
@@ -149,6 +151,7 @@ impl ReadStore {
     /// nothing was changed.
     pub(crate) async fn advance(&self, advance: Advance) -> Result<bool, Error> {
         let to = advance.to;
+        fail_point::reached("read.advancing");
         let done = match &self.backend {
             Backend::Sqlite(rows) => rows.advance(advance).await?,
             Backend::Postgres(rows) => rows.advance(advance).await?,

@@ -2,8 +2,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that panics has failed, as it should")]
 
+mod api;
 mod event_log;
 mod line;
 mod oracle;
+mod people;
 mod postgres;
 mod proxy;
+mod server;

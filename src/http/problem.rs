@@ -42,6 +42,7 @@ pub(crate) enum Code {
 }
 
 impl Code {
+    #[expect(clippy::too_many_lines, reason = "one table, two lines a row")]
     fn parts(self) -> (StatusCode, &'static str, &'static str) {
         match self {
             Self::MalformedBody => {
@@ -269,7 +270,9 @@ impl From<execute::Error> for Problem {
             Error::Denied => Self::new(Code::Forbidden),
             Error::KeyReused => Self::new(Code::IdempotencyKeyReused),
             Error::InProgress => Self::new(Code::IdempotencyInProgress),
-            Error::EmailTaken => Self::new(Code::EmailTaken),
+            Error::EmailTaken | Error::Address(address::Rejection::Claimed) => {
+                Self::new(Code::EmailTaken)
+            }
             Error::Contended => Self::new(Code::Contended),
             Error::Organization(rejection) => match rejection {
                 organization::Rejection::SlugTaken => Self::new(Code::SlugTaken),
@@ -281,7 +284,6 @@ impl From<execute::Error> for Problem {
                 }
                 account::Rejection::Unregistered => Self::new(Code::InvalidCredentials),
             },
-            Error::Address(address::Rejection::Claimed) => Self::new(Code::EmailTaken),
             Error::Failed(failure) => failure.into(),
         }
     }

@@ -12,6 +12,7 @@ use sqlx::{PgConnection, PgPool, Row as _};
 use uuid::Uuid;
 
 use super::{Advance, Error, LEASE, Lease, ModelRows, Progress, Row, Status};
+use crate::fail_point;
 
 const CHANNEL: &str = "chancery_read";
 /// Notifications are hints; this often the store is asked anyway.
@@ -89,6 +90,7 @@ impl Rows {
         if moved.rows_affected() == 0 {
             return Ok(false);
         }
+        fail_point::reached("read.advanced");
         if !advance.cleared.is_empty() {
             sqlx::query("DELETE FROM read.row WHERE model = ANY($1)")
                 .bind(&advance.cleared)
@@ -242,9 +244,8 @@ impl Rows {
                         Ok(number) => saw(Position(number)),
                         Err(_) => self.poll(&saw, Duration::ZERO).await,
                     },
-                    Err(_) => self.poll(&saw, Duration::ZERO).await,
-                    // the connection was lost, and with it whatever was said meanwhile
-                    Ok(Ok(None)) => self.poll(&saw, Duration::ZERO).await,
+                    // quiet for a while, or the connection was lost with whatever was said on it
+                    Err(_) | Ok(Ok(None)) => self.poll(&saw, Duration::ZERO).await,
                     Ok(Err(_)) => break,
                 }
             }
