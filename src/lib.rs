@@ -13,6 +13,7 @@ mod fold;
 mod http;
 mod identity;
 mod keyring;
+mod node;
 mod operational;
 mod password;
 mod postgres_database;

@@ -34,6 +34,7 @@ use crate::execute::Running;
 use crate::fold::{self, Folds};
 use crate::identity::ProvenPairs;
 use crate::keyring::{self, Keyring, MasterKey};
+use crate::node::Node;
 use crate::operational::Operational;
 use crate::password::Passwords;
 use crate::projector::Projector;
@@ -55,9 +56,11 @@ pub(crate) struct Stores {
 
 /// Serves until the process is told to stop (SIGTERM or SIGINT).
 pub async fn serve(config: Config) -> anyhow::Result<()> {
+    make_folder(&config.data)?;
+    let node = Node::of(&config.data)?;
     let stores = Stores::open(&config).await?;
-    let owner = format!("{}:{}", std::process::id(), Uuid::new_v4());
-    let projector = Projector::new(stores.log.clone(), stores.read_store.clone(), owner);
+    let projector =
+        Projector::new(stores.log.clone(), stores.read_store.clone(), node.name.clone());
     let app = Arc::new(App {
         log: stores.log,
         read_store: stores.read_store,

@@ -8,6 +8,6 @@ mod idempotency;
 mod organization;
 mod privacy;
 mod process;
-mod registration;
 mod reference_pages;
+mod registration;
 mod thin_path;

@@ -26,16 +26,6 @@ mod sqlite_faults;
 mod store;
 
 const SOON: Duration = Duration::from_secs(20);
-/// Rounds end at this time at the latest, so that a slow machine still gets through.
-const LONGEST: Duration = Duration::from_secs(45);
-
-/// The rounds of one test; `CHANCERY_TEST_ROUNDS` says how many.
-fn rounds() -> impl Iterator<Item = u32> {
-    let rounds = std::env::var("CHANCERY_TEST_ROUNDS").ok();
-    let rounds = rounds.map_or(50, |text| text.parse().expect("CHANCERY_TEST_ROUNDS is a number"));
-    let started = Instant::now();
-    (0..rounds).take_while(move |_| started.elapsed() < LONGEST)
-}
 
 /// A promise per store, as a test of its own.
 macro_rules! promises {

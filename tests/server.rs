@@ -85,6 +85,15 @@ impl Installation {
         }
     }
 
+    /// Whether its program comes by a fail-point.
+    pub(crate) fn passes(&self, place: &str) -> bool {
+        match &self.store {
+            Store::Sqlite | Store::Postgres(_) => true,
+            // between being sent and being answered an append is in the server's hands
+            Store::EventStoreDb(_) => place != "log.inserted" && place != "log.answered",
+        }
+    }
+
     /// The log itself; on SQLite only while the server is stopped.
     pub(crate) async fn log(&self) -> EventLog {
         match &self.store {

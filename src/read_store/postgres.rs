@@ -45,8 +45,8 @@ impl Rows {
 
     pub(super) async fn lease(&self, owner: &str) -> Result<Option<Lease>, Error> {
         let taken = sqlx::query(
-            "UPDATE read.projector SET epoch = epoch + (owner IS DISTINCT FROM $1)::int, \
-             owner = $1, lease_until = clock_timestamp() + make_interval(secs => $2) \
+            "UPDATE read.projector SET epoch = epoch + 1, owner = $1, \
+             lease_until = clock_timestamp() + make_interval(secs => $2) \
              WHERE owner = $1 OR lease_until < clock_timestamp() \
              RETURNING epoch, position, anchor",
         )
@@ -60,6 +60,20 @@ impl Rows {
             position: position(row.get(1)),
             anchor: row.get::<Option<[u8; 32]>, _>(2).map(Link::from),
         }))
+    }
+
+    pub(super) async fn renew(&self, owner: &str, epoch: i64) -> Result<bool, Error> {
+        let renewed = sqlx::query(
+            "UPDATE read.projector SET lease_until = clock_timestamp() + make_interval(secs => $3) \
+             WHERE owner = $1 AND epoch = $2",
+        )
+        .bind(owner)
+        .bind(epoch)
+        .bind(LEASE.as_secs_f64())
+        .execute(&self.pool)
+        .await
+        .map_err(Error::unavailable)?;
+        Ok(renewed.rows_affected() > 0)
     }
 
     pub(super) async fn release(&self, owner: &str) -> Result<(), Error> {

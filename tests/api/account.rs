@@ -29,7 +29,10 @@ async fn a_registration_answers_with_everything_to_go_on_with() {
     let ana = stranger.with_token_of(&answer);
     let answer = answer.body();
     assert_eq!(answer["user"]["email"], "ana@example.org");
-    assert_eq!((&answer["user"]["name"], &answer["user"]["company"]), (&json!("Ana"), &json!("Acme")));
+    assert_eq!(
+        (&answer["user"]["name"], &answer["user"]["company"]),
+        (&json!("Ana"), &json!("Acme"))
+    );
     assert!(words(&answer["user"]["id"]).starts_with("usr_"));
     assert_eq!(answer["user"]["email_verified_at"], Value::Null);
 
@@ -40,7 +43,10 @@ async fn a_registration_answers_with_everything_to_go_on_with() {
     assert_eq!((&organization["name"], &organization["role"]), (&json!("Ana"), &json!("owner")));
 
     let me = ana.gets("/v1/auth/me").answer().await.expect(200).body();
-    assert_eq!((&me["id"], &me["active_organization"]), (&answer["user"]["id"], &organization["id"]));
+    assert_eq!(
+        (&me["id"], &me["active_organization"]),
+        (&answer["user"]["id"], &organization["id"])
+    );
     assert_eq!(ana.shows(&slug).await["id"], organization["id"]);
 }
 
@@ -49,7 +55,8 @@ async fn every_mistake_of_a_registration_is_named_at_once() {
     let installation = Installation::sqlite();
     let node = installation.start().await;
     let stranger = Person::stranger(&node);
-    let body = json!({ "email": "ana", "password": "short", "name": " ", "company": "x".repeat(101) });
+    let body =
+        json!({ "email": "ana", "password": "short", "name": " ", "company": "x".repeat(101) });
     let refused = stranger.posts("/v1/auth/register", &body).answer().await;
     assert_eq!(refused.refusal(), (422, "validation_failed".to_owned()));
     assert_eq!(fields(&refused.body()), ["email", "password", "name", "company"]);
@@ -57,7 +64,10 @@ async fn every_mistake_of_a_registration_is_named_at_once() {
     for (body, field) in [
         (json!({ "password": PASSWORD, "name": "Ana" }), "email"),
         (json!({ "email": 1, "password": PASSWORD, "name": "Ana" }), "email"),
-        (json!({ "email": "a@b.org", "password": PASSWORD, "name": "Ana", "admin": true }), "admin"),
+        (
+            json!({ "email": "a@b.org", "password": PASSWORD, "name": "Ana", "admin": true }),
+            "admin",
+        ),
         (json!({ "email": "a@b.org", "password": "passwordpassword", "name": "Ana" }), "password"),
     ] {
         let refused = stranger.posts("/v1/auth/register", &body).answer().await.expect(422);
@@ -126,7 +136,8 @@ async fn what_proves_nothing_is_refused_with_a_challenge() {
     let ana = Person::registers(&node, "ana").await;
     let stranger = Person::stranger(&node);
     let token = ana.token.as_deref().unwrap();
-    let forged = format!("{}{}", &token[..token.len() - 2], if token.ends_with("AA") { "BB" } else { "AA" });
+    let forged =
+        format!("{}{}", &token[..token.len() - 2], if token.ends_with("AA") { "BB" } else { "AA" });
     for (credential, code) in [
         (None, "unauthenticated"),
         (Some("Bearer".to_owned()), "unauthenticated"),

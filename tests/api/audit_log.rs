@@ -59,7 +59,10 @@ async fn an_entry_tells_who_did_what_from_where() {
     );
     assert_eq!(entry["resource"]["type"], "organization");
     assert_eq!(entry["resource"]["id"], id);
-    assert_eq!((&entry["ip_address"], &entry["user_agent"]), (&json!("127.0.0.1"), &json!("tests/1")));
+    assert_eq!(
+        (&entry["ip_address"], &entry["user_agent"]),
+        (&json!("127.0.0.1"), &json!("tests/1"))
+    );
     assert_eq!((&entry["request_id"], &entry["version"]), (&json!(request), &json!(1)));
     assert_eq!(entry["position"], position.to_string());
     let mut changes = entry["changes"].as_array().unwrap().clone();

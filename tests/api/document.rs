@@ -78,7 +78,9 @@ fn assert_every_reference_leads_somewhere(document: &Value, part: &Value) {
                 let pointer = reference.strip_prefix('#').expect("it stays in the document");
                 assert!(document.pointer(pointer).is_some(), "{reference}");
             }
-            members.values().for_each(|part| assert_every_reference_leads_somewhere(document, part));
+            members
+                .values()
+                .for_each(|part| assert_every_reference_leads_somewhere(document, part));
         }
         Value::Array(items) => {
             items.iter().for_each(|part| assert_every_reference_leads_somewhere(document, part));
@@ -220,7 +222,9 @@ fn members(document: &Value, schema: &Value) -> (BTreeSet<String>, BTreeSet<Stri
         known.extend(more);
         required.extend(demanded);
     }
-    known.extend(schema["properties"].as_object().into_iter().flatten().map(|(name, _)| name.clone()));
+    known.extend(
+        schema["properties"].as_object().into_iter().flatten().map(|(name, _)| name.clone()),
+    );
     required.extend(schema["required"].as_array().into_iter().flatten().map(words));
     (known, required)
 }

@@ -14,9 +14,12 @@ async fn every_answer_names_its_request() {
     let node = installation.start().await;
     let ana = Person::registers(&node, "ana").await;
     let sent = "2b0a7d4e-5b1f-4c7e-9d3a-222222222222";
-    for (path, status) in
-        [("/livez", 200), ("/v1/organizations", 200), ("/v1/organizations/nothing", 404), ("/x", 404)]
-    {
+    for (path, status) in [
+        ("/livez", 200),
+        ("/v1/organizations", 200),
+        ("/v1/organizations/nothing", 404),
+        ("/x", 404),
+    ] {
         let answer = ana.gets(path).with("x-request-id", sent).answer().await.expect(status);
         assert_eq!(answer.header("x-request-id"), Some(sent), "{path}");
         let drawn = ana.gets(path).with("x-request-id", "not sane\u{e9}").answer().await;
@@ -146,8 +149,12 @@ async fn a_parameter_that_is_not_understood_is_refused() {
     let ana = Person::registers(&node, "ana").await;
     ana.creates("acme").await;
     for path in [
-        "/v1/organizations?", "/v1/organizations/acme?", "/v1/organization?", "/v1/auth/me?",
-        "/v1/organizations/acme/audit-log?", "/v1/organization/audit-log?",
+        "/v1/organizations?",
+        "/v1/organizations/acme?",
+        "/v1/organization?",
+        "/v1/auth/me?",
+        "/v1/organizations/acme/audit-log?",
+        "/v1/organization/audit-log?",
     ] {
         let refused = ana.gets(&format!("{path}pagesize=3")).answer().await;
         assert_eq!(refused.refusal(), (400, "unknown_parameter".to_owned()), "{path}");
@@ -158,8 +165,16 @@ async fn a_parameter_that_is_not_understood_is_refused() {
     assert_eq!(refused.refusal(), (400, "unknown_parameter".to_owned()));
     for list in ["/v1/organizations", "/v1/organizations/acme/audit-log"] {
         for wrong in [
-            "page_size=0", "page_size=101", "page_size=-1", "page_size=ten", "page_size=",
-            "page_size=1&page_size=2", "page_token=abc", "page_token=", "at_least=-1", "at_least=x",
+            "page_size=0",
+            "page_size=101",
+            "page_size=-1",
+            "page_size=ten",
+            "page_size=",
+            "page_size=1&page_size=2",
+            "page_token=abc",
+            "page_token=",
+            "at_least=-1",
+            "at_least=x",
             "at_least=9223372036854775808",
         ] {
             let refused = ana.gets(&format!("{list}?{wrong}")).answer().await;
@@ -182,8 +197,7 @@ async fn a_page_token_serves_only_the_list_that_gave_it() {
         let page = ana.gets(&format!("{list}?page_size=1")).answer().await.expect(200);
         words(&page.body()["next_page_token"])
     };
-    let (organizations, acme) =
-        ("/v1/organizations", "/v1/organizations/acme/audit-log");
+    let (organizations, acme) = ("/v1/organizations", "/v1/organizations/acme/audit-log");
     let (of_organizations, of_acme) = (token(organizations).await, token(acme).await);
     for (who, list, token) in [
         (&ana, acme, &of_organizations),

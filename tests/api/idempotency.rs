@@ -24,7 +24,8 @@ async fn a_repeat_gets_the_first_answer_after_a_kill_and_later_changes(installat
     let body = json!({ "name": "Acme", "slug": "acme", "billing_email": "b@acme.com" });
     let change = json!({ "name": "Acme Two" });
     let create = |who: &Person| who.posts("/v1/organizations", &body).key("create").answer();
-    let rename = |who: &Person| who.patches("/v1/organizations/acme", &change).key("rename").answer();
+    let rename =
+        |who: &Person| who.patches("/v1/organizations/acme", &change).key("rename").answer();
     let (created, renamed) = (create(&ana).await.expect(201), rename(&ana).await.expect(200));
     assert_repeats(&create(&ana).await, &created);
     ana.renames("acme", "Acme Three").await;
@@ -65,7 +66,8 @@ async fn a_key_comes_with_one_body_only() {
     let ana = Person::registers(&node, "ana").await;
     let post = |body: Value| ana.posts("/v1/organizations", &body).key("key").answer();
     post(json!({ "name": "Acme", "slug": "acme" })).await.expect(201);
-    for other in [json!({ "name": "Acme!", "slug": "acme" }), json!({ "name": "Acme", "slug": "other" })]
+    for other in
+        [json!({ "name": "Acme!", "slug": "acme" }), json!({ "name": "Acme", "slug": "other" })]
     {
         let refused = post(other).await;
         assert_eq!(refused.refusal(), (422, "idempotency_key_reused".to_owned()));

@@ -57,7 +57,8 @@ async fn a_contested_slug_has_one_winner() {
     let (ana, ben) = (Person::registers(&one, "ana").await, Person::registers(&two, "ben").await);
     for round in 0..10 {
         let body = json!({ "name": "Acme", "slug": format!("acme-{round}") });
-        let asks = [&ana, &ben, &ana, &ben].map(|who| who.posts("/v1/organizations", &body).answer());
+        let asks =
+            [&ana, &ben, &ana, &ben].map(|who| who.posts("/v1/organizations", &body).answer());
         let [a, b, c, d] = asks;
         let (a, b, c, d) = tokio::join!(a, b, c, d);
         let mut statuses = [a, b, c, d].map(|answer| answer.status);
@@ -109,7 +110,8 @@ async fn a_change_touches_only_the_fields_it_names() {
     let installation = Installation::sqlite();
     let node = installation.start().await;
     let ana = Person::registers(&node, "ana").await;
-    let body = json!({ "name": "Acme", "slug": "acme", "billing_email": "b@acme.com", "country": "DE" });
+    let body =
+        json!({ "name": "Acme", "slug": "acme", "billing_email": "b@acme.com", "country": "DE" });
     let mut expected = ana.posts("/v1/organizations", &body).answer().await.expect(201).body();
     for (change, field, value) in [
         (json!({ "name": "Acme Two" }), "name", json!("Acme Two")),

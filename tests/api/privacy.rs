@@ -69,9 +69,11 @@ async fn nothing_personal_stands_in_the_clear() {
     let registered = ask.key("one").answer().await.expect(201);
     let person = stranger.with_token_of(&registered);
     let token = person.token.clone().unwrap();
-    let unknown = json!({ "email": "telltale-unknown@example.org", "password": "telltale passphrase" });
+    let unknown =
+        json!({ "email": "telltale-unknown@example.org", "password": "telltale passphrase" });
     stranger.posts("/v1/auth/login", &unknown).answer().await.expect(401);
-    let body = json!({ "name": "Acme", "slug": "acme", "billing_email": "telltale-billing@acme.com" });
+    let body =
+        json!({ "name": "Acme", "slug": "acme", "billing_email": "telltale-billing@acme.com" });
     let ask = person.posts("/v1/organizations", &body).with("user-agent", agent);
     ask.answer().await.expect(201);
     let change = json!({ "name": "Telltale Desk" });
@@ -87,7 +89,8 @@ async fn nothing_personal_stands_in_the_clear() {
         for file in files {
             let bytes = std::fs::read(&file).unwrap();
             assert_nothing_personal(&file.display().to_string(), &bytes);
-            let contains = |text: &str| bytes.windows(text.len()).any(|part| part == text.as_bytes());
+            let contains =
+                |text: &str| bytes.windows(text.len()).any(|part| part == text.as_bytes());
             assert!(!contains(&token), "the session token stands in {}", file.display());
         }
     };

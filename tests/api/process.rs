@@ -72,8 +72,13 @@ fn every_mistake_of_the_configuration_is_told_at_once() {
     assert!(!output.status.success());
     let said = text(&output.stderr);
     for mistake in [
-        "`--listen`", "`--event-log`", "`CHANCERY_DATABASE`", "`CHANCERY_LISTENS`",
-        "`CHANCERY_PUBLIC_URL`", "`lisen`", "`data`",
+        "`--listen`",
+        "`--event-log`",
+        "`CHANCERY_DATABASE`",
+        "`CHANCERY_LISTENS`",
+        "`CHANCERY_PUBLIC_URL`",
+        "`lisen`",
+        "`data`",
     ] {
         assert!(said.contains(mistake), "{mistake} is not in:\n{said}");
     }

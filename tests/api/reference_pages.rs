@@ -39,7 +39,8 @@ fn run(line: &str, node: &Node, ana: &Person) -> (String, Value) {
     }
     line = line.replace("user:password", &format!("'{}:{PASSWORD}'", ana.email));
     line = line.replace("YOUR_TOKEN", ana.token.as_deref().unwrap());
-    let script = format!("curl() {{ command curl -sS -w '%{{stderr}}%{{http_code}}' \"$@\"; }}\n{line}");
+    let script =
+        format!("curl() {{ command curl -sS -w '%{{stderr}}%{{http_code}}' \"$@\"; }}\n{line}");
     let output = Command::new("sh").args(["-c", &script]).output().expect("there is a shell");
     let status = text(&output.stderr);
     let body = serde_json::from_slice(&output.stdout);

@@ -13,9 +13,10 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::store::connect_eventstoredb;
-use super::{SOON, append, rounds};
+use super::{SOON, append};
 use crate::line::{Writer, new_stream};
 use crate::oracle::{Journal, Load, read_everything};
+use crate::rounds::rounds;
 
 fn start(nodes: usize) -> Cluster {
     Cluster::start(nodes).expect("a port is free")

@@ -9,11 +9,11 @@ use chancery::event_log::{AppendError, EventLog};
 use tokio::task::block_in_place;
 use tokio::time::Instant;
 
-use super::rounds;
 use crate::line::{Writer, new_stream};
 use crate::oracle::{Journal, Load};
 use crate::postgres::{Database, Server};
 use crate::proxy::{Fault, Proxy};
+use crate::rounds::rounds;
 
 async fn open(url: &str) -> Arc<EventLog> {
     Arc::new(EventLog::Postgres(Postgres::connect(url).await.expect("the server answers")))
