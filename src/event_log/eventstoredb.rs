@@ -34,7 +34,7 @@ mod tail;
 
 const APPEND_WITHIN: Duration = Duration::from_secs(5);
 const READ_WITHIN: Duration = Duration::from_secs(10);
-/// How long opening waits for a server that may just be starting.
+/// How long opening, and each append until then, waits for the end of the log to be found.
 const READY_WITHIN: Duration = Duration::from_secs(2);
 /// More only queue up inside the server.
 const APPENDS_IN_FLIGHT: usize = 256;
@@ -82,8 +82,7 @@ impl EventStoreDb {
         let settings = settings(url)?;
         let slots = Arc::new(Slots::new(settings));
         let tail = Tail::follow(Arc::clone(&slots));
-        // an error here is a server that is not there yet
-        let _ = timeout(READY_WITHIN, tail.confirm_fresh()).await;
+        tail.begin(READY_WITHIN).await;
         let in_flight = Semaphore::new(APPENDS_IN_FLIGHT);
         Ok(Self { slots, tail, in_flight, repeats: Repeats::default() })
     }
@@ -109,6 +108,8 @@ impl EventStoreDb {
             // the server would take them, and never again recognize the append
             return Err(AppendError::Rejected(Rejected::IdTaken));
         }
+        // only who knows the end of the log can tell a repeat
+        self.tail.begin(READY_WITHIN).await;
         // in this order: an append that is answered before the second is known by the first
         let same = self.repeats.enter(ids[0]);
         let known = self.tail.known();
@@ -225,6 +226,10 @@ impl EventStoreDb {
         let said = page::of_stream(&self.slots, stream, start, limit, READ_WITHIN)
             .await
             .map_err(unreadable)?;
+        if from == 0 && limit > 0 && said.as_ref().is_some_and(|said| said.events.is_empty()) {
+            // a stream that is there has a first event
+            return Err(ReadError::unavailable(Unexpected::CutShort));
+        }
         let (events, told) =
             said.map_or((Vec::new(), None), |said| (said.events, said.last_version));
         let mut version = from;
@@ -300,9 +305,12 @@ fn settings(url: &str) -> Result<ClientSettings, ConnectError> {
 
 /// The line as JSON byte for byte, so that the server's own tools can show it.
 fn event_data(event: NewEvent) -> EventData {
-    let data = serde_json::from_slice::<&RawValue>(&event.line)
-        .and_then(|line| EventData::json(event.kind, &line))
-        .unwrap_or_else(|_| EventData::binary(event.kind, Bytes::from(event.line.clone())));
+    let line = serde_json::from_slice::<&RawValue>(&event.line).ok();
+    // reading drops white space around the value
+    let data = line
+        .filter(|line| line.get().len() == event.line.len())
+        .and_then(|line| EventData::json(event.kind, &line).ok())
+        .unwrap_or_else(|| EventData::binary(event.kind, Bytes::copy_from_slice(&event.line)));
     data.id(event.id.0).metadata(Bytes::from(event.sealed))
 }
 

@@ -205,6 +205,7 @@ async fn an_answer_that_was_cut_short_is_not_taken_for_the_whole() {
     let log = open(&cluster).await;
     let mut writer = Writer::new(new_stream());
     let last = append(&log, &mut writer, 6).await;
+    assert_eq!(eventual_version(&log, &writer).await, Some(5));
     let unseen = Writer::new(new_stream());
     for events in 0..4 {
         cluster.end_reads_after(Some(events));

@@ -25,6 +25,7 @@ mod streams;
 
 pub mod protocol {
     #![expect(
+        clippy::large_enum_variant,
         clippy::pedantic,
         clippy::allow_attributes,
         clippy::allow_attributes_without_reason,
