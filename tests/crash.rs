@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use events::chain::Walk;
-use events::organization::Event::Updated;
+use events::organization::Event::{Created, Updated};
 use events::recorded::Recorded;
 use events::stream::Stream;
 use events::{Event, wire};
@@ -118,15 +118,13 @@ async fn names_in_the_log(on: &Installation) -> HashMap<String, Vec<String>> {
             wire::decode(stored.position, &stored.line, &stored.sealed).expect("a line");
         let walk = walks.entry(recorded.stream).or_insert_with(|| Walk::new(&recorded.stream));
         walk.step(&stored.line).unwrap_or_else(|broken| panic!("{}: {broken}", recorded.stream));
-        match recorded.event {
-            Event::Organization(events::organization::Event::Created { slug, .. }) => {
-                slugs.insert(recorded.stream, slug);
-            }
-            Event::Organization(Updated { name: Some(name), .. }) => {
+        let Event::Organization(event) = recorded.event else { continue };
+        match event {
+            Created { slug, .. } => drop(slugs.insert(recorded.stream, slug)),
+            Updated { name, .. } => {
                 let slug = slugs[&recorded.stream].clone();
-                names.entry(slug).or_default().push(name.to);
+                names.entry(slug).or_default().extend(name.map(|name| name.to));
             }
-            _ => {}
         }
     }
     log.close().await;
