@@ -6,6 +6,7 @@ use events::stream::Stream;
 
 use crate::App;
 use crate::event_log::ReadError;
+use crate::failure::{Failure, fails_with};
 
 /// Made by [`Access::check`] only.
 #[derive(Clone, Copy, Debug)]
@@ -21,8 +22,10 @@ pub(crate) enum Refusal {
     #[error("the role does not allow this")]
     Denied,
     #[error("it cannot be told who may do what")]
-    Unreadable(#[from] ReadError),
+    Failed(#[source] Failure),
 }
+
+fails_with!(Refusal, Refusal::Failed: ReadError);
 
 impl Access {
     /// Asks the organization's own stream, caught up to its head: a right taken away is gone at

@@ -11,12 +11,13 @@ use secrecy::SecretString;
 const PREFIX: &str = "CHANCERY_";
 const FILE: &str = "chancery.toml";
 /// Variables that are read by somebody else than this file.
-const OTHER_VARIABLES: [&str; 5] = [
+const OTHER_VARIABLES: [&str; 6] = [
     "CHANCERY_CONFIG",
     "CHANCERY_LOG",
     "CHANCERY_LOG_FORMAT",
     "CHANCERY_FAIL_POINT",
     "CHANCERY_FAIL_AFTER",
+    "CHANCERY_FAIL_HOW",
 ];
 
 /// Settings of `chancery serve`; each also as `CHANCERY_<NAME>` and as a key of `chancery.toml`.
@@ -222,13 +223,11 @@ fn from_variable(
 
 fn from_file(file: &toml::Table, name: &str, mistakes: &mut Vec<String>) -> Option<Given> {
     let value = file.get(name)?;
-    match value.as_str() {
-        Some(text) => Some(Given { text: text.to_owned(), from: format!("`{name}` in the file") }),
-        None => {
-            mistakes.push(format!("`{name}` in the file must be a string"));
-            None
-        }
+    if let Some(text) = value.as_str() {
+        return Some(Given { text: text.to_owned(), from: format!("`{name}` in the file") });
     }
+    mistakes.push(format!("`{name}` in the file must be a string"));
+    None
 }
 
 fn check(given: &BTreeMap<&str, Given>, mistakes: &mut Vec<String>) -> Option<Config> {

@@ -18,8 +18,9 @@ use uuid::Uuid;
 
 use crate::App;
 use crate::event_log::{AppendError, Appended, Expected, NewEvent, ReadError, Stored};
+use crate::failure::{Failure, fails_with};
 use crate::fold::{self, Entry, Folded, Folds, Told};
-use crate::{keyring, operational};
+use crate::{keyring, operational, password};
 
 pub(crate) mod register;
 
@@ -97,18 +98,17 @@ pub(crate) enum Error {
     EmailTaken,
     #[error("the stream is too busy")]
     Contended,
-    #[error("the event log failed")]
-    Append(#[from] AppendError),
-    #[error("the event log cannot be read")]
-    Read(#[from] ReadError),
-    #[error("the keyring failed")]
-    Keyring(#[from] keyring::Error),
-    #[error("the operational state failed")]
-    Operational(#[from] operational::Error),
-    #[error("a decision made an event that cannot be written")]
-    Unwritable(#[from] Unwritable),
-    #[error("the password could not be hashed")]
-    Password(#[from] crate::password::Error),
+    #[error(transparent)]
+    Failed(#[from] Failure),
+}
+
+fails_with!(Error, Error::Failed: AppendError, ReadError, keyring::Error, operational::Error,
+    password::Error);
+
+impl From<Unwritable> for Error {
+    fn from(error: Unwritable) -> Self {
+        Self::Failed(Failure::Broken(error.into()))
+    }
 }
 
 /// Commands that their callers named and that run on this node now.

@@ -21,7 +21,7 @@ use utoipa_axum::router::OpenApiRouter;
 
 use self::problem::{Code, FieldError, Problem};
 use self::request::RequestId;
-use crate::App;
+use crate::{App, query};
 
 mod account;
 mod answer;
@@ -114,7 +114,7 @@ async fn await_position(
     asked: Result<Option<Position>, Problem>,
 ) -> Result<(), Problem> {
     let Some(position) = asked? else { return Ok(()) };
-    if app.read_store.wait_for(position, AT_LEAST_WITHIN).await {
+    if query::has_reached(app, position, AT_LEAST_WITHIN).await {
         Ok(())
     } else {
         Err(Problem::new(Code::NotCaughtUp))

@@ -11,23 +11,13 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::App;
 use crate::address::Address;
-use crate::event_log::ReadError;
+use crate::failure::Failure;
+use crate::keyring;
 use crate::session_token::SessionToken;
-use crate::{keyring, password};
 
 /// How long a proven pair of address and password is remembered.
-const REMEMBERED_FOR: Duration = Duration::from_secs(5 * 60);
+const REMEMBERED_FOR: Duration = Duration::from_mins(5);
 const REMEMBERED_PAIRS: usize = 10_000;
-
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum Error {
-    #[error("the event log cannot be read")]
-    Read(#[from] ReadError),
-    #[error("the keyring failed")]
-    Keyring(#[from] keyring::Error),
-    #[error("the password could not be checked")]
-    Password(#[from] password::Error),
-}
 
 /// Somebody who proved to be the owner of an account.
 #[derive(Clone, Debug)]
@@ -67,7 +57,10 @@ impl ProvenPairs {
 }
 
 /// The owner of a session, while it lasts.
-pub(crate) async fn by_session(app: &App, token: &SessionToken) -> Result<Option<Identity>, Error> {
+pub(crate) async fn by_session(
+    app: &App,
+    token: &SessionToken,
+) -> Result<Option<Identity>, Failure> {
     let entry = app.accounts.current(&app.log, Stream::Account(token.account)).await?;
     let folded = entry.read();
     let session = folded.state.session(token.session, app.clock.now());
@@ -82,7 +75,7 @@ pub(crate) async fn by_password(
     app: &App,
     address: &Address,
     password: SecretString,
-) -> Result<Option<Identity>, Error> {
+) -> Result<Option<Identity>, Failure> {
     let holder = holder(app, address).await?;
     let hash = match holder.as_ref().and_then(|identity| identity.person.password_hash.sealed()) {
         Some(sealed) => match app.keyring.open_value(sealed).await? {
@@ -101,7 +94,7 @@ pub(crate) async fn by_basic(
     address: &Address,
     password: SecretString,
     client: &str,
-) -> Result<Option<Identity>, Error> {
+) -> Result<Option<Identity>, Failure> {
     let name = app.proven.name(address, &password, client);
     if let Some(proven) = app.proven.pairs.get(&name) {
         if proven.at.elapsed() < REMEMBERED_FOR
@@ -129,7 +122,7 @@ fn set_by(identity: &Identity) -> Option<EventId> {
 }
 
 /// Who holds an address; nobody when the claim on it is dead.
-async fn holder(app: &App, address: &Address) -> Result<Option<Identity>, Error> {
+async fn holder(app: &App, address: &Address) -> Result<Option<Identity>, Failure> {
     let Some(subject) = app.keyring.subject_of(address).await? else { return Ok(None) };
     let claim = app.addresses.current(&app.log, Stream::Address(subject)).await?;
     let holder = claim.read().state.holder();
@@ -139,13 +132,13 @@ async fn holder(app: &App, address: &Address) -> Result<Option<Identity>, Error>
     }
 }
 
-async fn existing(app: &App, account: AccountId) -> Result<Option<Identity>, Error> {
+async fn existing(app: &App, account: AccountId) -> Result<Option<Identity>, Failure> {
     let entry = app.accounts.current(&app.log, Stream::Account(account)).await?;
     let person = entry.read().state.person().cloned();
     Ok(person.map(|person| Identity { account, person }))
 }
 
 /// Who an account is; `None` when there is no such account.
-pub(crate) async fn person(app: &App, account: AccountId) -> Result<Option<Person>, Error> {
+pub(crate) async fn person(app: &App, account: AccountId) -> Result<Option<Person>, Failure> {
     Ok(existing(app, account).await?.map(|identity| identity.person))
 }

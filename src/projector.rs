@@ -67,7 +67,7 @@ impl From<ReadError> for Interruption {
 pub(crate) struct Projector {
     log: Arc<EventLog>,
     store: Arc<ReadStore>,
-    /// Names this node's process among all that share the read store.
+    /// Names this node among all that share the read store.
     owner: String,
     standing: watch::Sender<Standing>,
 }
@@ -133,8 +133,7 @@ impl Projector {
         self.store.position().await?;
         loop {
             if renewed.elapsed() > LEASE / 3 {
-                let again = self.store.lease(&self.owner).await?;
-                if again.is_none_or(|again| again.epoch != lease.epoch) {
+                if !self.store.renew(&self.owner, &lease).await? {
                     return Err(Interruption::Overtaken);
                 }
                 renewed = Instant::now();

@@ -1,10 +1,14 @@
 //! THE way to read: one file for each read model. Personal values are opened here, and only here.
 
+use std::time::Duration;
+
 use events::personal::{Opened, Sealed};
+use events::recorded::Position;
 use projections::{Key, ReadModel};
 use serde::de::DeserializeOwned;
 
 use crate::App;
+use crate::failure::{Failure, fails_with};
 use crate::{keyring, read_store};
 
 pub(crate) mod audit_trail;
@@ -16,12 +20,17 @@ pub(crate) mod page_token;
 pub(crate) enum Error {
     #[error("no such thing")]
     NotFound,
-    #[error("the read store failed")]
-    Store(#[from] read_store::Error),
-    #[error("the keyring failed")]
-    Keyring(#[from] keyring::Error),
-    #[error("a row of `{model}` cannot be read")]
-    Unreadable { model: &'static str, source: serde_json::Error },
+    #[error(transparent)]
+    Failed(#[from] Failure),
+}
+
+fails_with!(Error, Error::Failed: read_store::Error, keyring::Error);
+
+#[derive(Debug, thiserror::Error)]
+#[error("a row of `{model}` cannot be read")]
+struct Unreadable {
+    model: &'static str,
+    source: serde_json::Error,
 }
 
 /// A piece of a list, and where the next piece begins.
@@ -36,7 +45,9 @@ fn row<M: ReadModel>(body: &str) -> Result<M::Row, Error>
 where
     M::Row: DeserializeOwned,
 {
-    serde_json::from_str(body).map_err(|source| Error::Unreadable { model: M::NAME, source })
+    serde_json::from_str(body).map_err(|source| {
+        Error::Failed(Failure::Broken(Unreadable { model: M::NAME, source }.into()))
+    })
 }
 
 async fn one<M: ReadModel>(app: &App, key: Key) -> Result<M::Row, Error> {
@@ -65,4 +76,9 @@ pub(crate) async fn opened(app: &App, sealed: Option<&Sealed>) -> Result<Option<
         Some(sealed) => Ok(Some(app.keyring.open_value(sealed).await?)),
         None => Ok(None),
     }
+}
+
+/// Whether the live read models came to a position within this time.
+pub(crate) async fn has_reached(app: &App, position: Position, within: Duration) -> bool {
+    app.read_store.wait_for(position, within).await
 }

@@ -12,6 +12,8 @@ use projections::{Key, Written};
 use tokio::sync::watch;
 use uuid::Uuid;
 
+use crate::fail_point;
+
 mod postgres;
 mod sqlite;
 
@@ -129,11 +131,21 @@ impl ReadStore {
         Ok(Self { backend: Backend::Postgres(rows), position: watch::Sender::default() })
     }
 
-    /// Takes or renews the right to advance the read models. `None` while another node has it.
+    /// Takes the right to advance the read models, raising the epoch: whoever had it before, an
+    /// earlier process of this node too, can write nothing more. `None` while another node has it.
     pub(crate) async fn lease(&self, owner: &str) -> Result<Option<Lease>, Error> {
         match &self.backend {
-            Backend::Sqlite(rows) => rows.lease(owner).await,
+            Backend::Sqlite(rows) => rows.lease(owner).await.map(Some),
             Backend::Postgres(rows) => rows.lease(owner).await,
+        }
+    }
+
+    /// Keeps the right for a while longer. `false`: it is lost.
+    pub(crate) async fn renew(&self, owner: &str, lease: &Lease) -> Result<bool, Error> {
+        match &self.backend {
+            // one process has the file
+            Backend::Sqlite(_) => Ok(true),
+            Backend::Postgres(rows) => rows.renew(owner, lease.epoch).await,
         }
     }
 
@@ -149,6 +161,7 @@ impl ReadStore {
     /// nothing was changed.
     pub(crate) async fn advance(&self, advance: Advance) -> Result<bool, Error> {
         let to = advance.to;
+        fail_point::reached("read.advancing");
         let done = match &self.backend {
             Backend::Sqlite(rows) => rows.advance(advance).await?,
             Backend::Postgres(rows) => rows.advance(advance).await?,

@@ -21,7 +21,7 @@ use events::{Event, id::EventId};
 use quick_cache::sync::Cache;
 use secrecy::ExposeSecret as _;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use uuid::Uuid;
@@ -34,6 +34,7 @@ use crate::execute::Running;
 use crate::fold::{self, Folds};
 use crate::identity::ProvenPairs;
 use crate::keyring::{self, Keyring, MasterKey};
+use crate::node::Node;
 use crate::operational::Operational;
 use crate::password::Passwords;
 use crate::projector::Projector;
@@ -55,15 +56,18 @@ pub(crate) struct Stores {
 
 /// Serves until the process is told to stop (SIGTERM or SIGINT).
 pub async fn serve(config: Config) -> anyhow::Result<()> {
+    let signals = Signals::hear()?;
+    make_folder(&config.data)?;
+    let node = Node::of(&config.data)?;
     let stores = Stores::open(&config).await?;
-    let owner = format!("{}:{}", std::process::id(), Uuid::new_v4());
-    let projector = Projector::new(stores.log.clone(), stores.read_store.clone(), owner);
+    let projector =
+        Projector::new(stores.log.clone(), stores.read_store.clone(), node.name.clone());
     let app = Arc::new(App {
         log: stores.log,
         read_store: stores.read_store,
         keyring: stores.keyring,
         operational: stores.operational,
-        clock: Clock,
+        clock: Clock::default(),
         passwords: Passwords::new()?,
         proven: ProvenPairs::new()?,
         running: Running::default(),
@@ -90,7 +94,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     );
     let (told, mut was_told) = watch::channel(false);
     let server = axum::serve(listener, service).with_graceful_shutdown(async move {
-        until_told().await;
+        signals.told().await;
         told.send_replace(true);
     });
     let mut server = std::pin::pin!(server.into_future());
@@ -118,18 +122,27 @@ fn announce(config: &Config, address: SocketAddr) {
     eprintln!("chancery serves on http://{address}");
 }
 
-async fn until_told() {
-    let terminate = async {
-        match signal(SignalKind::terminate()) {
-            Ok(mut signal) => drop(signal.recv().await),
-            Err(_) => std::future::pending().await,
-        }
-    };
-    tokio::select! {
-        () = terminate => {}
-        _ = tokio::signal::ctrl_c() => {}
+/// The signals that ask the program to stop, heard from the moment this exists.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn hear() -> std::io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
     }
-    tracing::info!("stopping");
+
+    async fn told(mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+        tracing::info!("stopping");
+    }
 }
 
 impl Stores {
@@ -211,7 +224,7 @@ async fn initialize(log: &EventLog, public_url: &str) -> anyhow::Result<Uuid> {
             stream: &Stream::Platform,
             version: 0,
             id,
-            at: Clock.now(),
+            at: Clock::default().now(),
             actor: &Actor::System,
             cause: &cause,
             ip_address: Personal::Absent,

@@ -3,24 +3,19 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use chancery::event_log::eventstoredb::EventStoreDb;
-use chancery::event_log::postgres::Postgres;
-use chancery::event_log::sqlite::Sqlite;
 use chancery::event_log::{
     AppendError, Appended, EventLog, Expected, LARGEST_APPEND, MOST_EVENTS, Rejected, Stored,
 };
 use events::id::EventId;
 use events::recorded::Position;
 use events::wire;
-use eventstore_double::Cluster;
-use tempfile::TempDir;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 use uuid::Uuid;
 
 use crate::line::{Writer, new_stream};
 use crate::oracle::{Journal, read_everything};
-use crate::postgres::Database;
+use store::Store;
 
 mod eventstoredb_faults;
 mod guards;
@@ -28,60 +23,9 @@ mod postgres_faults;
 mod postgres_nodes;
 mod skip;
 mod sqlite_faults;
+mod store;
 
 const SOON: Duration = Duration::from_secs(20);
-/// Rounds end at this time at the latest, so that a slow machine still gets through.
-const LONGEST: Duration = Duration::from_secs(45);
-
-/// The rounds of one test; `CHANCERY_TEST_ROUNDS` says how many.
-fn rounds() -> impl Iterator<Item = u32> {
-    let rounds = std::env::var("CHANCERY_TEST_ROUNDS").ok();
-    let rounds = rounds.map_or(50, |text| text.parse().expect("CHANCERY_TEST_ROUNDS is a number"));
-    let started = Instant::now();
-    (0..rounds).take_while(move |_| started.elapsed() < LONGEST)
-}
-
-/// A fresh, empty log of one kind. Another store is one more variant and one more name below.
-enum Store {
-    Sqlite(TempDir),
-    Postgres(Database),
-    EventStoreDb(Cluster),
-    EventStoreDbServer(String),
-}
-
-impl Store {
-    fn sqlite() -> Self {
-        Self::Sqlite(TempDir::new().expect("a temporary folder"))
-    }
-
-    fn eventstoredb() -> Self {
-        Self::EventStoreDb(Cluster::start(1).expect("a port is free"))
-    }
-
-    /// Opens the log, or opens it again.
-    async fn open(&self) -> EventLog {
-        match self {
-            Self::Sqlite(folder) => {
-                let log = Sqlite::open(&folder.path().join("log.db")).expect("the file opens");
-                EventLog::Sqlite(log)
-            }
-            Self::Postgres(database) => {
-                let log = Postgres::connect(&database.url()).await.expect("the server answers");
-                EventLog::Postgres(log)
-            }
-            Self::EventStoreDb(cluster) => connect_eventstoredb(&cluster.url()).await,
-            Self::EventStoreDbServer(url) => connect_eventstoredb(url).await,
-        }
-    }
-
-    /// Whether positions are 1, 2, 3 …, and not only rising.
-    fn is_contiguous(&self) -> bool {
-        match self {
-            Self::Sqlite(_) | Self::Postgres(_) => true,
-            Self::EventStoreDb(_) | Self::EventStoreDbServer(_) => false,
-        }
-    }
-}
 
 /// A promise per store, as a test of its own.
 macro_rules! promises {
@@ -92,35 +36,12 @@ macro_rules! promises {
         mod $promise {
             $(#[tokio::test(flavor = "multi_thread")]
             async fn $store() {
-                if let Some(store) = super::fresh::$store().await {
+                if let Some(store) = super::store::$store().await {
                     super::$promise(store).await;
                 }
             })*
         }
     };
-}
-
-/// The stores by the names of their tests; none where the machine lacks it.
-mod fresh {
-    use super::Store;
-
-    pub(super) async fn sqlite() -> Option<Store> {
-        std::future::ready(Some(Store::sqlite())).await
-    }
-
-    pub(super) async fn postgres() -> Option<Store> {
-        Some(Store::Postgres(crate::postgres::Database::create().await))
-    }
-
-    pub(super) async fn eventstoredb() -> Option<Store> {
-        std::future::ready(Some(Store::eventstoredb())).await
-    }
-
-    /// A real server that need not be empty, where one is named.
-    pub(super) async fn eventstoredb_server() -> Option<Store> {
-        let url = std::env::var("CHANCERY_TEST_EVENTSTORE").ok();
-        std::future::ready(url.map(Store::EventStoreDbServer)).await
-    }
 }
 
 promises! {
@@ -148,10 +69,6 @@ promises! {
         an_id_is_in_the_log_only_once
         an_append_is_written_whole_or_not_at_all
         a_bad_request_leaves_its_neighbours_alone;
-}
-
-async fn connect_eventstoredb(url: &str) -> EventLog {
-    EventLog::EventStoreDb(EventStoreDb::connect(url).await.expect("the URL can be read"))
 }
 
 async fn append(log: &EventLog, writer: &mut Writer, count: usize) -> Appended {

@@ -2,8 +2,13 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that panics has failed, as it should")]
 
+mod api;
+mod crash;
 mod event_log;
 mod line;
 mod oracle;
+mod people;
 mod postgres;
 mod proxy;
+mod rounds;
+mod server;

@@ -73,6 +73,13 @@ impl Proxy {
         self.state.struck.load(Ordering::SeqCst)
     }
 
+    /// Waits until the proxy has seen what a test waits for.
+    pub(crate) async fn reaches(&self, state: impl Fn() -> bool) {
+        while !state() {
+            tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+        }
+    }
+
     pub(crate) fn connections(&self) -> u64 {
         self.state.connections.load(Ordering::SeqCst)
     }

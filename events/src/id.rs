@@ -1,5 +1,5 @@
 //! Identifiers. Each kind is a type of its own, written as a prefix and 26 characters of base32
-//! (the TypeID form, Crockford's alphabet in lower case).
+//! (the form TypeID defines, Crockford's alphabet in lower case).
 
 use std::fmt;
 use std::str::FromStr;
@@ -100,7 +100,7 @@ macro_rules! ids {
 ids! {
     /// An account.
     AccountId = "usr";
-    /// An organization: UUIDv5 of the log's id and the slug, or of the log's id and the account.
+    /// An organization: version 5, of the log's id and the slug, or of the log's id and the account.
     OrganizationId = "org";
     /// Whose personal values something is: a person (random, through the keyring) or an
     /// organization (the same bits as its id).

@@ -243,9 +243,10 @@ pub fn create(organization: &Organization, command: &Create) -> Result<Vec<Event
     let Create { organization, slug, owner, is_personal, name, billing_email, country } =
         command.clone();
     let subject = organization.subject();
-    let (name, personal_name) = match is_personal {
-        true => (None, Personal::known(subject, name)),
-        false => (Some(name), Personal::Absent),
+    let (name, personal_name) = if is_personal {
+        (None, Personal::known(subject, name))
+    } else {
+        (Some(name), Personal::Absent)
     };
     let billing_email = Personal::optional(subject, billing_email);
     Ok(vec![Event::Created {

@@ -19,7 +19,7 @@ pub enum Personal {
     /// In the clear: on its way into the log, or just opened.
     Known { subject: SubjectId, value: String },
     /// As the log and the read models keep it.
-    Sealed(Sealed),
+    Sealed(Box<Sealed>),
 }
 
 impl Personal {

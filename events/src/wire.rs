@@ -256,12 +256,12 @@ pub fn decode(position: Position, line: &[u8], sealed: &[u8]) -> Result<Recorded
         let fields: Vec<SealedField<'_>> = serde_json::from_slice(sealed)?;
         let mut put_back = |name: &'static str, personal: &mut Personal| {
             if let Some(found) = fields.iter().find(|sealed| sealed.field == name) {
-                *personal = Personal::Sealed(Sealed {
+                *personal = Personal::Sealed(Box::new(Sealed {
                     subject: found.subject,
                     event: stored.id,
                     field: name.into(),
                     sealed_box: found.sealed_box.as_ref().into(),
-                });
+                }));
             }
         };
         put_back(OF_THE_ACTOR[0], &mut ip_address);
@@ -307,7 +307,9 @@ fn data(event: &Event) -> Result<Value, serde_json::Error> {
             .next()
             .map(|(_, data)| data)
             .ok_or_else(|| de::Error::custom("no data")),
-        _ => Err(de::Error::custom("an event is a struct variant")),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
+            Err(de::Error::custom("an event is a struct variant"))
+        }
     }
 }
 

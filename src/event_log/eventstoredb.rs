@@ -1,16 +1,18 @@
-//! The log in EventStoreDB (KurrentDB), through the official client of which nothing is believed:
+//! The log in EventStoreDB or `KurrentDB`, through the official client, of which nothing is believed:
 //! every call has its own time limit, a dead client is replaced, and an append whose fate is
 //! unknown is settled by repeating it, which is harmless for ever with an exact expectation.
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
 use events::recorded::Position;
 use events::stream::Stream;
-use eventstore::{AppendToStreamOptions, ClientSettings, EventData, ExpectedRevision};
-use eventstore::{ClientSettingsParseError, StreamPosition, WriteResult};
+use eventstore::{
+    ClientSettings, ClientSettingsParseError, EventData, ExpectedRevision, StreamPosition,
+};
 use serde_json::value::RawValue;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout, timeout_at};
@@ -19,18 +21,20 @@ use uuid::Uuid;
 use super::{AppendError, Appended, Expected, NewEvent, Page, ReadError, Rejected, Stored};
 use crate::fail_point;
 use repeats::Repeats;
+use session::{Append, Written};
 use slot::{Failure, Slots};
 use tail::{Known, Tail};
 
 mod fate;
 mod page;
 mod repeats;
+mod session;
 mod slot;
 mod tail;
 
 const APPEND_WITHIN: Duration = Duration::from_secs(5);
 const READ_WITHIN: Duration = Duration::from_secs(10);
-/// How long opening waits for a server that may just be starting.
+/// How long opening, and each append until then, waits for the end of the log to be found.
 const READY_WITHIN: Duration = Duration::from_secs(2);
 /// More only queue up inside the server.
 const APPENDS_IN_FLIGHT: usize = 256;
@@ -54,14 +58,16 @@ enum Unexpected {
     CutShort,
     #[error("version {0} is missing; was the stream truncated or deleted?")]
     Missing(u64),
+    #[error("the append came through late")]
+    Late,
     #[error("the stream was deleted")]
     Deleted,
     #[error("the append ends at version {0} where another was expected; was the stream deleted?")]
     Misnumbered(u64),
 }
 
-/// How long a lone call takes is not ours to say: the client leaves Nagle's algorithm on, which
-/// costs about 45 ms per call over a quiet connection, and far less over a busy one.
+/// A read takes about 45 ms over a quiet connection, far less over a busy one: the client leaves
+/// Nagle's algorithm on, and there is no way to turn it off.
 pub struct EventStoreDb {
     slots: Arc<Slots>,
     tail: Tail,
@@ -76,8 +82,7 @@ impl EventStoreDb {
         let settings = settings(url)?;
         let slots = Arc::new(Slots::new(settings));
         let tail = Tail::follow(Arc::clone(&slots));
-        // an error here is a server that is not there yet
-        let _ = timeout(READY_WITHIN, tail.confirm_fresh()).await;
+        tail.begin(READY_WITHIN).await;
         let in_flight = Semaphore::new(APPENDS_IN_FLIGHT);
         Ok(Self { slots, tail, in_flight, repeats: Repeats::default() })
     }
@@ -103,43 +108,47 @@ impl EventStoreDb {
             // the server would take them, and never again recognize the append
             return Err(AppendError::Rejected(Rejected::IdTaken));
         }
+        // only who knows the end of the log can tell a repeat
+        self.tail.begin(READY_WITHIN).await;
         // in this order: an append that is answered before the second is known by the first
         let same = self.repeats.enter(ids[0]);
         let known = self.tail.known();
         let last = expected.next() + (ids.len() as u64).saturating_sub(1);
-        let name = stream.to_string();
-        let revision = match expected {
-            Expected::NoStream => ExpectedRevision::NoStream,
-            Expected::Version(version) => ExpectedRevision::Exact(version),
+        let is_undecided = Arc::new(AtomicBool::new(false));
+        let append = Append {
+            stream: stream.to_string(),
+            expected: match expected {
+                Expected::NoStream => ExpectedRevision::NoStream,
+                Expected::Version(version) => ExpectedRevision::Exact(version),
+            },
+            events: events.into_iter().map(event_data).collect(),
+            is_undecided: Arc::clone(&is_undecided),
+            within: deadline.saturating_duration_since(Instant::now()),
         };
-        let data: Vec<_> = events.into_iter().map(event_data).collect();
         fail_point::reached("log.received");
-        let left = deadline.saturating_duration_since(Instant::now());
-        let options = AppendToStreamOptions::default()
-            .expected_revision(revision)
-            .requires_leader(true)
-            .deadline(left);
         let answer = self
             .slots
-            .call(left, |client| {
-                let (name, options, data) = (name.clone(), options.clone(), data.clone());
-                async move { client.append_to_stream(name, &options, data).await }
+            .call(append.within, |connection| {
+                let append = append.clone();
+                async move { connection.session.append(&connection.client, append).await }
             })
-            .await;
-        match answer.map_err(fate::of_append) {
+            .await
+            .map_err(fate::of_append);
+        match answer {
             Ok(written) => {
                 fail_point::reached("log.committed");
                 let position = self.written(stream, last, &written, &ids).await?;
                 // The server does not tell a repeat. Positions only rise, so one that was known
                 // before the append was sent proves it; what another node appended moments ago,
                 // before the tail saw it, is not recognized.
-                let is_told = written.position.commit != 0;
+                let is_told = written.position != 0;
                 let replayed = !is_told || position <= known || same.is_repeat();
                 Ok(Appended { last, position, replayed })
             }
             Err(AppendError::Conflict { current: None }) => {
                 Err(self.conflict(stream, expected, &ids).await)
             }
+            Err(error) if is_undecided.load(Ordering::Relaxed) => Err(fate::after_undecided(error)),
             Err(error) => Err(error),
         }
     }
@@ -149,15 +158,15 @@ impl EventStoreDb {
         &self,
         stream: &Stream,
         last: u64,
-        written: &WriteResult,
+        written: &Written,
         ids: &[Uuid],
     ) -> Result<Position, AppendError> {
-        if written.next_expected_version != last {
+        if written.last != last {
             tracing::error!(%stream, "an append has other versions in the log than in its lines");
-            let misnumbered = Unexpected::Misnumbered(written.next_expected_version);
+            let misnumbered = Unexpected::Misnumbered(written.last);
             return Err(AppendError::Unknown(misnumbered.into()));
         }
-        let position = match written.position.commit {
+        let position = match written.position {
             0 => self.position_of(stream, last, ids).await?,
             told => Position(told),
         };
@@ -191,6 +200,11 @@ impl EventStoreDb {
             Err(failure) => return AppendError::Unknown(failure.into()),
         };
         let events = said.map_or_else(Vec::new, |said| said.events);
+        let mut places = events.iter().map(|event| event.id).zip(ids);
+        if events.len() == ids.len() && places.all(|(stored, id)| stored == *id) {
+            // written after all, by an attempt that was given up
+            return AppendError::Unknown(Unexpected::Late.into());
+        }
         if events.iter().any(|event| ids.contains(&event.id)) {
             tracing::error!(%stream, "an append shares only some of its ids with one in the log");
             return AppendError::Rejected(Rejected::IdTaken);
@@ -212,6 +226,10 @@ impl EventStoreDb {
         let said = page::of_stream(&self.slots, stream, start, limit, READ_WITHIN)
             .await
             .map_err(unreadable)?;
+        if from == 0 && limit > 0 && said.as_ref().is_some_and(|said| said.events.is_empty()) {
+            // a stream that is there has a first event
+            return Err(ReadError::unavailable(Unexpected::CutShort));
+        }
         let (events, told) =
             said.map_or((Vec::new(), None), |said| (said.events, said.last_version));
         let mut version = from;
@@ -287,17 +305,19 @@ fn settings(url: &str) -> Result<ClientSettings, ConnectError> {
 
 /// The line as JSON byte for byte, so that the server's own tools can show it.
 fn event_data(event: NewEvent) -> EventData {
-    let data = serde_json::from_slice::<&RawValue>(&event.line)
-        .and_then(|line| EventData::json(event.kind, &line))
-        .unwrap_or_else(|_| EventData::binary(event.kind, Bytes::from(event.line.clone())));
+    let line = serde_json::from_slice::<&RawValue>(&event.line).ok();
+    // reading drops white space around the value
+    let data = line
+        .filter(|line| line.get().len() == event.line.len())
+        .and_then(|line| EventData::json(event.kind, &line).ok())
+        .unwrap_or_else(|| EventData::binary(event.kind, Bytes::copy_from_slice(&event.line)));
     data.id(event.id.0).metadata(Bytes::from(event.sealed))
 }
 
 fn unreadable(failure: Failure) -> ReadError {
-    match failure {
-        Failure::Server(eventstore::Error::ResourceDeleted) => {
-            ReadError::Corrupt { position: Position::default(), source: Unexpected::Deleted.into() }
-        }
-        failure => ReadError::unavailable(failure),
+    if let Failure::Server(eventstore::Error::ResourceDeleted) = failure {
+        let position = Position::default();
+        return ReadError::Corrupt { position, source: Unexpected::Deleted.into() };
     }
+    ReadError::unavailable(failure)
 }

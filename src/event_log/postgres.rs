@@ -205,11 +205,11 @@ impl Postgres {
 
 /// Whether an error says that the connection, not the query, is at fault.
 fn is_lost(error: &sqlx::Error) -> bool {
-    match error {
-        sqlx::Error::Database(error) => {
+    match error.as_database_error() {
+        Some(error) => {
             error.code().is_some_and(|code| code.starts_with("57P") || code.starts_with("08"))
         }
-        error => matches!(error, sqlx::Error::Io(_) | sqlx::Error::Protocol(_)),
+        None => matches!(error, sqlx::Error::Io(_) | sqlx::Error::Protocol(_)),
     }
 }
 

@@ -15,12 +15,12 @@ use events::time::Time;
 use secrecy::SecretString;
 
 use super::{Client, Done, Error, Order, account_step, append, caught_up, found, system_order};
-use crate::App;
 use crate::address::Address;
 use crate::session_token::SessionToken;
+use crate::{App, fail_point};
 
 /// How long a session token serves.
-pub(crate) const SESSION: Duration = Duration::from_secs(60 * 60);
+pub(crate) const SESSION: Duration = Duration::from_hours(1);
 
 pub(crate) struct Registration {
     pub(crate) address: Address,
@@ -57,6 +57,7 @@ pub(crate) async fn register<T>(
     let salt: [u8; 16] = *keyring.id_of(order.command, "password salt").as_bytes();
     let password_hash = app.passwords.hash(registration.password, salt).await?;
     claim(app, &order, Stream::Address(subject), account).await?;
+    fail_point::reached("register.claimed");
 
     let token = new_session(app, &order, account);
     let now = app.clock.now();
@@ -80,6 +81,7 @@ pub(crate) async fn register<T>(
     })
     .await
     .map_err(taken)?;
+    fail_point::reached("register.registered");
     let (person, expires_at) = registered.answer;
     let person = person.ok_or(account::Rejection::Unregistered)?;
 
@@ -133,11 +135,12 @@ async fn abandon(app: &App, account: AccountId) -> Result<(), Error> {
 
 /// Whatever stopped a registration, the person learns that the address is in use.
 fn taken(error: Error) -> Error {
-    match error {
+    let is_taken = matches!(
+        error,
         Error::Account(account::Rejection::Registered | account::Rejection::Abandoned)
-        | Error::Address(address::Rejection::Claimed) => Error::EmailTaken,
-        other => other,
-    }
+            | Error::Address(address::Rejection::Claimed)
+    );
+    if is_taken { Error::EmailTaken } else { error }
 }
 
 /// Founds the personal organization of an account, or gives the answer of when it was founded. Its

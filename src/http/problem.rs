@@ -1,8 +1,6 @@
 //! Every error -> status, code, problem+json (RFC 9457). The only place. What went wrong inside is
 //! logged here, once, and never sent.
 
-use std::error::Error as StdError;
-
 use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -13,8 +11,8 @@ use uuid::Uuid;
 
 use crate::access::Refusal;
 use crate::causes::causes;
-use crate::event_log::{AppendError, ReadError};
-use crate::{execute, identity, keyring, password, query};
+use crate::failure::Failure;
+use crate::{execute, query};
 
 /// What can go wrong for a caller. Codes are stable; clients match on them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +42,7 @@ pub(crate) enum Code {
 }
 
 impl Code {
+    #[expect(clippy::too_many_lines, reason = "one table, two lines a row")]
     fn parts(self) -> (StatusCode, &'static str, &'static str) {
         match self {
             Self::MalformedBody => {
@@ -247,14 +246,20 @@ impl IntoResponse for Problem {
     }
 }
 
-fn internal(error: &(dyn StdError + 'static)) -> Problem {
-    tracing::error!(error = causes(error), "a request failed");
-    Problem::new(Code::Internal)
-}
-
-fn unavailable(error: &(dyn StdError + 'static)) -> Problem {
-    tracing::warn!(error = causes(error), "a store cannot be reached");
-    Problem::new(Code::Unavailable)
+impl From<Failure> for Problem {
+    fn from(failure: Failure) -> Self {
+        let error = causes(&failure);
+        match failure {
+            Failure::Unavailable(_) => {
+                tracing::warn!(error, "a request could not be served");
+                Self::new(Code::Unavailable)
+            }
+            Failure::Broken(_) => {
+                tracing::error!(error, "a request failed");
+                Self::new(Code::Internal)
+            }
+        }
+    }
 }
 
 impl From<execute::Error> for Problem {
@@ -265,7 +270,9 @@ impl From<execute::Error> for Problem {
             Error::Denied => Self::new(Code::Forbidden),
             Error::KeyReused => Self::new(Code::IdempotencyKeyReused),
             Error::InProgress => Self::new(Code::IdempotencyInProgress),
-            Error::EmailTaken => Self::new(Code::EmailTaken),
+            Error::EmailTaken | Error::Address(address::Rejection::Claimed) => {
+                Self::new(Code::EmailTaken)
+            }
             Error::Contended => Self::new(Code::Contended),
             Error::Organization(rejection) => match rejection {
                 organization::Rejection::SlugTaken => Self::new(Code::SlugTaken),
@@ -277,57 +284,7 @@ impl From<execute::Error> for Problem {
                 }
                 account::Rejection::Unregistered => Self::new(Code::InvalidCredentials),
             },
-            Error::Address(address::Rejection::Claimed) => Self::new(Code::EmailTaken),
-            Error::Append(error) => match error {
-                AppendError::NotWritten(_) | AppendError::Unknown(_) => unavailable(&error),
-                AppendError::Conflict { .. } | AppendError::Rejected(_) => internal(&error),
-            },
-            Error::Read(error) => error.into(),
-            Error::Keyring(error) => error.into(),
-            Error::Password(error) => error.into(),
-            Error::Operational(error) => unavailable(&error),
-            Error::Unwritable(error) => internal(&error),
-        }
-    }
-}
-
-impl From<ReadError> for Problem {
-    fn from(error: ReadError) -> Self {
-        match error {
-            ReadError::Unavailable(_) => unavailable(&error),
-            ReadError::Corrupt { .. } => internal(&error),
-        }
-    }
-}
-
-impl From<keyring::Error> for Problem {
-    fn from(error: keyring::Error) -> Self {
-        match error {
-            keyring::Error::Unavailable(_) => unavailable(&error),
-            keyring::Error::WrongMasterKey
-            | keyring::Error::Damaged(_)
-            | keyring::Error::Destroyed(_)
-            | keyring::Error::Random(_)
-            | keyring::Error::Master(_) => internal(&error),
-        }
-    }
-}
-
-impl From<password::Error> for Problem {
-    fn from(error: password::Error) -> Self {
-        match error {
-            password::Error::Busy => Self::new(Code::Unavailable),
-            password::Error::Hash(_) | password::Error::Ended => internal(&error),
-        }
-    }
-}
-
-impl From<identity::Error> for Problem {
-    fn from(error: identity::Error) -> Self {
-        match error {
-            identity::Error::Read(error) => error.into(),
-            identity::Error::Keyring(error) => error.into(),
-            identity::Error::Password(error) => error.into(),
+            Error::Failed(failure) => failure.into(),
         }
     }
 }
@@ -336,9 +293,7 @@ impl From<query::Error> for Problem {
     fn from(error: query::Error) -> Self {
         match error {
             query::Error::NotFound => Self::new(Code::NotFound),
-            query::Error::Store(error) => unavailable(&error),
-            query::Error::Keyring(error) => error.into(),
-            query::Error::Unreadable { .. } => internal(&error),
+            query::Error::Failed(failure) => failure.into(),
         }
     }
 }
@@ -348,7 +303,7 @@ impl From<Refusal> for Problem {
         match refusal {
             Refusal::NotFound => Self::new(Code::NotFound),
             Refusal::Denied => Self::new(Code::Forbidden),
-            Refusal::Unreadable(error) => error.into(),
+            Refusal::Failed(failure) => failure.into(),
         }
     }
 }

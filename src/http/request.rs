@@ -64,7 +64,7 @@ impl Parameters {
 
 /// What a caller sent, short enough to be sent back.
 fn shown(text: &str) -> String {
-    text.chars().filter(|c| c.is_ascii_graphic()).take(40).collect()
+    text.chars().filter(char::is_ascii_graphic).take(40).collect()
 }
 
 /// The position a read must have reached, from its header or its query.

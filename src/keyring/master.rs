@@ -34,7 +34,7 @@ impl MasterKey {
     pub(crate) fn read_or_make(path: &Path, nothing_written: bool) -> Result<Self, Error> {
         match fs::read_to_string(path).map(Zeroizing::new) {
             Ok(text) => {
-                let mode = fs::metadata(path).map(|file| file.permissions().mode()).unwrap_or(0);
+                let mode = fs::metadata(path).map_or(0, |file| file.permissions().mode());
                 if mode & 0o077 != 0 {
                     return Err(Error::Exposed(path.to_owned()));
                 }

@@ -12,6 +12,7 @@ use sqlx::{PgConnection, PgPool, Row as _};
 use uuid::Uuid;
 
 use super::{Advance, Error, LEASE, Lease, ModelRows, Progress, Row, Status};
+use crate::fail_point;
 
 const CHANNEL: &str = "chancery_read";
 /// Notifications are hints; this often the store is asked anyway.
@@ -44,8 +45,8 @@ impl Rows {
 
     pub(super) async fn lease(&self, owner: &str) -> Result<Option<Lease>, Error> {
         let taken = sqlx::query(
-            "UPDATE read.projector SET epoch = epoch + (owner IS DISTINCT FROM $1)::int, \
-             owner = $1, lease_until = clock_timestamp() + make_interval(secs => $2) \
+            "UPDATE read.projector SET epoch = epoch + 1, owner = $1, \
+             lease_until = clock_timestamp() + make_interval(secs => $2) \
              WHERE owner = $1 OR lease_until < clock_timestamp() \
              RETURNING epoch, position, anchor",
         )
@@ -59,6 +60,20 @@ impl Rows {
             position: position(row.get(1)),
             anchor: row.get::<Option<[u8; 32]>, _>(2).map(Link::from),
         }))
+    }
+
+    pub(super) async fn renew(&self, owner: &str, epoch: i64) -> Result<bool, Error> {
+        let renewed = sqlx::query(
+            "UPDATE read.projector SET lease_until = clock_timestamp() + make_interval(secs => $3) \
+             WHERE owner = $1 AND epoch = $2",
+        )
+        .bind(owner)
+        .bind(epoch)
+        .bind(LEASE.as_secs_f64())
+        .execute(&self.pool)
+        .await
+        .map_err(Error::unavailable)?;
+        Ok(renewed.rows_affected() > 0)
     }
 
     pub(super) async fn release(&self, owner: &str) -> Result<(), Error> {
@@ -89,6 +104,7 @@ impl Rows {
         if moved.rows_affected() == 0 {
             return Ok(false);
         }
+        fail_point::reached("read.advanced");
         if !advance.cleared.is_empty() {
             sqlx::query("DELETE FROM read.row WHERE model = ANY($1)")
                 .bind(&advance.cleared)
@@ -242,9 +258,8 @@ impl Rows {
                         Ok(number) => saw(Position(number)),
                         Err(_) => self.poll(&saw, Duration::ZERO).await,
                     },
-                    Err(_) => self.poll(&saw, Duration::ZERO).await,
-                    // the connection was lost, and with it whatever was said meanwhile
-                    Ok(Ok(None)) => self.poll(&saw, Duration::ZERO).await,
+                    // quiet for a while, or the connection was lost with whatever was said on it
+                    Err(_) | Ok(Ok(None)) => self.poll(&saw, Duration::ZERO).await,
                     Ok(Err(_)) => break,
                 }
             }

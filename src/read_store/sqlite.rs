@@ -41,12 +41,12 @@ impl Rows {
         Ok(Self { file })
     }
 
-    /// One process has the file, so whoever asks is a new owner only once after each start.
-    pub(super) async fn lease(&self, owner: &str) -> Result<Option<Lease>, Error> {
+    /// One process has the file, so nobody has to be waited for.
+    pub(super) async fn lease(&self, owner: &str) -> Result<Lease, Error> {
         let owner = owner.to_owned();
         let take = move |connection: &mut Connection| {
             connection.query_row(
-                "UPDATE projector SET epoch = epoch + (owner IS NOT ?1), owner = ?1 \
+                "UPDATE projector SET epoch = epoch + 1, owner = ?1 \
                  RETURNING epoch, position, anchor",
                 [owner],
                 |row| {
@@ -58,7 +58,7 @@ impl Rows {
                 },
             )
         };
-        self.file.write(take).await.map(Some).map_err(Error::unavailable)
+        self.file.write(take).await.map_err(Error::unavailable)
     }
 
     pub(super) async fn advance(&self, advance: Advance) -> Result<bool, Error> {

@@ -8,13 +8,15 @@ use chancery::event_log::{AppendError, Appended, EventLog, Expected, ReadError, 
 use events::chain::Walk;
 use events::recorded::Position;
 use eventstore_double::{Cluster, Fault, Refusal};
-use tokio::task::block_in_place;
+use tokio::task::{JoinSet, block_in_place};
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::{SOON, append, connect_eventstoredb, rounds};
+use super::store::connect_eventstoredb;
+use super::{SOON, append};
 use crate::line::{Writer, new_stream};
 use crate::oracle::{Journal, Load, read_everything};
+use crate::rounds::rounds;
 
 fn start(nodes: usize) -> Cluster {
     Cluster::start(nodes).expect("a port is free")
@@ -108,8 +110,9 @@ async fn a_server_that_is_not_ready_has_written_nothing() {
         assert!(!appended.replayed);
     }
     cluster.fail_appends([Fault::NotReady, Fault::TooBusy]);
-    for _ in 0..2 {
-        let answer = log.append(&writer.stream, writer.expected(), writer.clone().lines(1)).await;
+    let (expected, events) = (writer.expected(), writer.clone().lines(1));
+    while cluster.faults_left() > 0 {
+        let answer = log.append(&writer.stream, expected, events.clone()).await;
         assert!(matches!(answer, Err(AppendError::NotWritten(_))), "{answer:?}");
     }
     assert_eq!(cluster.stored().len(), 4);
@@ -202,6 +205,7 @@ async fn an_answer_that_was_cut_short_is_not_taken_for_the_whole() {
     let log = open(&cluster).await;
     let mut writer = Writer::new(new_stream());
     let last = append(&log, &mut writer, 6).await;
+    assert_eq!(eventual_version(&log, &writer).await, Some(5));
     let unseen = Writer::new(new_stream());
     for events in 0..4 {
         cluster.end_reads_after(Some(events));
@@ -330,6 +334,37 @@ async fn a_stream_that_an_operator_deleted_is_reported() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_refusal_ends_a_session_and_costs_its_neighbours_nothing() {
+    let cluster = start(1);
+    let log = open(&cluster).await;
+    let journal = Arc::new(Journal::default());
+    let mut writers = JoinSet::new();
+    for number in 0..40 {
+        let (log, journal) = (Arc::clone(&log), Arc::clone(&journal));
+        writers.spawn(async move {
+            let mut writer = Writer::new(new_stream());
+            for round in 0..10 {
+                append_two(&journal, &log, &mut writer).await;
+                if (number + round) % 10 == 0 {
+                    let mut stranger = Writer::new(writer.stream);
+                    let events = stranger.lines(1);
+                    let answer = log.append(&writer.stream, Expected::NoStream, events).await;
+                    let current = Some(round * 2 + 1);
+                    let is_conflict = matches!(
+                        answer,
+                        Err(AppendError::Conflict { current: named }) if named == current
+                    );
+                    assert!(is_conflict, "{answer:?}");
+                }
+            }
+        });
+    }
+    writers.join_all().await;
+    assert_eq!(journal.check(&log, false).await.len(), 40 * 10 * 2);
+    assert_eq!(journal.replayed(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn nodes_that_die_at_random_lose_nothing_and_double_nothing() {
     let cluster = start(3);
     let logs = [open(&cluster).await, open(&cluster).await];
@@ -350,40 +385,4 @@ async fn nodes_that_die_at_random_lose_nothing_and_double_nothing() {
     let stored = journal.check(&logs[0], false).await;
     assert_eq!(stored.len(), cluster.stored().len());
     eprintln!("{killed} nodes killed, {} events, {} replayed", stored.len(), journal.replayed());
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn figures() {
-    let cluster = start(1);
-    let log = open(&cluster).await;
-    let mut writer = Writer::new(new_stream());
-    append(&log, &mut writer, 1).await;
-    let started = Instant::now();
-    for _ in 0..40 {
-        append(&log, &mut writer, 1).await;
-    }
-    eprintln!("lone append {:?}", started.elapsed() / 40);
-    let started = Instant::now();
-    for _ in 0..40 {
-        log.read_stream(&writer.stream, 0, 5).await.unwrap();
-    }
-    eprintln!("lone read {:?}", started.elapsed() / 40);
-    for writers in [8_u32, 64, 256] {
-        let started = Instant::now();
-        let mut tasks = tokio::task::JoinSet::new();
-        for _ in 0..writers {
-            let log = Arc::clone(&log);
-            tasks.spawn(async move {
-                let mut writer = Writer::new(new_stream());
-                for _ in 0..20 {
-                    append(&log, &mut writer, 1).await;
-                }
-            });
-        }
-        tasks.join_all().await;
-        eprintln!(
-            "{writers} writers: {:.0}/s",
-            f64::from(writers * 20) / started.elapsed().as_secs_f64()
-        );
-    }
 }

@@ -9,11 +9,11 @@ use chancery::event_log::{AppendError, EventLog};
 use tokio::task::block_in_place;
 use tokio::time::Instant;
 
-use super::rounds;
 use crate::line::{Writer, new_stream};
 use crate::oracle::{Journal, Load};
 use crate::postgres::{Database, Server};
 use crate::proxy::{Fault, Proxy};
+use crate::rounds::rounds;
 
 async fn open(url: &str) -> Arc<EventLog> {
     Arc::new(EventLog::Postgres(Postgres::connect(url).await.expect("the server answers")))
@@ -117,19 +117,22 @@ async fn a_commit_into_silence_is_settled_when_the_network_is_back() {
     let log = open(&database.url_through(proxy.port)).await;
     let journal = Journal::default();
     let mut writer = Writer::new(new_stream());
+    let events = writer.lines(2);
+    journal.append(&log, &mut writer, events).await;
+    // the one that brought the schema up to date, the listener's and the writer's
+    proxy.reaches(|| proxy.connections() >= 3).await;
     for round in 1..=3 {
         proxy.set(Fault::HoleAfterCommit);
-        let connections = proxy.connections();
         let events = writer.lines(2);
         let heal = async {
-            // the node has given the silent connection up and tries another
-            while proxy.connections() == connections || proxy.struck() < round {
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
+            proxy.reaches(|| proxy.struck() == round).await;
+            let connections = proxy.connections();
+            // the node gives the silent connection up and tries another
+            proxy.reaches(|| proxy.connections() > connections).await;
             proxy.set(Fault::None);
         };
         tokio::join!(journal.append(&log, &mut writer, events), heal);
         assert_eq!(journal.replayed(), round, "it was written the first time");
     }
-    assert_eq!(journal.check(&log, true).await.len(), 6);
+    assert_eq!(journal.check(&log, true).await.len(), 8);
 }

@@ -60,7 +60,7 @@ fn newest() -> Vec<(Stream, Event)> {
             Event::Account(account::Event::SessionStarted {
                 session: SessionId(Uuid::from_u128(0x5e)),
                 secret_hash: Link::of_line(b"secret"),
-                expires_at: Time::from_millis(0).after(Duration::from_secs(3600)),
+                expires_at: Time::from_millis(0).after(Duration::from_hours(1)),
             }),
         ),
         (organization, created(Some("DE"))),

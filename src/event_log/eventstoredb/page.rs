@@ -39,7 +39,9 @@ pub(super) async fn after(
         Position(place) => StreamPosition::Position(all_position(place)),
     };
     let options = ReadAllOptions::default().forwards().position(from).max_count(wanted);
-    let recorded = slots.call(within, |client| read_all(client, options.clone(), within)).await?;
+    let recorded = slots
+        .call(within, |connection| read_all(connection.client, options.clone(), within))
+        .await?;
     let mut at_head = recorded.len() < wanted;
     if recorded.is_empty() && after > Position(0) {
         // not even the event at the position: it was scavenged, or the answer was cut short
@@ -57,7 +59,9 @@ pub(super) async fn after(
 /// Where the last event of anybody stands; 0 when there is none.
 pub(super) async fn end_of_log(slots: &Slots, within: Duration) -> Result<Position, Failure> {
     let options = ReadAllOptions::default().position(StreamPosition::End).max_count(1);
-    let last = slots.call(within, |client| read_all(client, options.clone(), within)).await?;
+    let last = slots
+        .call(within, |connection| read_all(connection.client, options.clone(), within))
+        .await?;
     Ok(last.first().map_or(Position(0), |last| Position(last.position.commit)))
 }
 
@@ -79,7 +83,9 @@ pub(super) async fn of_stream(
     let name = stream.to_string();
     let options = ReadStreamOptions::default().position(from).max_count(limit);
     let options = options.requires_leader(true).deadline(within);
-    slots.call(within, |client| read_stream(client, name.clone(), options.clone())).await
+    slots
+        .call(within, |connection| read_stream(connection.client, name.clone(), options.clone()))
+        .await
 }
 
 async fn read_stream(

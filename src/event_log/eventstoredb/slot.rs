@@ -13,6 +13,8 @@ use tokio::sync::watch;
 use tokio::task::{JoinError, JoinHandle, JoinSet};
 use tokio::time::{Instant, timeout_at};
 
+use super::session::Session;
+
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
 const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
@@ -59,10 +61,17 @@ impl Drop for OwnRuntime {
     }
 }
 
+/// What a call works with.
+#[derive(Clone)]
+pub(super) struct Connection {
+    pub(super) client: Client,
+    pub(super) session: Arc<Session>,
+}
+
 /// One client. It ends with the last call that uses it, so replacing it cuts nobody off.
 struct Slot {
     generation: u64,
-    client: Client,
+    connection: Connection,
     has_served: AtomicBool,
     errors: AtomicU32,
     runtime: OwnRuntime,
@@ -79,8 +88,9 @@ impl Slot {
         let client = on(&runtime, deadline, async { Client::new(settings) }).await?;
         let probe = client.clone();
         on(&runtime, deadline, async move { probe.server_info().await }).await?;
+        let connection = Connection { client, session: Arc::default() };
         let (has_served, errors) = (AtomicBool::new(false), AtomicU32::new(0));
-        Ok(Self { generation, client, has_served, errors, runtime })
+        Ok(Self { generation, connection, has_served, errors, runtime })
     }
 
     /// Whether this client is done for.
@@ -144,7 +154,7 @@ impl Slots {
     pub(super) async fn call<T, F>(
         &self,
         within: Duration,
-        call: impl Fn(Client) -> F,
+        call: impl Fn(Connection) -> F,
     ) -> Result<T, Failure>
     where
         T: Send + 'static,
@@ -166,7 +176,7 @@ impl Slots {
     async fn call_once<T, F>(
         &self,
         deadline: Instant,
-        call: impl Fn(Client) -> F,
+        call: impl Fn(Connection) -> F,
     ) -> Result<T, Failure>
     where
         T: Send + 'static,
@@ -177,11 +187,14 @@ impl Slots {
         let Ok(Ok(Some(slot))) = filled.map(|slot| slot.map(|slot| slot.clone())) else {
             return Err(Failure::NoServer);
         };
-        let answer = on(&slot.runtime, deadline, call(slot.client.clone())).await;
+        let answer = on(&slot.runtime, deadline, call(slot.connection.clone())).await;
         match &answer {
             Ok(_) => slot.has_answered(),
             Err(failure) if slot.is_spent_by(failure) => self.retire(slot.generation, failure),
             Err(_) => {}
+        }
+        if slot.connection.session.is_silent() {
+            self.retire(slot.generation, &Failure::TimedOut);
         }
         answer
     }

@@ -108,6 +108,13 @@ impl Tail {
         self.shared.advance_head(position);
     }
 
+    /// Returns when the end of the log was found for the first time, or when the time is over.
+    pub(super) async fn begin(&self, within: Duration) {
+        let mut at_head = self.at_head.clone();
+        // without it the tail knows less, and what it knows is still right
+        let _ = timeout(within, at_head.wait_for(Option::is_some)).await;
+    }
+
     /// What is at or before this was in the log before now.
     pub(super) fn known(&self) -> Position {
         *self.shared.head.borrow()

@@ -138,6 +138,8 @@ impl Sequencer {
                     }
                 }
                 waiting.extend(received.drain(..));
+                // whoever was just answered comes back now, and not one commit later
+                tokio::task::yield_now().await;
             }
             while waiting.len() < MOST_REQUESTS
                 && let Ok(request) = queue.try_recv()

@@ -3,6 +3,8 @@
 use std::pin::Pin;
 use std::sync::Arc;
 
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::UnboundedReceiverStream;
 use tokio_stream::{Stream, StreamExt};
 use tonic::metadata::{MetadataMap, MetadataValue};
 use tonic::{Code, Request, Response, Status, Streaming, async_trait};
@@ -29,13 +31,18 @@ use crate::{Fault, Node, Refusal, protocol};
 
 /// `MaxAppendSize` of the servers before 25.1.
 const LARGEST_APPEND: usize = 1024 * 1024;
+const NOT_READY: &str = "Server Is Not Ready";
+const TOO_BUSY: &str = "Server Is Too Busy";
+const NO_LEADER: &str = "No leader info available in response";
+
+mod batch;
 
 type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 
 fn refusal(refusal: Refusal) -> Status {
     Status::unavailable(match refusal {
-        Refusal::NotReady => "Server Is Not Ready",
-        Refusal::TooBusy => "Server Is Too Busy",
+        Refusal::NotReady => NOT_READY,
+        Refusal::TooBusy => TOO_BUSY,
     })
 }
 
@@ -64,7 +71,7 @@ fn id_of(id: Option<protocol::event_store::client::Uuid>) -> Result<Uuid, Status
 
 fn name_of(identifier: Option<StreamIdentifier>) -> Result<String, Status> {
     let name = identifier.ok_or_else(|| Status::invalid_argument("no stream"))?.stream_name;
-    String::from_utf8(name.to_vec()).map_err(|_| Status::invalid_argument("no stream"))
+    String::from_utf8(name).map_err(|_| Status::invalid_argument("no stream"))
 }
 
 impl Node {
@@ -77,7 +84,7 @@ impl Node {
         let requires_leader = metadata.get("requires-leader").is_some_and(|value| value == "true");
         match state.leader() {
             Some(leader) if leader == self.index || !requires_leader => Ok(()),
-            None => Err(Status::unknown("No leader info available in response")),
+            None => Err(Status::unknown(NO_LEADER)),
             Some(leader) => {
                 let mut status = exception(Code::NotFound, "Leader info available", "not-leader");
                 let metadata = status.metadata_mut();
@@ -104,10 +111,7 @@ impl Node {
         let fault = self.cluster.state().faults.pop_front();
         let commit = || self.cluster.state().log.append(&stream, expected, events.clone());
         match fault {
-            None => match commit() {
-                Decision::Deleted => Err(deleted(&stream)),
-                decision => Ok(decision),
-            },
+            None => Ok(commit()),
             Some(Fault::DropBeforeCommit) => Err(Status::unavailable("the connection broke")),
             Some(Fault::CommitThenDrop) => {
                 commit();
@@ -311,9 +315,23 @@ impl Streams for Node {
 
     async fn batch_append(
         &self,
-        _: Request<Streaming<BatchAppendReq>>,
+        request: Request<Streaming<BatchAppendReq>>,
     ) -> Result<Response<Answers<BatchAppendResp>>, Status> {
-        Err(Status::unimplemented("no batches here"))
+        let metadata = request.metadata().clone();
+        let mut parts = request.into_inner();
+        let (answers, told) = mpsc::unbounded_channel();
+        let node = self.clone();
+        tokio::spawn(async move {
+            while let Some(Ok(part)) = parts.next().await {
+                let (node, answers) = (node.clone(), answers.clone());
+                let admitted = node.admit(&metadata);
+                tokio::spawn(async move {
+                    // nobody is there to tell once the client has gone
+                    let _ = answers.send(batch::answer(&node, admitted, part).await);
+                });
+            }
+        });
+        Ok(Response::new(Box::pin(UnboundedReceiverStream::new(told))))
     }
 }
 

@@ -1,0 +1,13 @@
+//! What the HTTP interface promises, as a caller sees it. Mirrors `src/http`.
+
+mod account;
+mod audit_log;
+mod document;
+mod envelope;
+mod idempotency;
+mod organization;
+mod privacy;
+mod process;
+mod reference_pages;
+mod registration;
+mod thin_path;

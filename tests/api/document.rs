@@ -1,0 +1,230 @@
+//! The OpenAPI document is true: its routes answer, and whatever they answer stands in it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use reqwest::Method;
+use serde_json::{Map, Value, json};
+
+use crate::people::{Answer, PASSWORD, Person, words};
+use crate::server::Installation;
+
+/// One route of the document with one of its methods.
+struct Operation {
+    id: String,
+    method: Method,
+    path: String,
+    responses: Map<String, Value>,
+    has_body: bool,
+}
+
+impl Operation {
+    fn is_public(&self) -> bool {
+        self.path.starts_with("/v1/auth/") && self.method == Method::POST
+            || ["/livez", "/readyz", "/v1/health"].contains(&self.path.as_str())
+    }
+
+    /// What the document says about the JSON of this answer.
+    fn assert_documents(&self, answer: &Answer) {
+        let status = answer.status.to_string();
+        let documented = self.responses.get(&status);
+        let documented = documented.unwrap_or_else(|| panic!("{} gives {status}", self.id));
+        let kind = answer.header("content-type").expect("an answer with a body has a type");
+        let content = &documented["content"][kind];
+        assert!(content.is_object(), "{} gives {status} as {kind}: {documented}", self.id);
+    }
+}
+
+async fn document(node: &crate::server::Node) -> Value {
+    Person::stranger(node).gets("/openapi.json").answer().await.expect(200).body()
+}
+
+fn operations(document: &Value) -> Vec<Operation> {
+    let mut found = Vec::new();
+    for (path, methods) in document["paths"].as_object().expect("there are paths") {
+        for (method, operation) in methods.as_object().expect("there are methods") {
+            found.push(Operation {
+                id: words(&operation["operationId"]),
+                method: method.to_uppercase().parse().expect("it is a method"),
+                path: path.clone(),
+                responses: operation["responses"].as_object().expect("it answers").clone(),
+                has_body: operation.get("requestBody").is_some(),
+            });
+        }
+    }
+    found
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_document_is_openapi_with_unique_names() {
+    let installation = Installation::sqlite();
+    let node = installation.start().await;
+    let document = document(&node).await;
+    assert!(words(&document["openapi"]).starts_with("3.1."), "{}", document["openapi"]);
+    let mut names = BTreeSet::new();
+    for Operation { id, .. } in operations(&document) {
+        let camel = id.starts_with(|c: char| c.is_ascii_lowercase())
+            && id.chars().all(|c| c.is_ascii_alphanumeric());
+        assert!(camel, "{id}");
+        assert!(names.insert(id.clone()), "{id} is there twice");
+    }
+    assert!(names.len() >= 14, "{names:?}");
+    assert_every_reference_leads_somewhere(&document, &document);
+}
+
+fn assert_every_reference_leads_somewhere(document: &Value, part: &Value) {
+    match part {
+        Value::Object(members) => {
+            if let Some(reference) = members.get("$ref").and_then(Value::as_str) {
+                let pointer = reference.strip_prefix('#').expect("it stays in the document");
+                assert!(document.pointer(pointer).is_some(), "{reference}");
+            }
+            members
+                .values()
+                .for_each(|part| assert_every_reference_leads_somewhere(document, part));
+        }
+        Value::Array(items) => {
+            items.iter().for_each(|part| assert_every_reference_leads_somewhere(document, part));
+        }
+        _ => {}
+    }
+}
+
+/// What somebody may get wrong; whatever comes back must stand in the document.
+#[tokio::test(flavor = "multi_thread")]
+async fn every_answer_stands_in_the_document() {
+    let installation = Installation::sqlite();
+    let node = installation.start().await;
+    let ana = Person::registers(&node, "ana").await;
+    let eve = Person::registers(&node, "eve").await;
+    let stranger = Person::stranger(&node);
+    ana.creates("acme").await;
+    let large = format!("{{\"name\":\"{}\"}}", "x".repeat(1024 * 1024));
+    let mut seen: BTreeMap<String, BTreeSet<u16>> = BTreeMap::new();
+    for operation in operations(&document(&node).await) {
+        let path = operation.path.replace("{org}", "acme");
+        let mut asks = vec![
+            stranger.asks(operation.method.clone(), &path),
+            ana.asks(operation.method.clone(), &path),
+            ana.asks(operation.method.clone(), &format!("{path}?nonsense=1")),
+            eve.asks(operation.method.clone(), &path).with("x-active-org-id", "acme"),
+            eve.asks(operation.method.clone(), &path).with("x-active-org-id", "nothing"),
+        ];
+        if operation.has_body {
+            let bodies = [
+                ("text/plain", "{}"),
+                ("application/json", "{"),
+                ("application/json", r#"{"unknown":1}"#),
+                ("application/json", &large),
+            ];
+            let ask = |(kind, body): (&str, &str)| {
+                ana.asks(operation.method.clone(), &path).bytes(kind, body)
+            };
+            asks.extend(bodies.map(ask));
+            let key = ana.asks(operation.method.clone(), &path).json(&json!({}));
+            asks.push(key.key(""));
+        }
+        for ask in asks {
+            let answer = ask.answer().await;
+            assert_ne!(answer.status, 405, "{} answers at {path}", operation.id);
+            let is_probe = ["/livez", "/readyz", "/v1/health"].contains(&path.as_str());
+            if !is_probe || answer.status == 200 {
+                operation.assert_documents(&answer);
+            }
+            seen.entry(operation.id.clone()).or_default().insert(answer.status);
+        }
+        if !operation.is_public() {
+            assert!(seen[&operation.id].contains(&401), "{} wants credentials", operation.id);
+        }
+    }
+    let body = json!({ "email": "ana@example.org", "password": PASSWORD, "name": "Ana" });
+    let taken = stranger.posts("/v1/auth/register", &body).answer().await.expect(409);
+    let slug = json!({ "name": "Acme", "slug": "acme" });
+    let slug_taken = ana.posts("/v1/organizations", &slug).answer().await.expect(409);
+    for operation in operations(&document(&node).await) {
+        match operation.id.as_str() {
+            "register" => operation.assert_documents(&taken),
+            "createOrganization" => operation.assert_documents(&slug_taken),
+            _ => {}
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_operation_documents_its_errors_as_problems() {
+    let installation = Installation::sqlite();
+    let node = installation.start().await;
+    let document = document(&node).await;
+    for operation in operations(&document) {
+        if ["/livez", "/readyz", "/v1/health"].contains(&operation.path.as_str()) {
+            continue;
+        }
+        for (status, response) in &operation.responses {
+            if status.as_str() < "400" {
+                continue;
+            }
+            let schema = &response["content"]["application/problem+json"]["schema"]["$ref"];
+            assert_eq!(schema, "#/components/schemas/Problem", "{} {status}", operation.id);
+        }
+        assert!(operation.responses.contains_key("503"), "{} can be unavailable", operation.id);
+    }
+    let problem = document["components"]["schemas"]["Problem"]["properties"].as_object().unwrap();
+    for member in
+        ["type", "title", "status", "detail", "instance", "code", "request_id", "errors", "error"]
+    {
+        assert!(problem.contains_key(member), "{member}");
+    }
+}
+
+/// What an answer holds stands in its schema, and what the schema demands is there.
+#[tokio::test(flavor = "multi_thread")]
+async fn answers_fit_their_schemas() {
+    let installation = Installation::sqlite();
+    let node = installation.start().await;
+    let ana = Person::registers(&node, "ana").await;
+    let document = document(&node).await;
+    let created = ana.creates("acme").await.body();
+    let missing = ana.gets("/v1/organizations/nothing").answer().await.body();
+    let list = ana.gets("/v1/organizations?page_size=1").answer().await.body();
+    let log = ana.gets("/v1/organizations/acme/audit-log").answer().await.body();
+    let me = ana.gets("/v1/auth/me").answer().await.body();
+    let ready = ana.gets("/readyz").answer().await.body();
+    for (name, value) in [
+        ("Organization", &created),
+        ("Problem", &missing),
+        ("OrganizationList", &list),
+        ("Organization", &list["organizations"][0]),
+        ("AuditLog", &log),
+        ("AuditEntry", &log["events"][0]),
+        ("Me", &me),
+        ("Readiness", &ready),
+    ] {
+        let schema = &document["components"]["schemas"][name];
+        let (properties, required) = members(&document, schema);
+        let value = value.as_object().unwrap_or_else(|| panic!("{name} is an object"));
+        for member in value.keys() {
+            assert!(properties.contains(member), "`{member}` is not in the schema {name}");
+        }
+        for member in required {
+            assert!(value.contains_key(&member), "`{member}` is missing from a {name}");
+        }
+    }
+}
+
+/// Members that a schema knows, and those it demands, whatever it is put together from.
+fn members(document: &Value, schema: &Value) -> (BTreeSet<String>, BTreeSet<String>) {
+    let (mut known, mut required) = (BTreeSet::new(), BTreeSet::new());
+    if let Some(reference) = schema["$ref"].as_str() {
+        let found = document.pointer(reference.trim_start_matches('#'));
+        return members(document, found.expect("a reference leads somewhere"));
+    }
+    for part in schema["allOf"].as_array().into_iter().flatten() {
+        let (more, demanded) = members(document, part);
+        known.extend(more);
+        required.extend(demanded);
+    }
+    known.extend(
+        schema["properties"].as_object().into_iter().flatten().map(|(name, _)| name.clone()),
+    );
+    required.extend(schema["required"].as_array().into_iter().flatten().map(words));
+    (known, required)
+}
