@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use chancery::event_log::{EventLog, Expected, NewEvent};
+use chancery::event_log::{EventLog, Expected, NewEvent, Pages};
 use events::State as _;
 use events::chain::Link;
 use events::organization::Organization;
@@ -154,17 +154,17 @@ fn per_second(count: u32, started: Instant) -> f64 {
 }
 
 /// The whole log by pages, as the projector and a rebuild read it.
-async fn replay(log: &EventLog) -> f64 {
+async fn replay(log: &Arc<EventLog>) -> f64 {
     let started = Instant::now();
-    let (mut after, mut count) = (Position::default(), 0);
+    let mut pages = Pages::after(log, Position::default(), PAGE);
+    let mut count = 0;
     loop {
-        let page = log.read_all(after, PAGE).await.expect("the log can be read");
+        let page = pages.next().await.expect("the log can be read");
         for event in &page.events {
             let recorded = events::wire::decode(event.position, &event.line, &event.sealed);
             black_box(recorded.expect("the log holds events"));
             count += 1;
         }
-        after = page.next;
         if page.at_head {
             break;
         }
@@ -310,11 +310,7 @@ async fn raw_postgres(connection: &mut PgConnection, read: Read) -> f64 {
     per_second(count, started)
 }
 
-async fn raw_load_postgres(
-    connection: &mut PgConnection,
-    streams: Vec<Stream>,
-    read: Read,
-) -> f64 {
+async fn raw_load_postgres(connection: &mut PgConnection, streams: Vec<Stream>, read: Read) -> f64 {
     let names: Vec<String> = streams.iter().map(Stream::to_string).collect();
     let started = Instant::now();
     let count = u32::try_from(names.len()).expect("few streams");
