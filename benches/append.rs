@@ -59,13 +59,10 @@ impl Callers {
 
     fn work(&mut self, each: usize) -> Work {
         let ready = |writer: &mut Writer| {
-            let (stream, expected) = (writer.stream, writer.expected());
+            let (stream, expected) = (writer.stream, Expected::after(writer.next));
             Ready { stream, expected, event: writer.line() }
         };
-        self.writers
-            .iter_mut()
-            .map(|writer| (0..each).map(|_| ready(writer)).collect())
-            .collect()
+        self.writers.iter_mut().map(|writer| (0..each).map(|_| ready(writer)).collect()).collect()
     }
 
     /// Finds out how much work fills a round.
@@ -229,7 +226,7 @@ fn raw_sqlite(path: &std::path::Path) -> Raw {
             }
             connection.execute_batch("COMMIT").expect("the disk has room");
             for row in batch {
-                drop(row.written.send(()));
+                let _ = row.written.send(());
             }
         }
     });
@@ -314,7 +311,7 @@ async fn raw_postgres(url: &str, schema: &str, lock: Lock) -> Raw {
                 connection.execute("COMMIT").await.expect("the server commits");
             }
             for row in batch.drain(..) {
-                drop(row.written.send(()));
+                let _ = row.written.send(());
             }
         }
     });

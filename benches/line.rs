@@ -1,7 +1,7 @@
 //! Real lines: renamings of organizations, encoded, chained and with sealed values of the usual
 //! size beside them, made before anything is measured.
 
-use chancery::event_log::{Expected, NewEvent};
+use chancery::event_log::NewEvent;
 use events::Event;
 use events::chain::Link;
 use events::id::{AccountId, CommandId, EventId, OrganizationId, SubjectId};
@@ -17,7 +17,8 @@ use uuid::Uuid;
 pub(crate) struct Writer {
     pub(crate) stream: Stream,
     owner: AccountId,
-    next: u64,
+    /// Version of the line it writes next.
+    pub(crate) next: u64,
     prev: Link,
 }
 
@@ -26,10 +27,6 @@ impl Writer {
         let organization = OrganizationId(Uuid::new_v4());
         let owner = AccountId(Uuid::new_v4());
         Self { stream: Stream::Organization(organization), owner, next: 0, prev: Link::FIRST }
-    }
-
-    pub(crate) fn expected(&self) -> Expected {
-        Expected::after(self.next)
     }
 
     pub(crate) fn line(&mut self) -> NewEvent {
