@@ -18,8 +18,11 @@ use events::stream::Stream;
 
 #[cfg(feature = "eventstore")]
 pub mod eventstoredb;
+mod pages;
 pub mod postgres;
 pub mod sqlite;
+
+pub use pages::Pages;
 
 /// Bytes of one append, lines and sealed values together: what every store can hold.
 pub const LARGEST_APPEND: usize = 900 * 1024;
@@ -252,6 +255,17 @@ impl EventLog {
     pub async fn read_all(&self, after: Position, limit: usize) -> Result<Page, ReadError> {
         match self {
             Self::Sqlite(log) => log.read_all(after, limit).await,
+            Self::Postgres(log) => log.read_all(after, limit).await,
+            #[cfg(feature = "eventstore")]
+            Self::EventStoreDb(log) => log.read_all(after, limit).await,
+        }
+    }
+
+    /// The same for whoever has come to the head and stays there: what this process has written
+    /// just now may come from memory.
+    pub async fn follow(&self, after: Position, limit: usize) -> Result<Page, ReadError> {
+        match self {
+            Self::Sqlite(log) => log.follow(after, limit).await,
             Self::Postgres(log) => log.read_all(after, limit).await,
             #[cfg(feature = "eventstore")]
             Self::EventStoreDb(log) => log.read_all(after, limit).await,

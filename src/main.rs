@@ -6,6 +6,10 @@ use chancery::config::{Config, Flags};
 use clap::{Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
+/// A command allocates some hundred times, on several threads at once.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// A back end for organizations whose event log is the audit log.
 #[derive(Parser)]
 #[command(name = "chancery", version)]

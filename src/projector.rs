@@ -11,7 +11,7 @@ use projections::{ALL, Model};
 use tokio::sync::watch;
 
 use crate::causes::causes;
-use crate::event_log::{EventLog, Page, ReadError};
+use crate::event_log::{EventLog, Page, Pages, ReadError};
 use crate::read_store::{self, Advance, LEASE, Lease, ModelRows, Progress, ReadStore, Status};
 
 /// Events taken in by one transaction.
@@ -139,7 +139,7 @@ impl Projector {
                 renewed = Instant::now();
             }
             self.catch_up_builders(&lease, &mut followers).await?;
-            let page = self.log.read_all(lease.position, PAGE).await?;
+            let page = self.log.follow(lease.position, PAGE).await?;
             if !page.events.is_empty() || page.next != lease.position {
                 self.take(&mut lease, &mut followers, &page).await?;
             }
@@ -201,6 +201,7 @@ impl Projector {
         followers: &mut [Follower],
     ) -> Result<(), Interruption> {
         for follower in followers.iter_mut().filter(|other| other.status == Status::Building) {
+            let mut pages = Pages::after(&self.log, follower.position, PAGE);
             while follower.status == Status::Building {
                 if follower.position >= lease.position {
                     follower.status = Status::Live;
@@ -208,7 +209,7 @@ impl Projector {
                     self.move_alone(lease, Vec::new(), progress, Vec::new()).await?;
                     break;
                 }
-                let mut page = self.log.read_all(follower.position, PAGE).await?;
+                let mut page = pages.next().await?;
                 page.events.retain(|event| event.position <= lease.position);
                 let recorded = decode(&page)?;
                 let error = match self.rows(follower.model, &recorded).await? {

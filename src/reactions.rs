@@ -2,7 +2,7 @@
 //! commands, which never wait for anything. Doing the same thing twice is harmless.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use events::Event;
 use events::account::Event::Registered;
@@ -16,6 +16,10 @@ use crate::execute::register;
 
 const PAGE: usize = 500;
 const IDLE: Duration = Duration::from_secs(1);
+/// Nobody waits for a reaction, so it lets events gather.
+const BETWEEN_PAGES: Duration = Duration::from_millis(50);
+/// A cursor is saved this often at most: each time is a sync of its own beside that of the log.
+const BETWEEN_SAVES: Duration = Duration::from_secs(1);
 const AFTER_A_FAILURE: Duration = Duration::from_secs(1);
 const COMPLETE_REGISTRATIONS: &str = "complete_registrations";
 
@@ -49,17 +53,19 @@ async fn follow(app: &App) {
 
 async fn complete_registrations(app: &App) -> Result<(), Interruption> {
     let mut cursor = app.operational.cursor(COMPLETE_REGISTRATIONS).await?;
+    let (mut saved, mut saved_at) = (cursor, Instant::now());
     loop {
-        let page = app.log.read_all(cursor, PAGE).await?;
+        let page = app.log.follow(cursor, PAGE).await?;
         for recorded in crate::projector::decode(&page)? {
             if let Some(account) = registered(&recorded) {
                 register::complete(app, account).await?;
             }
         }
-        // the cursor is moved only behind what was done: after a crash it is done once more
-        if page.next > cursor {
-            cursor = page.next;
+        cursor = page.next.max(cursor);
+        // the cursor is saved only behind what was done: after a crash it is done once more
+        if cursor > saved && saved_at.elapsed() >= BETWEEN_SAVES {
             app.operational.move_cursor(COMPLETE_REGISTRATIONS, cursor).await?;
+            (saved, saved_at) = (cursor, Instant::now());
         }
         if page.at_head {
             wait_behind_the_projector(app, cursor).await;
@@ -76,4 +82,5 @@ fn registered(recorded: &Recorded) -> Option<events::id::AccountId> {
 
 async fn wait_behind_the_projector(app: &App, cursor: Position) {
     app.log.wait(cursor, IDLE).await;
+    tokio::time::sleep(BETWEEN_PAGES).await;
 }

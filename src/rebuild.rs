@@ -11,6 +11,7 @@ use projections::{ALL, Key, Model, Written};
 use tokio::sync::watch;
 
 use crate::config::Config;
+use crate::event_log::Pages;
 use crate::projector::{Projector, Standing, decode};
 use crate::read_store::{Advance, Progress, Status};
 use crate::serve::Stores;
@@ -111,8 +112,9 @@ async fn folded(
 ) -> anyhow::Result<BTreeMap<Key, Written>> {
     let mut rows: BTreeMap<Key, Written> = BTreeMap::new();
     let mut position = Position::default();
+    let mut pages = Pages::after(&stores.log, position, PAGE);
     while position < up_to {
-        let mut page = stores.log.read_all(position, PAGE).await?;
+        let mut page = pages.next().await?;
         position = page.next;
         page.events.retain(|event| event.position <= up_to);
         let touched = model.project(&decode(&page)?);

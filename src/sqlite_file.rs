@@ -15,6 +15,12 @@ use tokio::sync::oneshot;
 /// The first release without the WAL-reset bug that could corrupt a file (sqlite.org, 2026-03).
 const OLDEST_SOUND_VERSION: i32 = 3_051_003;
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// Memory for pages of a connection that writes, in KiB. It alone keeps them over transactions:
+/// a reader forgets its pages as soon as somebody else has written.
+const WRITER_CACHE_KIB: i32 = 32 * 1024;
+/// Pages in the WAL before they are copied to the file. A page that many transactions change is
+/// copied, and synced, that much less often.
+const PAGES_BEFORE_CHECKPOINT: i32 = 4000;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Durability {
@@ -154,6 +160,8 @@ pub(crate) fn open_writer(
         connection.pragma_update(None, "synchronous", synchronous)?;
         connection.pragma_update(None, "foreign_keys", true)?;
         connection.pragma_update(None, "secure_delete", true)?;
+        connection.pragma_update(None, "cache_size", -WRITER_CACHE_KIB)?;
+        connection.pragma_update(None, "wal_autocheckpoint", PAGES_BEFORE_CHECKPOINT)?;
         connection.pragma_update(None, "journal_size_limit", 64 * 1024 * 1024)?;
         Ok(connection)
     };

@@ -55,6 +55,7 @@ promises! {
         repeats_in_one_batch_are_written_once
         each_version_of_a_contested_stream_has_one_winner
         every_page_size_gives_the_same_sequence
+        following_gives_the_same_sequence
         an_append_goes_on_when_its_caller_gives_up
         a_restart_keeps_everything;
     // these need no log of their own
@@ -333,6 +334,29 @@ async fn each_version_of_a_contested_stream_has_one_winner(store: Store) {
     stored.tried(&winners);
     let everything = stored.check(&log, store.is_contiguous()).await;
     assert_eq!(ids(&everything), winners);
+}
+
+async fn following_gives_the_same_sequence(store: Store) {
+    let log = store.open().await;
+    let mut writers = [Writer::new(new_stream()), Writer::new(new_stream())];
+    let (mut followed, mut after) = (Vec::new(), Position(0));
+    for round in 0..6 {
+        append(&log, &mut writers[round % 2], 3).await;
+        loop {
+            let page = log.follow(after, 2).await.unwrap();
+            followed.extend(page.events);
+            after = page.next;
+            if page.at_head {
+                break;
+            }
+        }
+    }
+    assert_eq!(followed, read_everything(&log, 1000).await);
+    drop(log);
+    let log = store.open().await;
+    append(&log, &mut writers[0], 1).await;
+    let page = log.follow(Position(0), 1000).await.unwrap();
+    assert_eq!(page.events, read_everything(&log, 1000).await);
 }
 
 async fn every_page_size_gives_the_same_sequence(store: Store) {

@@ -245,7 +245,9 @@ pub fn encode_sealed(fields: &[SealedField<'_>]) -> Vec<u8> {
 
 /// Reads a stored event. `sealed` is what [`encode_sealed`] made, empty where there is none.
 pub fn decode(position: Position, line: &[u8], sealed: &[u8]) -> Result<Recorded, Malformed> {
-    let stored: StoredLine<'_> = serde_json::from_slice(line)?;
+    // checked once as a whole, not string by string
+    let line_text = str::from_utf8(line).map_err(Malformed::because)?;
+    let stored: StoredLine<'_> = serde_json::from_str(line_text)?;
     if stored.v != LINE_VERSION {
         return Err(Malformed::because(format_args!("line version {}", stored.v)));
     }
@@ -253,7 +255,8 @@ pub fn decode(position: Position, line: &[u8], sealed: &[u8]) -> Result<Recorded
     let mut ip_address = Personal::Absent;
     let mut user_agent = Personal::Absent;
     if !sealed.is_empty() {
-        let fields: Vec<SealedField<'_>> = serde_json::from_slice(sealed)?;
+        let sealed = str::from_utf8(sealed).map_err(Malformed::because)?;
+        let fields: Vec<SealedField<'_>> = serde_json::from_str(sealed)?;
         let mut put_back = |name: &'static str, personal: &mut Personal| {
             if let Some(found) = fields.iter().find(|sealed| sealed.field == name) {
                 *personal = Personal::Sealed(Box::new(Sealed {

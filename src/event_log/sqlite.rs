@@ -14,8 +14,10 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::{AppendError, Appended, Expected, NewEvent, Page, ReadError, Stored};
 use crate::sqlite_file::{self, Durability, Readers};
 use sequencer::{Request, Sequencer};
+use tail::Tail;
 
 mod sequencer;
+mod tail;
 
 const MIGRATIONS: [&str; 1] = [include_str!("../../migrations/sqlite/0001_event_log.sql")];
 /// Appends that may wait for the sequencer before new ones are turned away.
@@ -35,6 +37,7 @@ pub struct Sqlite {
 struct Shared {
     head: watch::Sender<Position>,
     last_versions: Cache<Stream, u64>,
+    tail: Tail,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -62,6 +65,7 @@ impl Sqlite {
         let shared = Arc::new(Shared {
             head: watch::Sender::new(head),
             last_versions: Cache::new(REMEMBERED_STREAMS),
+            tail: Tail::default(),
         });
         let (requests, queue) = mpsc::channel(QUEUE);
         let sequencer = Sequencer::new(connection, queue, Arc::clone(&shared));
@@ -115,6 +119,17 @@ impl Sqlite {
         }
         let next = events.last().map_or(after, |last| last.position);
         Ok(Page { at_head: events.len() < limit, next, events })
+    }
+
+    pub(super) async fn follow(&self, after: Position, limit: usize) -> Result<Page, ReadError> {
+        let head = *self.shared.head.borrow();
+        match self.shared.tail.after(after, head, limit) {
+            Some(events) => {
+                let next = events.last().map_or(after, |last| last.position);
+                Ok(Page { at_head: events.len() < limit, next, events })
+            }
+            None => self.read_all(after, limit).await,
+        }
     }
 
     async fn read_rows(

@@ -199,15 +199,26 @@ fn apply(connection: &mut Connection, advance: Advance) -> Result<bool, rusqlite
         transaction.execute("DELETE FROM row WHERE model = ?1", [model])?;
     }
     for model in &advance.writes {
+        // a row keeps its sort key while it lives, and then its place in the index need not be
+        // written again
         let mut put = transaction.prepare_cached(
             "INSERT INTO row (model, scope, id, sort, body) VALUES (?1, ?2, ?3, ?4, ?5) \
-             ON CONFLICT DO UPDATE SET sort = excluded.sort, body = excluded.body",
+             ON CONFLICT DO UPDATE SET body = excluded.body WHERE sort = excluded.sort",
+        )?;
+        let mut move_row = transaction.prepare_cached(
+            "UPDATE row SET sort = ?4, body = ?5 WHERE model = ?1 AND scope = ?2 AND id = ?3",
         )?;
         let mut remove = transaction
             .prepare_cached("DELETE FROM row WHERE model = ?1 AND scope = ?2 AND id = ?3")?;
         for Written { key, sort, body } in &model.rows {
             match body {
-                Some(body) => put.execute((model.model, &key.scope, &key.id, sort, body))?,
+                Some(body) => {
+                    let row = (model.model, &key.scope, &key.id, sort, body);
+                    match put.execute(row)? {
+                        0 => move_row.execute(row)?,
+                        written => written,
+                    }
+                }
                 None => remove.execute((model.model, &key.scope, &key.id))?,
             };
         }

@@ -4,7 +4,7 @@
 //! A failed attempt is made again unchanged. It waits for the same lock, which the server holds
 //! until the first attempt has become visible or is gone: its ids stand in the log, or never will.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use events::recorded::Position;
 use events::stream::Stream;
 use sqlx::error::DatabaseError;
 use sqlx::postgres::{PgConnectOptions, PgConnection};
-use sqlx::{AssertSqlSafe, ConnectOptions as _, Executor as _};
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Executor as _, Row as _};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep, timeout};
 use uuid::Uuid;
@@ -28,6 +28,8 @@ use crate::fail_point;
 const MOST_REQUESTS: usize = 512;
 const MOST_BYTES: usize = 4 * 1024 * 1024;
 const MOST_EVENTS: usize = 4000;
+/// Streams whose last version is remembered; past these everything is forgotten.
+const REMEMBERED_STREAMS: usize = 100_000;
 /// The first attempt gets less than the callers' patience: behind a firewall that forgot a quiet
 /// connection, another attempt on a new one still answers them in time.
 const FIRST_ATTEMPT: Duration = Duration::from_secs(2);
@@ -40,12 +42,12 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 /// the bytes of `chancery`: one for each database, and a transaction's own, so that it also works
 /// behind a pooler.
 const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; \
-    SELECT pg_advisory_xact_lock(7163082334074663545)";
+    SELECT pg_advisory_xact_lock(7163082334074663545); \
+    SELECT coalesce(max(position), 0) FROM log.event";
 
-const LAST_VERSIONS: &str = "SELECT head.position, named.number, \
+const LAST_VERSIONS: &str = "SELECT named.number, \
         (SELECT max(version) FROM log.event WHERE event.stream = named.stream) \
-    FROM (SELECT coalesce(max(position), 0) AS position FROM log.event) AS head, \
-        unnest($1::text[]) WITH ORDINALITY AS named (stream, number)";
+    FROM unnest($1::text[]) WITH ORDINALITY AS named (stream, number)";
 
 const EVENTS_IN_PLACE: &str = "SELECT wanted.number, version, event_id, position \
     FROM unnest($1::text[], $2::bigint[], $3::bigint[]) \
@@ -84,6 +86,16 @@ pub(super) struct Sequencer {
     /// Taken out while it is used: an attempt that is abandoned takes its connection with it.
     connection: Option<PgConnection>,
     hint: watch::Sender<Hint>,
+    /// Taken out while it is used: what an attempt that failed had found out is forgotten.
+    remembered: Remembered,
+}
+
+/// How this writer left the log. Every event raises the head, so while the head is still the same
+/// nobody has written since, and these versions are the last ones.
+#[derive(Default)]
+struct Remembered {
+    head: u64,
+    last_versions: HashMap<Stream, u64>,
 }
 
 enum Failure {
@@ -117,7 +129,7 @@ fn is_id_taken(error: &sqlx::Error) -> bool {
 
 impl Sequencer {
     pub(super) fn new(options: PgConnectOptions, hint: watch::Sender<Hint>) -> Self {
-        Self { options, connection: None, hint }
+        Self { options, connection: None, hint, remembered: Remembered::default() }
     }
 
     /// Ends when the log is closed or dropped and everything received was answered.
@@ -205,10 +217,12 @@ impl Sequencer {
             Some(connection) => connection,
             None => self.options.connect().await.map_err(Failure::passing)?,
         };
-        match transaction(&mut connection, part).await {
-            Ok((answers, head)) => {
+        let remembered = std::mem::take(&mut self.remembered);
+        match transaction(&mut connection, part, remembered).await {
+            Ok((answers, remembered)) => {
                 self.connection = Some(connection);
-                listener::committed(&self.hint, head);
+                listener::committed(&self.hint, Position(remembered.head));
+                self.remembered = remembered;
                 Ok(answers)
             }
             Err(failure) => {
@@ -263,13 +277,16 @@ fn rejection(error: sqlx::Error) -> Rejected {
 async fn transaction(
     connection: &mut PgConnection,
     part: &mut [Request],
-) -> Result<(Vec<Answer>, Position), Failure> {
-    connection.execute(BEGIN).await.map_err(Failure::before_commit)?;
-    let mut known = read_under_lock(connection, part).await.map_err(Failure::before_commit)?;
+    mut remembered: Remembered,
+) -> Result<(Vec<Answer>, Remembered), Failure> {
+    let mut known =
+        begin_and_read(connection, part, &mut remembered).await.map_err(Failure::before_commit)?;
     let (answers, rows) = batch::decide(part, &mut known);
+    remembered.head = known.head;
+    remembered.last_versions.extend(known.last_versions);
     if rows.position.is_empty() {
         connection.execute("COMMIT").await.map_err(Failure::passing)?;
-        return Ok((answers, Position(known.head)));
+        return Ok((answers, remembered));
     }
     insert(connection, rows).await.map_err(Failure::before_commit)?;
     fail_point::reached("log.inserted");
@@ -279,24 +296,39 @@ async fn transaction(
     let commit = format!("NOTIFY {}, '{}'; COMMIT", listener::CHANNEL, known.head);
     connection.execute(AssertSqlSafe(commit)).await.map_err(Failure::passing)?;
     fail_point::reached("log.committed");
-    Ok((answers, Position(known.head)))
+    Ok((answers, remembered))
 }
 
-async fn read_under_lock(
+async fn begin_and_read(
     connection: &mut PgConnection,
     part: &[Request],
+    remembered: &mut Remembered,
 ) -> Result<Known, sqlx::Error> {
-    let mut streams: Vec<Stream> = part.iter().map(|request| request.stream).collect();
-    streams.sort_unstable();
-    streams.dedup();
-    let names: Vec<String> = streams.iter().map(Stream::to_string).collect();
-    let rows: Vec<(i64, i64, Option<i64>)> =
-        sqlx::query_as(LAST_VERSIONS).bind(names).fetch_all(&mut *connection).await?;
-    let mut known = Known::default();
-    for (head, number, last) in rows {
-        known.head = head.unsigned_abs();
-        if let (Some(stream), Some(last)) = (numbered(&streams, number), last) {
-            known.last_versions.insert(*stream, last.unsigned_abs());
+    let begun = sqlx::raw_sql(BEGIN).fetch_all(&mut *connection).await?;
+    let head: i64 = begun.last().ok_or(sqlx::Error::RowNotFound)?.try_get(0)?;
+    let mut known = Known { head: head.unsigned_abs(), ..Known::default() };
+    if remembered.head != known.head || remembered.last_versions.len() > REMEMBERED_STREAMS {
+        remembered.last_versions.clear();
+    }
+    let mut asked = Vec::new();
+    for request in part {
+        match remembered.last_versions.get(&request.stream) {
+            Some(last) => {
+                known.last_versions.insert(request.stream, *last);
+            }
+            None => asked.push(request.stream),
+        }
+    }
+    if !asked.is_empty() {
+        asked.sort_unstable();
+        asked.dedup();
+        let names: Vec<String> = asked.iter().map(Stream::to_string).collect();
+        let rows: Vec<(i64, Option<i64>)> =
+            sqlx::query_as(LAST_VERSIONS).bind(names).fetch_all(&mut *connection).await?;
+        for (number, last) in rows {
+            if let (Some(stream), Some(last)) = (numbered(&asked, number), last) {
+                known.last_versions.insert(*stream, last.unsigned_abs());
+            }
         }
     }
 

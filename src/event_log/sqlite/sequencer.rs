@@ -12,7 +12,7 @@ use rusqlite::{Connection, ErrorCode, OptionalExtension as _, TransactionBehavio
 use tokio::sync::{mpsc, oneshot};
 
 use super::Shared;
-use crate::event_log::{AppendError, Appended, Expected, NewEvent, Rejected};
+use crate::event_log::{AppendError, Appended, Expected, NewEvent, Rejected, Stored};
 use crate::fail_point;
 
 /// One transaction takes at most this many requests, bytes and events; what is over waits.
@@ -98,12 +98,26 @@ impl Sequencer {
         }
     }
 
-    fn answer(&self, batch: Vec<Request>, decided: Decided) {
+    fn answer(&self, mut batch: Vec<Request>, decided: Decided) {
         for (stream, version) in decided.last_versions {
             if let Some(version) = version {
                 self.shared.last_versions.insert(stream, version);
             }
         }
+        let written = batch.iter_mut().zip(&decided.answers).flat_map(|(request, answer)| {
+            let written = answer.as_ref().ok().filter(|appended| !appended.replayed);
+            let events = written.map(|appended| (appended, std::mem::take(&mut request.events)));
+            events.into_iter().flat_map(|(appended, events)| {
+                let first = appended.position.0 + 1 - events.len() as u64;
+                (first..).zip(events).map(|(position, NewEvent { line, sealed, .. })| Stored {
+                    position: Position(position),
+                    line,
+                    sealed,
+                })
+            })
+        });
+        // before the head: whoever learns of it finds its events
+        self.shared.tail.extend(written);
         self.shared.head.send_replace(Position(decided.head));
         for (request, answer) in batch.into_iter().zip(decided.answers) {
             // whoever asked may have given up; the events are written all the same
