@@ -3,6 +3,9 @@
 use std::fmt;
 use std::str::FromStr;
 
+/// RFC 5321, 4.5.3.1: 64 octets, the `@`, and 255 more.
+const LONGEST: usize = 320;
+
 /// Never printed: it is personal.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Address(String);
@@ -27,7 +30,9 @@ impl FromStr for Address {
     type Err = InvalidAddress;
 
     fn from_str(text: &str) -> Result<Self, InvalidAddress> {
-        let (local, domain) = text.trim().rsplit_once('@').ok_or(InvalidAddress)?;
+        // IDNA passes over characters that mean nothing, so the text is bounded as it came
+        let text = Some(text.trim()).filter(|text| text.len() <= LONGEST).ok_or(InvalidAddress)?;
+        let (local, domain) = text.rsplit_once('@').ok_or(InvalidAddress)?;
         let local = local.to_lowercase();
         let strange = |c: char| c.is_whitespace() || c.is_control() || "<>()[],;:\\\"@".contains(c);
         // RFC 5321, 4.5.3.1: 64 octets before the `@`, 255 after it

@@ -86,7 +86,14 @@ pub struct Config {
     pub event_log: EventLogPlace,
     pub master_key_file: PathBuf,
     /// Scheme and authority, without a slash at the end.
-    pub public_url: String,
+    public_url: Option<String>,
+}
+
+impl Config {
+    /// How the world reaches a server that listens on this address.
+    pub(crate) fn public_url_at(&self, address: SocketAddr) -> String {
+        self.public_url.clone().unwrap_or_else(|| format!("http://{address}"))
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -123,8 +130,12 @@ struct Given {
 impl Config {
     /// Reads the settings of this process.
     pub fn read(flags: &Flags) -> Result<Self, Mistakes> {
-        let variables = std::env::vars().filter(|(name, _)| name.starts_with(PREFIX)).collect();
-        Self::from(flags, variables)
+        // lossy: a value that is not UTF-8 is then refused like any other that makes no sense
+        let readable = |text: std::ffi::OsString| text.to_string_lossy().into_owned();
+        let variables = std::env::vars_os()
+            .map(|(name, value)| (readable(name), readable(value)))
+            .filter(|(name, _)| name.starts_with(PREFIX));
+        Self::from(flags, variables.collect())
     }
 
     fn from(flags: &Flags, variables: BTreeMap<String, String>) -> Result<Self, Mistakes> {
@@ -281,7 +292,6 @@ fn check(given: &BTreeMap<&str, Given>, mistakes: &mut Vec<String>) -> Option<Co
         }
     }
     let listen = listen.ok()?;
-    let public_url = public_url.unwrap_or_else(|| format!("http://{listen}"));
     Some(Config { listen, data, database, event_log, master_key_file, public_url })
 }
 
@@ -298,7 +308,7 @@ mod tests {
     #[test]
     fn nothing_needs_to_be_configured() {
         let config = read(&[]).expect("the defaults are sound");
-        assert_eq!(config.public_url, "http://127.0.0.1:8080");
+        assert_eq!(config.public_url_at(config.listen), "http://127.0.0.1:8080");
         assert_eq!(config.master_key_file, Path::new("./chancery-data/master.key"));
     }
 

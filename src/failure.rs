@@ -39,6 +39,7 @@ impl From<keyring::Error> for Failure {
         match error {
             keyring::Error::Unavailable(_) => Self::Unavailable(error.into()),
             keyring::Error::WrongMasterKey
+            | keyring::Error::Lost
             | keyring::Error::Damaged(_)
             | keyring::Error::Destroyed(_)
             | keyring::Error::Random(_)

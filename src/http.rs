@@ -3,15 +3,13 @@
 use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
-use axum::extract::{Request, State};
-use axum::http::{HeaderName, HeaderValue, Method};
-use axum::middleware::{Next, from_fn_with_state};
+use axum::extract::Request;
+use axum::http::{HeaderName, HeaderValue};
+use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use axum::{Json, Router};
-use events::recorded::Position;
 use tower::Layer as _;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::normalize_path::{NormalizePath, NormalizePathLayer};
@@ -21,7 +19,7 @@ use utoipa_axum::router::OpenApiRouter;
 
 use self::problem::{Code, FieldError, Problem};
 use self::request::RequestId;
-use crate::{App, query};
+use crate::App;
 
 mod account;
 mod answer;
@@ -34,8 +32,6 @@ mod problem;
 mod request;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-/// How long a read waits for the position it asked for.
-const AT_LEAST_WITHIN: Duration = Duration::from_secs(5);
 
 #[derive(utoipa::OpenApi)]
 #[openapi(info(
@@ -68,7 +64,7 @@ pub(crate) fn service(app: Arc<App>) -> NormalizePath<Router> {
         .fallback(async || Problem::new(Code::NotFound))
         .method_not_allowed_fallback(async || Problem::new(Code::MethodNotAllowed))
         .layer(CatchPanicLayer::custom(panicked))
-        .layer(from_fn_with_state(Arc::clone(&app), envelope))
+        .layer(from_fn(envelope))
         .with_state(app);
     NormalizePathLayer::trim_trailing_slash().layer(router)
 }
@@ -79,19 +75,11 @@ fn panicked(_: Box<dyn Any + Send + 'static>) -> Response {
 }
 
 /// What holds for every request, whatever its route.
-async fn envelope(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
+async fn envelope(mut request: Request, next: Next) -> Response {
     let id = RequestId::of(request.headers());
     request.extensions_mut().insert(id);
     let span = tracing::info_span!("request", id = %id.0, method = %request.method());
-    let asked = asked_position(&request);
-    let mut response = async {
-        match await_position(&app, asked).await {
-            Ok(()) => next.run(request).await,
-            Err(problem) => problem.into_response(),
-        }
-    }
-    .instrument(span)
-    .await;
+    let mut response = next.run(request).instrument(span).await;
     if let Some(problem) = response.extensions_mut().remove::<Problem>() {
         response = problem.render(id.0);
     }
@@ -99,27 +87,6 @@ async fn envelope(State(app): State<Arc<App>>, mut request: Request, next: Next)
         response.headers_mut().insert(REQUEST_ID, id);
     }
     response
-}
-
-/// The position a read wants to see.
-fn asked_position(request: &Request) -> Result<Option<Position>, Problem> {
-    if matches!(*request.method(), Method::GET | Method::HEAD) {
-        request::at_least(request.headers(), request.uri())
-    } else {
-        Ok(None)
-    }
-}
-
-async fn await_position(
-    app: &App,
-    asked: Result<Option<Position>, Problem>,
-) -> Result<(), Problem> {
-    let Some(position) = asked? else { return Ok(()) };
-    if query::has_reached(app, position, AT_LEAST_WITHIN).await {
-        Ok(())
-    } else {
-        Err(Problem::new(Code::NotCaughtUp))
-    }
 }
 
 /// The value, or its error among the others of the body.

@@ -119,6 +119,8 @@ pub(crate) enum Error {
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
     #[error("the master key does not open this keyring; start with the key it was made with")]
     WrongMasterKey,
+    #[error("the keyring is empty, but the log is not; put back the one they were made with")]
+    Lost,
     #[error("the key of {0} does not open with the master key")]
     Damaged(SubjectId),
     #[error("the key of {0} is destroyed; nothing personal can be recorded for it")]
@@ -160,9 +162,15 @@ pub(crate) fn random() -> Result<[u8; 32], Error> {
 
 impl Keyring {
     /// Opens the keyring with the master key; a wrong key is refused here, before anything runs.
-    pub(crate) async fn open(store: Store, master: MasterKey, log_id: Uuid) -> Result<Self, Error> {
+    /// Only an installation in which nothing was ever written gets a fresh one.
+    pub(crate) async fn open(
+        store: Store,
+        master: MasterKey,
+        nothing_written: bool,
+    ) -> Result<Self, Error> {
         let wrapped = match store.named_key(ROOT).await? {
             Some(wrapped) => wrapped,
+            None if !nothing_written => return Err(Error::Lost),
             None => {
                 let fresh = seal_bytes(master.expose(), ROOT.as_bytes(), &random()?)?;
                 store.add_named_key(ROOT, fresh).await?
@@ -178,7 +186,7 @@ impl Keyring {
             bodies: derived("chancery 2026 request body mac"),
             store,
             master,
-            log_id,
+            log_id: Uuid::nil(),
             opened: Cache::new(OPENED_KEYS),
         })
     }
@@ -313,6 +321,11 @@ impl Keyring {
             Opened::Erased | Opened::KeyMissing => Personal::Absent,
         };
         Ok(())
+    }
+
+    /// Binds everything that is sealed to one log.
+    pub(crate) fn bound_to(self, log_id: Uuid) -> Self {
+        Self { log_id, ..self }
     }
 
     /// The log whose events this keyring seals.

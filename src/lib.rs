@@ -48,6 +48,8 @@ pub struct App {
     addresses: fold::Folds<events::address::Address>,
     organizations: fold::Folds<Organization>,
     projector: tokio::sync::watch::Receiver<projector::Standing>,
+    /// Why a reaction does not come further.
+    trouble: tokio::sync::watch::Receiver<Option<String>>,
     /// Accounts known to have their personal organization.
     complete_accounts: Cache<AccountId, ()>,
 }

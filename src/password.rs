@@ -73,7 +73,8 @@ pub(crate) fn check(password: &SecretString) -> Result<(), Weak> {
 }
 
 pub(crate) struct Passwords {
-    slots: Arc<Semaphore>,
+    queue: Arc<Semaphore>,
+    working: Arc<Semaphore>,
     /// Verified against when there is no such account, so that the answer takes as long.
     nobody: String,
 }
@@ -81,7 +82,11 @@ pub(crate) struct Passwords {
 impl Passwords {
     pub(crate) fn new() -> Result<Self, Error> {
         let nobody = hash_now(b"no password at all", &[0; 16])?;
-        Ok(Self { slots: Arc::new(Semaphore::new(AT_ONCE + QUEUE)), nobody })
+        Ok(Self {
+            queue: Arc::new(Semaphore::new(AT_ONCE + QUEUE)),
+            working: Arc::new(Semaphore::new(AT_ONCE)),
+            nobody,
+        })
     }
 
     /// The PHC string of a password, with a salt that follows from its command.
@@ -116,9 +121,13 @@ impl Passwords {
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Error> {
-        static WORKING: Semaphore = Semaphore::const_new(AT_ONCE);
-        let _queued = self.slots.try_acquire().map_err(|_| Error::Busy)?;
-        let _working = WORKING.acquire().await.map_err(|_| Error::Ended)?;
+        let queued = Arc::clone(&self.queue).try_acquire_owned().map_err(|_| Error::Busy)?;
+        let working = Arc::clone(&self.working).acquire_owned().await.map_err(|_| Error::Ended)?;
+        // hashing goes on when its caller is gone, and keeps its place until it is done
+        let work = move || {
+            let _places = (queued, working);
+            work()
+        };
         tokio::task::spawn_blocking(work).await.map_err(|_| Error::Ended)
     }
 }

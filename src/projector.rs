@@ -77,6 +77,8 @@ struct Follower {
     model: &'static dyn Model,
     status: Status,
     position: Position,
+    /// Where it reads while it catches up alone.
+    pages: Option<Pages>,
 }
 
 impl Projector {
@@ -108,6 +110,7 @@ impl Projector {
                 Err(Interruption::Overtaken) => {
                     tracing::warn!("another node advances the read models now");
                     self.standing.send_replace(Standing::Standby);
+                    tokio::time::sleep(IDLE).await;
                 }
                 Err(interruption) => {
                     tracing::warn!(error = causes(&interruption), "the projector pauses");
@@ -138,12 +141,12 @@ impl Projector {
                 }
                 renewed = Instant::now();
             }
-            self.catch_up_builders(&lease, &mut followers).await?;
+            let is_behind = self.catch_up_builders(&lease, &mut followers).await?;
             let page = self.log.follow(lease.position, PAGE).await?;
             if !page.events.is_empty() || page.next != lease.position {
                 self.take(&mut lease, &mut followers, &page).await?;
             }
-            if page.at_head {
+            if page.at_head && !is_behind {
                 self.log.wait(lease.position, IDLE).await;
             }
         }
@@ -177,10 +180,16 @@ impl Projector {
                         Status::Building | Status::Stuck => Status::Building,
                     },
                     position: before.position,
+                    pages: None,
                 },
                 _ => {
                     cleared.push(model.name().to_owned());
-                    Follower { model, status: Status::Building, position: Position::default() }
+                    Follower {
+                        model,
+                        status: Status::Building,
+                        position: Position::default(),
+                        pages: None,
+                    }
                 }
             };
             if before.map(|before| before.status) != Some(follower.status) {
@@ -194,37 +203,48 @@ impl Projector {
         Ok(followers)
     }
 
-    /// Brings every model that lags behind to where the live ones are, each alone.
+    /// Brings each model that lags behind one page nearer to where the live ones are, alone. `true`
+    /// while any of them is still behind.
     async fn catch_up_builders(
         &self,
         lease: &Lease,
         followers: &mut [Follower],
-    ) -> Result<(), Interruption> {
+    ) -> Result<bool, Interruption> {
+        let mut behind = false;
         for follower in followers.iter_mut().filter(|other| other.status == Status::Building) {
-            let mut pages = Pages::after(&self.log, follower.position, PAGE);
-            while follower.status == Status::Building {
-                if follower.position >= lease.position {
-                    follower.status = Status::Live;
-                    let progress = vec![follower.progress(None)];
-                    self.move_alone(lease, Vec::new(), progress, Vec::new()).await?;
-                    break;
-                }
-                let mut page = pages.next().await?;
-                page.events.retain(|event| event.position <= lease.position);
-                let recorded = decode(&page)?;
-                let error = match self.rows(follower.model, &recorded).await? {
-                    Ok(rows) => {
-                        follower.position = page.next.min(lease.position);
-                        let progress = vec![follower.progress(None)];
-                        self.move_alone(lease, vec![rows], progress, Vec::new()).await?;
-                        continue;
-                    }
-                    Err(error) => error,
-                };
-                self.stick(lease, follower, &recorded, error).await?;
+            if follower.position == lease.position {
+                follower.status = Status::Live;
+                follower.pages = None;
+                let progress = vec![follower.progress(None)];
+                self.move_alone(lease, Vec::new(), progress, Vec::new()).await?;
+            } else if follower.position < lease.position {
+                behind = true;
+                self.build(lease, follower).await?;
             }
+            // one that is ahead, because it got stuck in the middle of a page, waits for the others
         }
-        Ok(())
+        Ok(behind)
+    }
+
+    /// Takes one page into one model.
+    async fn build(&self, lease: &Lease, follower: &mut Follower) -> Result<(), Interruption> {
+        let position = follower.position;
+        let pages = follower.pages.get_or_insert_with(|| Pages::after(&self.log, position, PAGE));
+        let mut page = pages.next().await?;
+        if page.next > lease.position {
+            // read beyond the others: what is left of the page comes again
+            follower.pages = None;
+        }
+        page.events.retain(|event| event.position <= lease.position);
+        let recorded = decode(&page)?;
+        match self.rows(follower.model, &recorded).await? {
+            Ok(rows) => {
+                follower.position = page.next.min(lease.position);
+                let progress = vec![follower.progress(None)];
+                self.move_alone(lease, vec![rows], progress, Vec::new()).await
+            }
+            Err(error) => self.stick(lease, follower, &recorded, error).await,
+        }
     }
 
     /// Takes a page into all live models at once.
@@ -287,6 +307,9 @@ impl Projector {
         recorded: &[Recorded],
         error: String,
     ) -> Result<(), Interruption> {
+        // from here on it is no longer one of the live ones, which a crash must not forget
+        follower.status = Status::Building;
+        follower.pages = None;
         let mut found = (None, error);
         for event in recorded {
             match self.rows(follower.model, std::slice::from_ref(event)).await? {

@@ -55,14 +55,28 @@ where
     })
 }
 
-/// The rows, once they are known to come from this log. A projector that has stopped has found
-/// that they do not, or cannot bring them further: then nothing is shown rather than what was.
-async fn rows(app: &App) -> Result<&ReadStore, Error> {
+#[derive(Debug, thiserror::Error)]
+#[error("the read model `{0}` is stuck or still being built")]
+struct NotLive(&'static str);
+
+/// The rows of a model that is live and known to come from this log. A projector that has stopped
+/// has found that they do not, or cannot bring them further: then nothing is shown rather than what
+/// was.
+async fn rows<M: ReadModel>(app: &App) -> Result<&ReadStore, Error> {
+    known_rows(app).await?;
+    if app.read_store.is_live(M::NAME).await? {
+        Ok(&app.read_store)
+    } else {
+        Err(Error::Failed(Failure::Unavailable(NotLive(M::NAME).into())))
+    }
+}
+
+async fn known_rows(app: &App) -> Result<(), Error> {
     let mut standing = app.projector.clone();
     let is_known = standing.wait_for(|standing| *standing != Standing::Starting);
     let stopped = match tokio::time::timeout(KNOWN_WITHIN, is_known).await {
         Ok(Ok(standing)) => match &*standing {
-            Standing::Starting | Standing::Owner | Standing::Standby => return Ok(&app.read_store),
+            Standing::Starting | Standing::Owner | Standing::Standby => return Ok(()),
             Standing::Stopped(why) => why.clone(),
         },
         Ok(Err(_)) | Err(_) => "the projector has not started".to_owned(),
@@ -71,7 +85,7 @@ async fn rows(app: &App) -> Result<&ReadStore, Error> {
 }
 
 async fn one<M: ReadModel>(app: &App, key: Key) -> Result<M::Row, Error> {
-    let found = rows(app).await?.rows(M::NAME, std::slice::from_ref(&key)).await?;
+    let found = rows::<M>(app).await?.rows(M::NAME, std::slice::from_ref(&key)).await?;
     row::<M>(found.get(&key).ok_or(Error::NotFound)?)
 }
 
@@ -82,7 +96,7 @@ async fn page<M: ReadModel>(
     size: usize,
 ) -> Result<Page<M::Row>, Error> {
     // one more than asked tells whether there is a next page
-    let mut found = rows(app).await?.page(M::NAME, scope, after, size + 1).await?;
+    let mut found = rows::<M>(app).await?.page(M::NAME, scope, after, size + 1).await?;
     let more = found.len() > size;
     found.truncate(size);
     let next = found.last().filter(|_| more).map(|row| row.sort.clone());

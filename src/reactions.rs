@@ -33,25 +33,37 @@ enum Interruption {
     Command(#[from] crate::execute::Error),
 }
 
-/// Runs until it is told to stop.
-pub(crate) async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
+/// Runs until it is told to stop. `trouble` says why a reaction does not come further, and is
+/// `None` while all of them do.
+pub(crate) async fn run(
+    app: Arc<App>,
+    trouble: watch::Sender<Option<String>>,
+    mut stop: watch::Receiver<bool>,
+) {
     loop {
         tokio::select! {
-            () = follow(&app) => {}
+            () = follow(&app, &trouble) => {}
             _ = stop.wait_for(|stop| *stop) => return,
         }
     }
 }
 
-async fn follow(app: &App) {
-    if let Err(error) = complete_registrations(app).await {
-        let error = causes(&error);
-        tracing::warn!(error, reaction = COMPLETE_REGISTRATIONS, "a reaction pauses");
+async fn follow(app: &App, trouble: &watch::Sender<Option<String>>) {
+    if let Err(error) = complete_registrations(app, trouble).await {
+        tracing::warn!(
+            error = causes(&error),
+            reaction = COMPLETE_REGISTRATIONS,
+            "a reaction pauses"
+        );
+        trouble.send_replace(Some(format!("{COMPLETE_REGISTRATIONS}: {error}")));
         tokio::time::sleep(AFTER_A_FAILURE).await;
     }
 }
 
-async fn complete_registrations(app: &App) -> Result<(), Interruption> {
+async fn complete_registrations(
+    app: &App,
+    trouble: &watch::Sender<Option<String>>,
+) -> Result<(), Interruption> {
     let mut cursor = app.operational.cursor(COMPLETE_REGISTRATIONS).await?;
     let (mut saved, mut saved_at) = (cursor, Instant::now());
     loop {
@@ -62,6 +74,7 @@ async fn complete_registrations(app: &App) -> Result<(), Interruption> {
             }
         }
         cursor = page.next.max(cursor);
+        trouble.send_if_modified(|trouble| trouble.take().is_some());
         // the cursor is saved only behind what was done: after a crash it is done once more
         if cursor > saved && saved_at.elapsed() >= BETWEEN_SAVES {
             app.operational.move_cursor(COMPLETE_REGISTRATIONS, cursor).await?;

@@ -179,6 +179,14 @@ impl ReadStore {
         }
     }
 
+    /// Whether a model's rows show everything up to the live position.
+    pub(crate) async fn is_live(&self, model: &'static str) -> Result<bool, Error> {
+        match &self.backend {
+            Backend::Sqlite(rows) => rows.is_live(model),
+            Backend::Postgres(rows) => rows.is_live(model).await,
+        }
+    }
+
     /// The stored rows among these keys.
     pub(crate) async fn rows(
         &self,

@@ -15,7 +15,7 @@ const WITHIN: Duration = Duration::from_secs(2);
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Status {
     Ready,
-    /// Serves, but a read model is stuck or still being built.
+    /// Serves, but a read model is stuck or still being built, or a reaction is in trouble.
     Degraded,
     NotReady,
 }
@@ -27,6 +27,9 @@ pub(crate) struct Readiness {
     read_store: StoreStanding,
     /// `owner`, `standby`, `starting`, or why it stopped.
     projector: String,
+    /// Why a reaction does not come further.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reactions: Option<String>,
     /// Where the log ends.
     #[schema(example = "42")]
     head: String,
@@ -71,10 +74,11 @@ pub(crate) async fn ask(app: &App) -> Readiness {
             error: model.error.clone(),
         })
         .collect();
+    let reactions = app.trouble.borrow().clone();
     let all_live = !read_models.is_empty() && read_models.iter().all(|one| one.status == "live");
     let status = if head.is_none() || position.is_none() || progress.is_none() || stopped {
         Status::NotReady
-    } else if all_live {
+    } else if all_live && reactions.is_none() {
         Status::Ready
     } else {
         Status::Degraded
@@ -85,6 +89,7 @@ pub(crate) async fn ask(app: &App) -> Readiness {
         event_log: standing(head.is_some()),
         read_store: standing(position.is_some() && progress.is_some()),
         projector,
+        reactions,
         head: head.unwrap_or_default().to_string(),
         position: position.unwrap_or_default().to_string(),
         read_models,

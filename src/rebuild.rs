@@ -19,9 +19,13 @@ use crate::serve::Stores;
 const PAGE: usize = 1000;
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
+async fn open(config: &Config) -> anyhow::Result<Stores> {
+    Stores::open(config, &config.public_url_at(config.listen)).await
+}
+
 /// Prints how far each read model has come.
 pub async fn status(config: &Config) -> anyhow::Result<()> {
-    let stores = Stores::open(config).await?;
+    let stores = open(config).await?;
     let head = stores.log.head().await?;
     let live = stores.read_store.position().await?;
     let mut out = std::io::stdout().lock();
@@ -38,7 +42,7 @@ pub async fn status(config: &Config) -> anyhow::Result<()> {
 
 /// Removes every row and builds all read models from the first event.
 pub async fn rebuild(config: &Config) -> anyhow::Result<()> {
-    let stores = Stores::open(config).await?;
+    let stores = open(config).await?;
     let owner = format!("rebuild:{}", std::process::id());
     let Some(lease) = stores.read_store.lease(&owner).await? else {
         bail!("a server advances the read models now; stop it first");
@@ -91,7 +95,7 @@ pub async fn rebuild(config: &Config) -> anyhow::Result<()> {
 /// Folds the whole log and compares with the stored rows; prints each difference and gives their
 /// number.
 pub async fn diff(config: &Config) -> anyhow::Result<usize> {
-    let stores = Stores::open(config).await?;
+    let stores = open(config).await?;
     let up_to = stores.read_store.position().await?;
     let mut differences = 0;
     for model in ALL {

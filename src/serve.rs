@@ -60,9 +60,15 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     let signals = Signals::hear()?;
     make_folder(&config.data)?;
     let node = Node::of(&config.data)?;
-    let stores = Stores::open(&config).await?;
+    let listener = TcpListener::bind(config.listen)
+        .await
+        .with_context(|| format!("cannot listen on {}", config.listen))?;
+    let address = listener.local_addr()?;
+    let public_url = config.public_url_at(address);
+    let stores = Stores::open(&config, &public_url).await?;
     let projector =
         Projector::new(stores.log.clone(), stores.read_store.clone(), node.name.clone());
+    let (tell_trouble, trouble) = watch::channel(None);
     let app = Arc::new(App {
         log: stores.log,
         read_store: stores.read_store,
@@ -76,6 +82,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
         addresses: Folds::new(FOLDS),
         organizations: Folds::new(FOLDS),
         projector: projector.standing(),
+        trouble,
         complete_accounts: Cache::new(FOLDS),
     });
     let (stop, stopping) = watch::channel(false);
@@ -83,13 +90,9 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     workers.spawn(projector.run(stopping.clone()));
     let watched = Arc::clone(&app.read_store);
     let others = tokio::spawn(async move { watched.watch_others().await });
-    workers.spawn(reactions::run(Arc::clone(&app), stopping));
+    workers.spawn(reactions::run(Arc::clone(&app), tell_trouble, stopping));
 
-    let listener = TcpListener::bind(config.listen)
-        .await
-        .with_context(|| format!("cannot listen on {}", config.listen))?;
-    let address = listener.local_addr()?;
-    announce(&config, address);
+    announce(&public_url, address);
     let service = ServiceExt::<Request>::into_make_service_with_connect_info::<SocketAddr>(
         http::service(Arc::clone(&app)),
     );
@@ -127,11 +130,14 @@ fn settle(data: &Path) {
     }
 }
 
-fn announce(config: &Config, address: SocketAddr) {
-    tracing::info!(%address, public_url = config.public_url, "serving");
-    let loopback = ["://127.", "://localhost", "://[::1]"];
-    if loopback.iter().any(|host| config.public_url.contains(host)) {
-        tracing::info!("the public URL is on loopback: what this log proves is for trial");
+fn announce(public_url: &str, address: SocketAddr) {
+    tracing::info!(%address, public_url, "serving");
+    let nobody_else_reaches = ["://127.", "://localhost", "://[::1]", "://0.0.0.0", "://[::]"];
+    if nobody_else_reaches.iter().any(|host| public_url.contains(host)) {
+        tracing::info!(
+            "the public URL names no host that others reach: what this log proves is for trial; \
+             set --public-url before the first start to name it for good"
+        );
     }
     eprintln!("chancery serves on http://{address}");
 }
@@ -160,7 +166,8 @@ impl Signals {
 }
 
 impl Stores {
-    pub(crate) async fn open(config: &Config) -> anyhow::Result<Self> {
+    /// `public_url` names the log if this is where it begins.
+    pub(crate) async fn open(config: &Config, public_url: &str) -> anyhow::Result<Self> {
         make_folder(&config.data)?;
         let pool = match &config.database {
             Database::Sqlite => None,
@@ -179,8 +186,10 @@ impl Stores {
             log.last_version(&Stream::Platform).await.context("cannot read the event log")?;
         let nothing_written = first.is_none() && keys.is_empty().await?;
         let master = MasterKey::read_or_make(&config.master_key_file, nothing_written)?;
-        let log_id = initialize(&log, &config.public_url).await?;
-        let keyring = Keyring::open(keys, master, log_id).await?;
+        // in this order, so that a log that has begun always has its keyring
+        let keyring = Keyring::open(keys, master, nothing_written).await?;
+        let log_id = initialize(&log, public_url).await?;
+        let keyring = keyring.bound_to(log_id);
         let (operational, read_store) = match pool {
             None => (
                 Operational::sqlite(&config.data.join("state.db"))?,

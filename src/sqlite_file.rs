@@ -3,6 +3,7 @@
 //! Reads of a few indexed rows run where they are asked for: they take less time than handing them
 //! to another thread would, and in WAL mode no writer makes them wait.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::mpsc;
@@ -65,7 +66,10 @@ impl SqliteFile {
             .name(format!("{name} writer"))
             .spawn(move || {
                 while let Ok(job) = jobs.recv() {
-                    job(&mut connection);
+                    // a panic is a bug of one job, which gets no answer; the file serves the next
+                    if catch_unwind(AssertUnwindSafe(|| job(&mut connection))).is_err() {
+                        tracing::error!("a write to an embedded database panicked");
+                    }
                 }
             })
             .map_err(|_| Error::Ended)?;

@@ -19,7 +19,7 @@ use utoipa_axum::routes;
 
 use super::authentication::Caller;
 use super::organization::{self, Organization};
-use super::problem::{Code, FieldError, Problem, ProblemBody};
+use super::problem::{Code, Problem, ProblemBody};
 use super::request::{Parameters, Submission};
 use super::{answer, checked};
 use crate::address::Address;
@@ -86,16 +86,14 @@ async fn register(
     let address = checked("email", body.email.parse::<Address>(), &mut errors);
     checked("password", password::check(&body.password), &mut errors);
     let name = organization::checked_name("name", body.name, &mut errors);
-    if body.company.as_ref().is_some_and(|company| company.chars().count() > 100) {
-        let detail = "must be at most 100 characters long".to_owned();
-        errors.push(FieldError { field: "company".to_owned(), detail });
-    }
+    let company = body.company.filter(|company| !company.is_empty());
+    let company =
+        company.map(|company| organization::checked_name("company", company, &mut errors));
     let Some(address) = address.filter(|_| errors.is_empty()) else {
         return Err(Problem::invalid(errors));
     };
     let order = submission.anonymous_order(&app, &app.keyring.principal_of(&address))?;
-    let registration =
-        Registration { address, password: body.password, name, company: body.company };
+    let registration = Registration { address, password: body.password, name, company };
     let (ip_address, user_agent) =
         (submission.origin.ip_address.clone(), submission.origin.user_agent.clone());
     let view = |state: &events::organization::Organization| {

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use axum::extract::{OriginalUri, Path, State};
+use axum::extract::{OriginalUri, State};
 use axum::http::{HeaderMap, Uri};
 use axum::response::Response;
 use events::chain::Link;
@@ -22,7 +22,7 @@ use super::answer;
 use super::authentication::Caller;
 use super::organization::{active, named};
 use super::problem::{Problem, ProblemBody};
-use super::request::Paging;
+use super::request::{OrganizationPath, Paging};
 use crate::access::Access;
 use crate::{App, identity, query};
 
@@ -102,7 +102,7 @@ async fn list_audit_log(
     State(app): State<Arc<App>>,
     caller: Caller,
     headers: HeaderMap,
-    Path(org): Path<String>,
+    org: OrganizationPath,
     OriginalUri(uri): OriginalUri,
 ) -> Result<Response, Problem> {
     let organization = named(&app, &headers, &org).await?;

@@ -12,6 +12,7 @@ use base64::engine::general_purpose::STANDARD;
 use secrecy::SecretString;
 
 use super::problem::{Code, Problem};
+use super::request::await_position;
 use crate::App;
 use crate::execute::{Client, register};
 use crate::identity::{self, Identity};
@@ -68,6 +69,7 @@ impl FromRequestParts<Arc<App>> for Caller {
             return Err(Problem::new(Code::Unauthenticated));
         };
         register::complete(app, identity.account).await?;
+        await_position(app, parts).await?;
         let client = Client { subject: identity.person.subject, ip_address, user_agent };
         Ok(Self { identity, client })
     }

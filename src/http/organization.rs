@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{OriginalUri, Path, State};
+use axum::extract::{OriginalUri, State};
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{IntoResponse as _, Response};
 use events::id::{AccountId, OrganizationId};
@@ -18,7 +18,7 @@ use utoipa_axum::routes;
 
 use super::authentication::Caller;
 use super::problem::{Code, FieldError, Problem, ProblemBody};
-use super::request::{Authenticated, Paging, Parameters, Submission};
+use super::request::{Authenticated, OrganizationPath, Paging, Parameters, Submission};
 use super::{answer, checked};
 use crate::access::Access;
 use crate::address::Address;
@@ -161,7 +161,7 @@ async fn show_organization(
     State(app): State<Arc<App>>,
     caller: Caller,
     headers: HeaderMap,
-    Path(org): Path<String>,
+    org: OrganizationPath,
     OriginalUri(uri): OriginalUri,
 ) -> Result<Response, Problem> {
     let organization = named(&app, &headers, &org).await?;
@@ -232,7 +232,7 @@ fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<S
 async fn update_organization(
     State(app): State<Arc<App>>,
     headers: HeaderMap,
-    Path(org): Path<String>,
+    org: OrganizationPath,
     Authenticated(caller, submission): Authenticated,
 ) -> Result<Response, Problem> {
     let organization = named(&app, &headers, &org).await?;
@@ -368,8 +368,9 @@ async fn shown(app: &App, overview: Overview, role: Role) -> Result<Organization
 pub(crate) async fn named(
     app: &App,
     headers: &HeaderMap,
-    org: &str,
+    org: &OrganizationPath,
 ) -> Result<OrganizationId, Problem> {
+    let org = org.named().ok_or(Problem::new(Code::NotFound))?;
     let in_path = query::organization_overview::resolve(app, org).await?;
     if let Some(in_header) = in_header(app, headers).await?
         && in_header != in_path

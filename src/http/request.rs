@@ -2,10 +2,12 @@
 //! order that a command becomes.
 
 use std::collections::HashMap;
+use std::convert::Infallible;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::{Body, to_bytes};
-use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::extract::{FromRequest, FromRequestParts, Path, Request};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, Uri};
@@ -16,13 +18,15 @@ use uuid::Uuid;
 
 use super::authentication::{Caller, Origin};
 use super::problem::{Code, FieldError, Problem};
-use crate::App;
 use crate::execute::{Client, Naming, Order};
+use crate::{App, query};
 
 const LARGEST_BODY: usize = 1024 * 1024;
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
 /// Understood by every read, besides its own parameters.
 const AT_LEAST: &str = "at_least";
+/// How long a read waits for the position it asked for.
+const AT_LEAST_WITHIN: Duration = Duration::from_secs(5);
 
 /// The request's id: the client's own when it sent a UUID.
 #[derive(Clone, Copy, Debug)]
@@ -40,11 +44,8 @@ pub(crate) struct Parameters(HashMap<String, String>);
 
 impl Parameters {
     pub(crate) fn of(uri: &Uri, known: &[&str]) -> Result<Self, Problem> {
-        let query = uri.query().unwrap_or_default();
-        let pairs: Vec<(String, String)> = serde_urlencoded::from_str(query)
-            .map_err(|_| Problem::with_detail(Code::InvalidParameter, "the query is malformed"))?;
         let mut parameters = HashMap::new();
-        for (name, value) in pairs {
+        for (name, value) in pairs(uri)? {
             if name != AT_LEAST && !known.contains(&name.as_str()) {
                 let detail = format!("the query parameter `{}` is not known here", shown(&name));
                 return Err(Problem::with_detail(Code::UnknownParameter, detail));
@@ -67,15 +68,26 @@ fn shown(text: &str) -> String {
     text.chars().filter(char::is_ascii_graphic).take(40).collect()
 }
 
-/// The position a read must have reached, from its header or its query.
-pub(crate) fn at_least(headers: &HeaderMap, uri: &Uri) -> Result<Option<Position>, Problem> {
-    let query = uri.query().unwrap_or_default();
-    let from_query = query.split('&').find_map(|pair| {
-        let (name, value) = pair.split_once('=')?;
-        (name == AT_LEAST).then_some(value)
-    });
+/// Makes a read wait until the read models show the position it asked for, in its header or its
+/// query. Strangers are not made to wait: how long it takes would tell how far the log has come.
+pub(crate) async fn await_position(app: &App, parts: &Parts) -> Result<(), Problem> {
+    if !matches!(parts.method, Method::GET | Method::HEAD) {
+        return Ok(());
+    }
+    let Some(position) = at_least(&parts.headers, &parts.uri)? else { return Ok(()) };
+    if query::has_reached(app, position, AT_LEAST_WITHIN).await {
+        Ok(())
+    } else {
+        Err(Problem::new(Code::NotCaughtUp))
+    }
+}
+
+fn at_least(headers: &HeaderMap, uri: &Uri) -> Result<Option<Position>, Problem> {
+    let from_query = pairs(uri)?.into_iter().find(|(name, _)| name == AT_LEAST);
     let from_header = headers.get("at-least").map(|value| value.to_str().unwrap_or_default());
-    let Some(text) = from_header.or(from_query) else { return Ok(None) };
+    let Some(text) = from_header.or(from_query.as_ref().map(|(_, value)| value.as_str())) else {
+        return Ok(None);
+    };
     let number = text.parse::<u64>().ok().filter(|number| i64::try_from(*number).is_ok());
     let position = number.ok_or_else(|| {
         Problem::with_detail(
@@ -84,6 +96,31 @@ pub(crate) fn at_least(headers: &HeaderMap, uri: &Uri) -> Result<Option<Position
         )
     })?;
     Ok(Some(Position(position)))
+}
+
+fn pairs(uri: &Uri) -> Result<Vec<(String, String)>, Problem> {
+    serde_urlencoded::from_str(uri.query().unwrap_or_default())
+        .map_err(|_| Problem::with_detail(Code::InvalidParameter, "the query is malformed"))
+}
+
+/// The organization a path names, by id or slug. Whatever is written there, it is looked at only
+/// after the caller is known.
+pub(crate) struct OrganizationPath(Option<String>);
+
+impl OrganizationPath {
+    /// `None` for what can name nothing.
+    pub(crate) fn named(&self) -> Option<&str> {
+        self.0.as_deref()
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for OrganizationPath {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Infallible> {
+        let path = Path::<String>::from_request_parts(parts, state).await;
+        Ok(Self(path.ok().map(|Path(named)| named)))
+    }
 }
 
 /// Which piece of a list is asked for.
@@ -113,7 +150,7 @@ impl Paging {
         };
         let after = match parameters.get("page_token") {
             None => String::new(),
-            Some(token) => crate::query::page_token::read(app, list, token)
+            Some(token) => query::page_token::read(app, list, token)
                 .ok_or_else(|| invalid("`page_token` is not one that this list has given"))?,
         };
         Ok(Self { size, after })

@@ -26,7 +26,8 @@ pub(crate) async fn list(
     let key = |organization: OrganizationId| Key::new(SCOPE, organization);
     let keys: Vec<Key> =
         memberships.items.iter().map(|membership| key(membership.organization)).collect();
-    let found = rows(app).await?.rows(OrganizationOverview::NAME, &keys).await?;
+    let found =
+        rows::<OrganizationOverview>(app).await?.rows(OrganizationOverview::NAME, &keys).await?;
     let items = keys
         .iter()
         .zip(&memberships.items)
@@ -41,9 +42,16 @@ pub(crate) async fn resolve(app: &App, id_or_slug: &str) -> Result<Option<Organi
     if let Ok(id) = id_or_slug.parse() {
         return Ok(Some(id));
     }
+    // what can be no slug is not asked of a database, which may refuse its characters
+    if !id_or_slug.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') {
+        return Ok(None);
+    }
     if !id_or_slug.starts_with(PERSONAL_SLUG_PREFIX) {
         return Ok(Some(OrganizationId::of_slug(app.keyring.log_id(), id_or_slug)));
     }
-    let found = rows(app).await?.at(OrganizationOverview::NAME, SCOPE, id_or_slug).await?;
+    let found = rows::<OrganizationOverview>(app)
+        .await?
+        .at(OrganizationOverview::NAME, SCOPE, id_or_slug)
+        .await?;
     Ok(found.map(|body| row::<OrganizationOverview>(&body)).transpose()?.map(|found| found.id))
 }

@@ -154,6 +154,16 @@ impl Rows {
         Ok(rows.iter().map(progress).collect())
     }
 
+    pub(super) async fn is_live(&self, model: &'static str) -> Result<bool, Error> {
+        sqlx::query_scalar(
+            "SELECT EXISTS (SELECT FROM read.read_model WHERE name = $1 AND status = 'live')",
+        )
+        .bind(model)
+        .fetch_one(&self.pool)
+        .await
+        .map_err(Error::unavailable)
+    }
+
     pub(super) async fn rows(
         &self,
         model: &'static str,

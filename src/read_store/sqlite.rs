@@ -84,6 +84,14 @@ impl Rows {
         })
     }
 
+    pub(super) fn is_live(&self, model: &'static str) -> Result<bool, Error> {
+        self.read(|connection| {
+            connection
+                .prepare_cached("SELECT 1 FROM read_model WHERE name = ?1 AND status = 'live'")?
+                .exists([model])
+        })
+    }
+
     pub(super) fn rows(
         &self,
         model: &'static str,
