@@ -179,7 +179,7 @@ impl Person {
     /// of the one that died has run out.
     pub(crate) async fn waits_for(&self, position: u64) {
         for _ in 0..8 {
-            let ask = self.gets("/v1/health").with("at-least", &position.to_string());
+            let ask = self.gets("/v1/auth/me").with("at-least", &position.to_string());
             let answer = ask.answer().await;
             if answer.status == 200 {
                 return;
