@@ -208,7 +208,7 @@ pub(crate) async fn organization_before<T>(
     }
     let stream = Stream::Organization(organization);
     let entry = app.organizations.current(&app.log, stream).await?;
-    let Some(told) = entry.read().told(order.command) else { return Ok(None) };
+    let Some(told) = told_before(app, &stream, &entry, order).await? else { return Ok(None) };
     let done = first_answer(app, stream, order, told, &answer).await?;
     Ok(Some(caught_up(app, done).await))
 }
@@ -261,24 +261,23 @@ async fn append<S: State, T>(
     let entry = folds.entry(stream);
     let _turn = entry.turn.lock().await;
     entry.catch_up(&app.log).await?;
+    if let Some(told) = told_before(app, &stream, &entry, order).await? {
+        return first_answer(app, stream, order, told, &answer).await;
+    }
     for _ in 0..ATTEMPTS {
         if let Some(told) = told(&entry, order) {
             return first_answer(app, stream, order, told, &answer).await;
         }
-        let (facts, next) = {
+        let (facts, next, unchanged) = {
             let folded = entry.read();
             let facts = decide(&folded.state)?;
-            if facts.is_empty() {
-                let answer = answer(&folded.state);
-                return Ok(Done {
-                    answer,
-                    position: folded.position,
-                    is_replayed: false,
-                    is_caught_up: true,
-                });
-            }
-            (facts, Next::after(&folded))
+            let unchanged = facts.is_empty().then(|| (folded.position, answer(&folded.state)));
+            (facts, Next::after(&folded), unchanged)
         };
+        if let Some((position, answer)) = unchanged {
+            remember_unchanged(app, &stream, order, next.expected, position).await?;
+            return Ok(Done { answer, position, is_replayed: false, is_caught_up: true });
+        }
         let (count, expected) = (facts.len() as u64, next.expected);
         let events = lines(app, stream, order, facts, next).await?;
         match app.log.append(&stream, expected, events.clone()).await {
@@ -326,6 +325,39 @@ async fn is_ours(
 
 fn told<S: State>(entry: &Entry<S>, order: &Order) -> Option<Told> {
     entry.read().told(order.command)
+}
+
+/// What a named command was told when it came first, whether it changed anything or not.
+async fn told_before<S: State>(
+    app: &App,
+    stream: &Stream,
+    entry: &Entry<S>,
+    order: &Order,
+) -> Result<Option<Told>, Error> {
+    match told(entry, order) {
+        None if order.naming == Naming::Key => {
+            Ok(app.operational.unchanged(order.command, stream).await?)
+        }
+        told => Ok(told),
+    }
+}
+
+/// A command that changes nothing leaves no event to be known by, but its repeat may come when
+/// there would be something to change.
+async fn remember_unchanged(
+    app: &App,
+    stream: &Stream,
+    order: &Order,
+    last: Expected,
+    position: Position,
+) -> Result<(), Error> {
+    if order.naming == Naming::Key
+        && let Expected::Version(version) = last
+    {
+        let told = Told { version, position, body: order.body };
+        app.operational.remember_unchanged(order.command, stream, told).await?;
+    }
+    Ok(())
 }
 
 async fn first_answer<S: State, T>(

@@ -27,6 +27,7 @@ mod account;
 mod answer;
 mod audit_log;
 mod authentication;
+mod document;
 mod health;
 mod organization;
 mod problem;
@@ -59,7 +60,7 @@ pub(crate) fn service(app: Arc<App>) -> NormalizePath<Router> {
         .nest("/v1", api())
         .merge(health::routes())
         .split_for_parts();
-    let document = Json(document);
+    let document = Json(document::finished(document));
     let (unversioned, _) = api().split_for_parts();
     let router = routes
         .merge(unversioned)

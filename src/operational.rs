@@ -4,6 +4,9 @@ use std::path::Path;
 
 use events::id::CommandId;
 use events::recorded::{BodyMac, Position};
+use events::stream::Stream;
+
+use crate::fold::Told;
 
 mod postgres;
 mod sqlite;
@@ -41,6 +44,32 @@ impl Operational {
         match self {
             Self::Sqlite(state) => state.first_body(command, body).await,
             Self::Postgres(state) => state.first_body(command, body).await,
+        }
+    }
+
+    /// Remembers that a command found nothing to change on a stream, and where the stream stood:
+    /// no event can say so.
+    pub(crate) async fn remember_unchanged(
+        &self,
+        command: CommandId,
+        stream: &Stream,
+        told: Told,
+    ) -> Result<(), Error> {
+        match self {
+            Self::Sqlite(state) => state.remember_unchanged(command, stream, told).await,
+            Self::Postgres(state) => state.remember_unchanged(command, stream, told).await,
+        }
+    }
+
+    /// What a command was told that found nothing to change on a stream.
+    pub(crate) async fn unchanged(
+        &self,
+        command: CommandId,
+        stream: &Stream,
+    ) -> Result<Option<Told>, Error> {
+        match self {
+            Self::Sqlite(state) => state.unchanged(command, stream),
+            Self::Postgres(state) => state.unchanged(command, stream).await,
         }
     }
 

@@ -18,6 +18,8 @@ const OLDEST_SERVER: i32 = 140_000;
 /// Two nodes that start at once migrate one after the other. Not the lock of the log's writers.
 const MIGRATION_LOCK: i64 = i64::from_be_bytes(*b"migrate!");
 const CONNECTIONS: u32 = 10;
+/// A node that freezes half-way must not hold its locks against the others for long.
+pub(crate) const BEGIN: &str = "BEGIN; SET LOCAL idle_in_transaction_session_timeout = '5s'";
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
 
 #[derive(Debug, thiserror::Error)]

@@ -151,7 +151,8 @@ impl Projector {
 
     /// The line where the read models stand must be the one they were built from.
     async fn check_anchor(&self, lease: &Lease) -> Result<(), Interruption> {
-        let Some(anchor) = lease.anchor else { return Ok(()) };
+        let begins = lease.position == Position::default();
+        let Some(anchor) = lease.anchor.filter(|_| !begins) else { return Ok(()) };
         let before = Position(lease.position.0.saturating_sub(1));
         let page = self.log.read_all(before, 1).await?;
         let found = page.events.first().filter(|event| event.position == lease.position);

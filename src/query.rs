@@ -9,12 +9,17 @@ use serde::de::DeserializeOwned;
 
 use crate::App;
 use crate::failure::{Failure, fails_with};
-use crate::{keyring, read_store};
+use crate::keyring;
+use crate::projector::Standing;
+use crate::read_store::{self, ReadStore};
 
 pub(crate) mod audit_trail;
 pub(crate) mod membership_list;
 pub(crate) mod organization_overview;
 pub(crate) mod page_token;
+
+/// A projector that has not said by then how it stands cannot reach a store.
+const KNOWN_WITHIN: Duration = Duration::from_secs(5);
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
@@ -50,8 +55,23 @@ where
     })
 }
 
+/// The rows, once they are known to come from this log. A projector that has stopped has found
+/// that they do not, or cannot bring them further: then nothing is shown rather than what was.
+async fn rows(app: &App) -> Result<&ReadStore, Error> {
+    let mut standing = app.projector.clone();
+    let is_known = standing.wait_for(|standing| *standing != Standing::Starting);
+    let stopped = match tokio::time::timeout(KNOWN_WITHIN, is_known).await {
+        Ok(Ok(standing)) => match &*standing {
+            Standing::Starting | Standing::Owner | Standing::Standby => return Ok(&app.read_store),
+            Standing::Stopped(why) => why.clone(),
+        },
+        Ok(Err(_)) | Err(_) => "the projector has not started".to_owned(),
+    };
+    Err(Error::Failed(Failure::Unavailable(stopped.into())))
+}
+
 async fn one<M: ReadModel>(app: &App, key: Key) -> Result<M::Row, Error> {
-    let found = app.read_store.rows(M::NAME, std::slice::from_ref(&key)).await?;
+    let found = rows(app).await?.rows(M::NAME, std::slice::from_ref(&key)).await?;
     row::<M>(found.get(&key).ok_or(Error::NotFound)?)
 }
 
@@ -62,11 +82,11 @@ async fn page<M: ReadModel>(
     size: usize,
 ) -> Result<Page<M::Row>, Error> {
     // one more than asked tells whether there is a next page
-    let mut rows = app.read_store.page(M::NAME, scope, after, size + 1).await?;
-    let more = rows.len() > size;
-    rows.truncate(size);
-    let next = rows.last().filter(|_| more).map(|row| row.sort.clone());
-    let items = rows.iter().map(|stored| row::<M>(&stored.body)).collect::<Result<_, _>>()?;
+    let mut found = rows(app).await?.page(M::NAME, scope, after, size + 1).await?;
+    let more = found.len() > size;
+    found.truncate(size);
+    let next = found.last().filter(|_| more).map(|row| row.sort.clone());
+    let items = found.iter().map(|stored| row::<M>(&stored.body)).collect::<Result<_, _>>()?;
     Ok(Page { items, next })
 }
 

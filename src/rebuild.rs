@@ -12,7 +12,7 @@ use tokio::sync::watch;
 
 use crate::config::Config;
 use crate::event_log::Pages;
-use crate::projector::{Projector, decode};
+use crate::projector::{Projector, Standing, decode};
 use crate::read_store::{Advance, Progress, Status};
 use crate::serve::Stores;
 
@@ -53,7 +53,8 @@ pub async fn rebuild(config: &Config) -> anyhow::Result<()> {
     let emptied = Advance {
         epoch: lease.epoch,
         from: lease.position,
-        to: lease.position,
+        // from the beginning: the log may be another, or an older copy, than they were built from
+        to: Position::default(),
         anchor: None,
         writes: Vec::new(),
         progress: ALL.iter().map(building).collect(),
@@ -65,8 +66,12 @@ pub async fn rebuild(config: &Config) -> anyhow::Result<()> {
     let head = stores.log.head().await?;
     let (stop, stopping) = watch::channel(false);
     let projector = Projector::new(stores.log.clone(), stores.read_store.clone(), owner);
+    let standing = projector.standing();
     let running = tokio::spawn(projector.run(stopping));
     loop {
+        if let Standing::Stopped(why) = &*standing.borrow() {
+            bail!("{why}");
+        }
         let progress = stores.read_store.progress().await?;
         if let Some(stuck) = progress.iter().find(|model| model.status == Status::Stuck) {
             bail!("`{}` is stuck {}", stuck.name, stuck.error.as_deref().unwrap_or_default());

@@ -27,6 +27,7 @@ use tokio::task::JoinSet;
 use uuid::Uuid;
 
 use crate::App;
+use crate::causes::causes;
 use crate::clock::Clock;
 use crate::config::{Config, Database, EventLogPlace};
 use crate::event_log::{AppendError, EventLog, Expected, NewEvent};
@@ -39,7 +40,7 @@ use crate::operational::Operational;
 use crate::password::Passwords;
 use crate::projector::Projector;
 use crate::read_store::ReadStore;
-use crate::{http, postgres_database, reactions};
+use crate::{http, postgres_database, reactions, sqlite_file};
 
 /// Folds kept in memory of each kind of stream.
 const FOLDS: usize = 20_000;
@@ -109,8 +110,21 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     while workers.join_next().await.is_some() {}
     others.abort();
     app.log.close().await;
+    settle(&config.data);
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Leaves each embedded database as one file.
+fn settle(data: &Path) {
+    for name in ["log.db", "keyring.db", "state.db", "read.db"] {
+        let path = data.join(name);
+        if path.exists()
+            && let Err(error) = sqlite_file::settle(&path)
+        {
+            tracing::warn!(error = causes(&error), "a write-ahead log is left beside `{name}`");
+        }
+    }
 }
 
 fn announce(config: &Config, address: SocketAddr) {

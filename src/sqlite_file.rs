@@ -118,6 +118,16 @@ impl Readers {
     }
 }
 
+/// Brings what stands in the write-ahead log into the file, so that a copy of the file alone is
+/// whole, and an older copy put in its place meets nothing newer.
+pub(crate) fn settle(path: &Path) -> Result<(), Error> {
+    let open_error = |source| Error::Open { path: path.to_owned(), source };
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).map_err(open_error)?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    Ok(connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?)
+}
+
 fn open_reader(path: &Path) -> Result<Connection, Error> {
     let open = || {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;

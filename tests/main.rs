@@ -3,12 +3,15 @@
 #![expect(clippy::unwrap_used, reason = "a test that panics has failed, as it should")]
 
 mod api;
+mod architecture;
 mod crash;
 mod event_log;
 mod line;
+mod nodes;
 mod oracle;
 mod people;
 mod postgres;
 mod proxy;
+mod read_models;
 mod rounds;
 mod server;

@@ -128,7 +128,11 @@ impl Person {
 
     /// The same person, asking another node.
     pub(crate) fn at(&self, node: &Node) -> Self {
-        Self { url: node.url().to_owned(), ..self.clone() }
+        self.at_url(node.url())
+    }
+
+    pub(crate) fn at_url(&self, url: &str) -> Self {
+        Self { url: url.to_owned(), ..self.clone() }
     }
 
     /// The same person, signed in once more.
@@ -169,6 +173,20 @@ impl Person {
 
     pub(crate) async fn shows(&self, slug: &str) -> Value {
         self.gets(&format!("/v1/organizations/{slug}")).answer().await.expect(200).body()
+    }
+
+    /// Waits until reads show this position. After a crash a node comes to it only when the lease
+    /// of the one that died has run out.
+    pub(crate) async fn waits_for(&self, position: u64) {
+        for _ in 0..8 {
+            let ask = self.gets("/v1/health").with("at-least", &position.to_string());
+            let answer = ask.answer().await;
+            if answer.status == 200 {
+                return;
+            }
+            assert_eq!(answer.refusal(), (503, "not_caught_up".to_owned()));
+        }
+        panic!("nobody brings the read models to {position}");
     }
 
     /// The slugs of all organizations, page by page.

@@ -144,7 +144,12 @@ impl Installation {
 
     /// Runs an operator verb to its end.
     pub(crate) fn run(&self, verb: &[&str]) -> Output {
-        self.command(0, verb).output().expect("the program runs")
+        // a verb that hangs is killed, and has failed
+        let mut command = Command::new("timeout");
+        let verb = self.command(0, verb);
+        command.current_dir(self.folder.path()).args(["-s", "KILL", "60"]);
+        command.arg(verb.get_program()).args(verb.get_args());
+        command.output().expect("the program runs")
     }
 
     /// Every read model's rows are what the log says.

@@ -7,6 +7,17 @@ CREATE TABLE state.command_body (
     mac     bytea NOT NULL CHECK (octet_length(mac) = 32)
 );
 
+-- A named command that found nothing to change on a stream, and the stream's last event then: its
+-- repeat is answered from there.
+CREATE TABLE state.unchanged (
+    command  uuid NOT NULL,
+    stream   text NOT NULL,
+    mac      bytea NOT NULL CHECK (octet_length(mac) = 32),
+    version  bigint NOT NULL,
+    position bigint NOT NULL,
+    PRIMARY KEY (command, stream)
+);
+
 -- How far each reaction has come in the log.
 CREATE TABLE state.cursor (
     name     text PRIMARY KEY,

@@ -6,6 +6,17 @@ CREATE TABLE command_body (
     mac     BLOB NOT NULL CHECK (length(mac) = 32)
 ) STRICT;
 
+-- A named command that found nothing to change on a stream, and the stream's last event then: its
+-- repeat is answered from there.
+CREATE TABLE unchanged (
+    command  BLOB NOT NULL CHECK (length(command) = 16),
+    stream   TEXT NOT NULL,
+    mac      BLOB NOT NULL CHECK (length(mac) = 32),
+    version  INTEGER NOT NULL,
+    position INTEGER NOT NULL,
+    PRIMARY KEY (command, stream)
+) STRICT;
+
 -- How far each reaction has come in the log.
 CREATE TABLE cursor (
     name     TEXT PRIMARY KEY,

@@ -135,8 +135,8 @@ pub(crate) struct SignInAnswer {
     responses(
         (status = 200, body = SignInAnswer),
         (status = 400, body = ProblemBody), (status = 401, body = ProblemBody),
-        (status = 415, body = ProblemBody), (status = 422, body = ProblemBody),
-        (status = 503, body = ProblemBody),
+        (status = 413, body = ProblemBody), (status = 415, body = ProblemBody),
+        (status = 422, body = ProblemBody), (status = 503, body = ProblemBody),
     ))]
 async fn sign_in(State(app): State<Arc<App>>, submission: Submission) -> Result<Response, Problem> {
     let body: SignInBody = submission.json()?;

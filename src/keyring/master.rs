@@ -43,7 +43,8 @@ impl MasterKey {
                 Ok(Self(SecretBox::new(Box::new(*hash.as_bytes()))))
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound && nothing_written => {
-                Self::make(path).map_err(|source| Error::Make { path: path.to_owned(), source })
+                Self::make(path).map_err(|source| Error::Make { path: path.to_owned(), source })?;
+                Self::read_or_make(path, false)
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 Err(Error::Lost(path.to_owned()))
@@ -52,14 +53,24 @@ impl MasterKey {
         }
     }
 
-    fn make(path: &Path) -> io::Result<Self> {
-        let mut key = Box::new([0; 32]);
+    /// Of several nodes that start at once with one key file, one makes it; it is there whole or
+    /// not at all.
+    fn make(path: &Path) -> io::Result<()> {
+        let mut key = Zeroizing::new([0; 32]);
         getrandom::fill(key.as_mut_slice()).map_err(io::Error::other)?;
         let text = Zeroizing::new(format!("{}\n", blake3::Hash::from_bytes(*key).to_hex()));
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-        file.write_all(text.as_bytes())?;
-        file.sync_all()?;
-        Ok(Self(SecretBox::new(key)))
+        let unfinished = path.with_extension(format!("{}.unfinished", std::process::id()));
+        let mut file =
+            OpenOptions::new().write(true).create_new(true).mode(0o600).open(&unfinished)?;
+        let finished = file
+            .write_all(text.as_bytes())
+            .and_then(|()| file.sync_all())
+            .and_then(|()| fs::hard_link(&unfinished, path));
+        fs::remove_file(&unfinished)?;
+        match finished {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+            finished => finished,
+        }
     }
 
     pub(super) fn expose(&self) -> &[u8; 32] {

@@ -5,6 +5,7 @@ use sqlx::PgPool;
 use uuid::Uuid;
 
 use super::{Error, WrappedKey};
+use crate::postgres_database::BEGIN;
 
 pub(crate) struct Keys {
     pool: PgPool,
@@ -77,7 +78,7 @@ impl Keys {
         subject: SubjectId,
         wrapped: Vec<u8>,
     ) -> Result<SubjectId, Error> {
-        let mut transaction = self.pool.begin().await.map_err(Error::unavailable)?;
+        let mut transaction = self.pool.begin_with(BEGIN).await.map_err(Error::unavailable)?;
         let added = sqlx::query(
             "INSERT INTO keyring.address (mac, subject) VALUES ($1, $2) ON CONFLICT DO NOTHING",
         )

@@ -2,9 +2,11 @@
 
 use events::id::CommandId;
 use events::recorded::{BodyMac, Position};
+use events::stream::Stream;
 use sqlx::PgPool;
 
 use super::Error;
+use crate::fold::Told;
 
 pub(crate) struct State {
     pool: PgPool,
@@ -34,6 +36,48 @@ impl State {
             .await
             .map(BodyMac)
             .map_err(Error::unavailable)
+    }
+
+    pub(super) async fn remember_unchanged(
+        &self,
+        command: CommandId,
+        stream: &Stream,
+        told: Told,
+    ) -> Result<(), Error> {
+        sqlx::query(
+            "INSERT INTO state.unchanged (command, stream, mac, version, position) \
+             VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING",
+        )
+        .bind(command.0)
+        .bind(stream.to_string())
+        .bind(told.body.0)
+        .bind(told.version.cast_signed())
+        .bind(told.position.0.cast_signed())
+        .execute(&self.pool)
+        .await
+        .map(drop)
+        .map_err(Error::unavailable)
+    }
+
+    pub(super) async fn unchanged(
+        &self,
+        command: CommandId,
+        stream: &Stream,
+    ) -> Result<Option<Told>, Error> {
+        let found: Option<(i64, i64, [u8; 32])> = sqlx::query_as(
+            "SELECT version, position, mac FROM state.unchanged \
+             WHERE command = $1 AND stream = $2",
+        )
+        .bind(command.0)
+        .bind(stream.to_string())
+        .fetch_optional(&self.pool)
+        .await
+        .map_err(Error::unavailable)?;
+        Ok(found.map(|(version, position, mac)| Told {
+            version: version.cast_unsigned(),
+            position: Position(position.cast_unsigned()),
+            body: BodyMac(mac),
+        }))
     }
 
     pub(super) async fn cursor(&self, name: &'static str) -> Result<Position, Error> {

@@ -4,9 +4,11 @@ use std::path::Path;
 
 use events::id::CommandId;
 use events::recorded::{BodyMac, Position};
+use events::stream::Stream;
 use rusqlite::OptionalExtension as _;
 
 use super::Error;
+use crate::fold::Told;
 use crate::sqlite_file::{Durability, SqliteFile};
 
 const MIGRATIONS: [&str; 1] = [include_str!("../../migrations/sqlite/0004_operational.sql")];
@@ -38,6 +40,46 @@ impl State {
                 .query_row([id], |row| row.get(0))
         };
         self.file.write(remember).await.map(BodyMac).map_err(Error::unavailable)
+    }
+
+    pub(super) async fn remember_unchanged(
+        &self,
+        command: CommandId,
+        stream: &Stream,
+        told: Told,
+    ) -> Result<(), Error> {
+        let stream = stream.to_string();
+        let remember = move |connection: &mut rusqlite::Connection| {
+            connection.execute(
+                "INSERT INTO unchanged (command, stream, mac, version, position) \
+                 VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO NOTHING",
+                (command.0.as_bytes(), stream, told.body.0, told.version, told.position.0),
+            )
+        };
+        self.file.write(remember).await.map(drop).map_err(Error::unavailable)
+    }
+
+    pub(super) fn unchanged(
+        &self,
+        command: CommandId,
+        stream: &Stream,
+    ) -> Result<Option<Told>, Error> {
+        let found = self.file.read(|connection| {
+            connection
+                .prepare_cached(
+                    "SELECT version, position, mac FROM unchanged \
+                     WHERE command = ?1 AND stream = ?2",
+                )?
+                .query_row((command.0.as_bytes(), stream.to_string()), |row| {
+                    Ok(Told {
+                        version: row.get(0)?,
+                        position: Position(row.get(1)?),
+                        body: BodyMac(row.get(2)?),
+                    })
+                })
+                .optional()
+        });
+        found.map_err(Error::unavailable)
     }
 
     pub(super) fn cursor(&self, name: &'static str) -> Result<Position, Error> {

@@ -6,7 +6,7 @@ use events::permission::Role;
 use projections::organization_overview::{OrganizationOverview, Overview, SCOPE};
 use projections::{Key, ReadModel as _};
 
-use super::{Error, Page, membership_list, one, row};
+use super::{Error, Page, membership_list, one, row, rows};
 use crate::App;
 use crate::access::Access;
 use crate::identity::Identity;
@@ -26,7 +26,7 @@ pub(crate) async fn list(
     let key = |organization: OrganizationId| Key::new(SCOPE, organization);
     let keys: Vec<Key> =
         memberships.items.iter().map(|membership| key(membership.organization)).collect();
-    let found = app.read_store.rows(OrganizationOverview::NAME, &keys).await?;
+    let found = rows(app).await?.rows(OrganizationOverview::NAME, &keys).await?;
     let items = keys
         .iter()
         .zip(&memberships.items)
@@ -44,6 +44,6 @@ pub(crate) async fn resolve(app: &App, id_or_slug: &str) -> Result<Option<Organi
     if !id_or_slug.starts_with(PERSONAL_SLUG_PREFIX) {
         return Ok(Some(OrganizationId::of_slug(app.keyring.log_id(), id_or_slug)));
     }
-    let found = app.read_store.at(OrganizationOverview::NAME, SCOPE, id_or_slug).await?;
+    let found = rows(app).await?.at(OrganizationOverview::NAME, SCOPE, id_or_slug).await?;
     Ok(found.map(|body| row::<OrganizationOverview>(&body)).transpose()?.map(|found| found.id))
 }

@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 use super::{Advance, Error, LEASE, Lease, ModelRows, Progress, Row, Status};
 use crate::fail_point;
+use crate::postgres_database::BEGIN;
 
 const CHANNEL: &str = "chancery_read";
 /// Notifications are hints; this often the store is asked anyway.
@@ -90,7 +91,7 @@ impl Rows {
     }
 
     async fn apply(&self, advance: Advance) -> Result<bool, sqlx::Error> {
-        let mut transaction = self.pool.begin().await?;
+        let mut transaction = self.pool.begin_with(BEGIN).await?;
         let moved = sqlx::query(
             "UPDATE read.projector SET position = $1, anchor = COALESCE($2, anchor) \
              WHERE epoch = $3 AND position = $4",

@@ -72,20 +72,15 @@ async fn the_document_is_openapi_with_unique_names() {
 }
 
 fn assert_every_reference_leads_somewhere(document: &Value, part: &Value) {
-    match part {
-        Value::Object(members) => {
-            if let Some(reference) = members.get("$ref").and_then(Value::as_str) {
-                let pointer = reference.strip_prefix('#').expect("it stays in the document");
-                assert!(document.pointer(pointer).is_some(), "{reference}");
-            }
-            members
-                .values()
-                .for_each(|part| assert_every_reference_leads_somewhere(document, part));
-        }
-        Value::Array(items) => {
-            items.iter().for_each(|part| assert_every_reference_leads_somewhere(document, part));
-        }
-        _ => {}
+    if let Some(reference) = part["$ref"].as_str() {
+        let pointer = reference.strip_prefix('#').expect("it stays in the document");
+        assert!(document.pointer(pointer).is_some(), "{reference}");
+    }
+    for part in part.as_object().into_iter().flatten().map(|(_, part)| part) {
+        assert_every_reference_leads_somewhere(document, part);
+    }
+    for part in part.as_array().into_iter().flatten() {
+        assert_every_reference_leads_somewhere(document, part);
     }
 }
 
@@ -159,6 +154,8 @@ async fn every_operation_documents_its_errors_as_problems() {
             continue;
         }
         for (status, response) in &operation.responses {
+            let description = response["description"].as_str().unwrap_or_default();
+            assert!(!description.is_empty(), "{} {status} is not described", operation.id);
             if status.as_str() < "400" {
                 continue;
             }

@@ -21,9 +21,9 @@ const SECRETS: [&str; 8] = [
 /// The text itself, in UTF-16, in hexadecimal, and in base64 wherever it may begin.
 fn disguises(secret: &str) -> Vec<Vec<u8>> {
     let bytes = secret.as_bytes();
-    let hexadecimal: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    let hexadecimal: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
     let wide = secret.encode_utf16().flat_map(u16::to_le_bytes).collect();
-    let mut found = vec![bytes.to_vec(), wide, hexadecimal.into_bytes()];
+    let mut found = vec![bytes.to_vec(), wide, hexadecimal.concat().into_bytes()];
     for shift in 0..3 {
         let shifted = [&vec![0; shift], bytes].concat();
         // whole groups of three bytes only: their characters do not depend on what comes after

@@ -40,6 +40,7 @@ async fn a_dead_claim_is_taken_over(installation: Installation) {
     let node = installation.start().await;
     ana(&node).signs_in().await.expect(401);
     let ben = Person::registers(&node, "ana").await;
+    ben.waits_for(ben.signs_in().await.position()).await;
     assert_eq!(ben.lists().await.len(), 1);
     // the address is gone for the one who claimed it first
     let late = register(&Person::stranger(&node)).await.unwrap().unwrap();
@@ -56,6 +57,7 @@ async fn a_registration_cut_short_is_completed_by_its_owners_next_request(
     let node = installation.start().await;
     let signed_in = ana(&node).signs_in().await.expect(200);
     let ana = ana(&node).with_token_of(&signed_in);
+    ana.waits_for(signed_in.position()).await;
     let personal = ana.gets("/v1/organization").answer().await.expect(200).body();
     assert_eq!((&personal["name"], &personal["is_personal"]), (&json!("Ana"), &json!(true)));
     assert_eq!(ana.lists().await, [words(&personal["slug"])]);
@@ -79,6 +81,7 @@ async fn a_registration_cut_short_is_completed_by_its_repeat(installation: Insta
     let node = installation.start().await;
     let again = register(&Person::stranger(&node)).await.unwrap().unwrap().expect(201);
     let ana = ana(&node).with_token_of(&again);
+    ana.waits_for(again.position()).await;
     assert_eq!(ana.lists().await.len(), 1);
     node.stop().await;
     installation.assert_no_difference();
