@@ -131,12 +131,10 @@ impl Postgres {
 
     pub(super) async fn read_all(&self, after: Position, limit: usize) -> Result<Page, ReadError> {
         let limit = limit.max(1);
-        // one statement is one snapshot: a head of another one could hide events for ever
-        let sql = "WITH page AS (SELECT position, line, sealed FROM log.event \
-                                 WHERE position > $1 ORDER BY position LIMIT $2) \
-                   SELECT page.position, page.line, page.sealed, head.position \
-                   FROM (SELECT coalesce(max(position), 0) AS position FROM log.event) AS head \
-                   LEFT JOIN page ON true ORDER BY page.position";
+        // one statement is one snapshot: a head of another one could hide events for ever. Where
+        // there is no row, nothing comes after this position, and the head is not needed
+        let sql = "SELECT position, line, sealed, (SELECT max(position) FROM log.event) \
+                   FROM log.event WHERE position > $1 ORDER BY position LIMIT $2";
         let query = || sqlx::query(sql).bind(as_bigint(after.0)).bind(as_bigint(limit));
         let rows = self.rows(query).await?;
         let head = rows.first().map_or(Ok(None), |row| count(row, 3))?.unwrap_or_default();
