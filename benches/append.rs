@@ -292,9 +292,6 @@ async fn raw_postgres(url: &str, schema: &str, lock: Lock) -> Raw {
             }
             let positions: Vec<i64> = (position + 1..).take(batch.len()).collect();
             position += i64::try_from(batch.len()).expect("a batch is small");
-            fn column<'a, T>(batch: &'a [Row], of: impl Fn(&'a Row) -> T) -> Vec<T> {
-                batch.iter().map(of).collect()
-            }
             sqlx::query(AssertSqlSafe(Arc::clone(&insert)))
                 .bind(positions)
                 .bind(column(&batch, |row| row.stream.as_str()))
@@ -316,4 +313,8 @@ async fn raw_postgres(url: &str, schema: &str, lock: Lock) -> Raw {
         }
     });
     raw
+}
+
+fn column<'a, T>(batch: &'a [Row], of: impl Fn(&'a Row) -> T) -> Vec<T> {
+    batch.iter().map(of).collect()
 }

@@ -92,7 +92,7 @@ struct Sealed {
     field: String,
     subject: String,
     #[serde(rename = "box")]
-    sealed_box: String,
+    contents: String,
 }
 
 /// How much of a row raw makes sense of.

@@ -78,7 +78,7 @@ fn panicked(_: Box<dyn Any + Send + 'static>) -> Response {
 async fn envelope(mut request: Request, next: Next) -> Response {
     let id = RequestId::of(request.headers());
     request.extensions_mut().insert(id);
-    let span = tracing::info_span!("request", id = %id.0, method = %request.method());
+    let span = tracing::debug_span!("request", id = %id.0, method = %request.method());
     let mut response = next.run(request).instrument(span).await;
     if let Some(problem) = response.extensions_mut().remove::<Problem>() {
         response = problem.render(id.0);

@@ -1,5 +1,6 @@
 //! Whose a credential is. Whether it still serves is asked of the account's own stream, each time.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use events::account::Person;
@@ -23,7 +24,7 @@ const REMEMBERED_PAIRS: usize = 10_000;
 #[derive(Clone, Debug)]
 pub(crate) struct Identity {
     pub(crate) account: AccountId,
-    pub(crate) person: Person,
+    pub(crate) person: Arc<Person>,
 }
 
 /// Pairs of address and password that were proven, so that HTTP Basic costs Argon2 once.
@@ -139,6 +140,6 @@ async fn existing(app: &App, account: AccountId) -> Result<Option<Identity>, Fai
 }
 
 /// Who an account is; `None` when there is no such account.
-pub(crate) async fn person(app: &App, account: AccountId) -> Result<Option<Person>, Failure> {
+pub(crate) async fn person(app: &App, account: AccountId) -> Result<Option<Arc<Person>>, Failure> {
     Ok(existing(app, account).await?.map(|identity| identity.person))
 }

@@ -72,6 +72,9 @@ async fn rows<M: ReadModel>(app: &App) -> Result<&ReadStore, Error> {
 }
 
 async fn known_rows(app: &App) -> Result<(), Error> {
+    if matches!(*app.projector.borrow(), Standing::Owner | Standing::Standby) {
+        return Ok(());
+    }
     let mut standing = app.projector.clone();
     let is_known = standing.wait_for(|standing| *standing != Standing::Starting);
     let stopped = match tokio::time::timeout(KNOWN_WITHIN, is_known).await {

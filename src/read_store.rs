@@ -9,13 +9,15 @@ use std::time::Duration;
 use events::chain::Link;
 use events::recorded::Position;
 use projections::{Key, Written};
-use tokio::sync::watch;
 use uuid::Uuid;
 
 use crate::fail_point;
 
 mod postgres;
+mod reached;
 mod sqlite;
+
+use reached::Reached;
 
 /// How long an owner may be silent before another node takes over.
 pub(crate) const LEASE: Duration = Duration::from_secs(15);
@@ -112,7 +114,7 @@ pub(crate) struct Row {
 pub(crate) struct ReadStore {
     backend: Backend,
     /// Where the live read models stand, as far as this node knows.
-    position: watch::Sender<Position>,
+    reached: Reached,
 }
 
 enum Backend {
@@ -123,12 +125,12 @@ enum Backend {
 impl ReadStore {
     pub(crate) async fn sqlite(path: &Path, log_id: Uuid) -> Result<Self, Error> {
         let rows = sqlite::Rows::open(path, log_id).await?;
-        Ok(Self { backend: Backend::Sqlite(rows), position: watch::Sender::default() })
+        Ok(Self { backend: Backend::Sqlite(rows), reached: Reached::default() })
     }
 
     pub(crate) async fn postgres(pool: sqlx::PgPool, log_id: Uuid) -> Result<Self, Error> {
         let rows = postgres::Rows::open(pool, log_id).await?;
-        Ok(Self { backend: Backend::Postgres(rows), position: watch::Sender::default() })
+        Ok(Self { backend: Backend::Postgres(rows), reached: Reached::default() })
     }
 
     /// Takes the right to advance the read models, raising the epoch: whoever had it before, an
@@ -182,7 +184,7 @@ impl ReadStore {
     /// Whether a model's rows show everything up to the live position.
     pub(crate) async fn is_live(&self, model: &'static str) -> Result<bool, Error> {
         match &self.backend {
-            Backend::Sqlite(rows) => rows.is_live(model),
+            Backend::Sqlite(rows) => Ok(rows.is_live(model)),
             Backend::Postgres(rows) => rows.is_live(model).await,
         }
     }
@@ -253,17 +255,17 @@ impl ReadStore {
     }
 
     fn saw(&self, position: Position) {
-        self.position.send_if_modified(|known| {
-            let newer = position > *known;
-            *known = position.max(*known);
-            newer
-        });
+        self.reached.saw(position);
     }
 
     /// Whether the live read models came to `position` within this time.
     pub(crate) async fn wait_for(&self, position: Position, within: Duration) -> bool {
-        let mut known = self.position.subscribe();
-        tokio::time::timeout(within, known.wait_for(|known| *known >= position)).await.is_ok()
+        match self.reached.wait(position) {
+            None => true,
+            Some(waiting) => {
+                tokio::time::timeout(within, waiting).await.is_ok_and(|told| told.is_ok())
+            }
+        }
     }
 
     /// Runs until dropped: learns where another node has brought the read models.

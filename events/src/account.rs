@@ -1,6 +1,7 @@
 //! The account stream: one person's registration and sessions.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -80,14 +81,14 @@ pub struct Person {
 
 #[derive(Debug, Default)]
 pub struct Account {
-    person: Option<Person>,
+    person: Option<Arc<Person>>,
     abandoned: bool,
     sessions: BTreeMap<SessionId, Session>,
 }
 
 impl Account {
     /// `None` before registration and for an account that never came to be.
-    pub fn person(&self) -> Option<&Person> {
+    pub fn person(&self) -> Option<&Arc<Person>> {
         self.person.as_ref()
     }
 
@@ -102,14 +103,14 @@ impl State for Account {
         let crate::Event::Account(event) = &recorded.event else { return };
         match event {
             Event::Registered { subject, email, name, company, password_hash } => {
-                self.person = Some(Person {
+                self.person = Some(Arc::new(Person {
                     subject: *subject,
                     email: email.clone(),
                     name: name.clone(),
                     company: company.clone(),
                     password_hash: password_hash.clone(),
                     registered_at: recorded.at,
-                });
+                }));
             }
             Event::Abandoned {} => self.abandoned = true,
             Event::SessionStarted { session, secret_hash, expires_at } => {

@@ -1,6 +1,7 @@
 //! Registration: claim the address, register the account, found its personal organization. Three
 //! streams, three idempotent steps; whatever is missing after a crash is completed later.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use events::Event;
@@ -31,7 +32,7 @@ pub(crate) struct Registration {
 
 pub(crate) struct Registered<T> {
     pub(crate) account: AccountId,
-    pub(crate) person: Person,
+    pub(crate) person: Arc<Person>,
     pub(crate) token: SessionToken,
     pub(crate) expires_at: Time,
     pub(crate) organization: T,

@@ -171,6 +171,8 @@ pub(crate) struct Problem {
     code: Code,
     detail: Option<String>,
     errors: Vec<FieldError>,
+    /// What went wrong inside; for the program's own log only.
+    cause: Option<String>,
 }
 
 /// RFC 9457, with a stable code, and the sentence once more as `error`.
@@ -194,20 +196,25 @@ pub(crate) struct ProblemBody<'a> {
 
 impl Problem {
     pub(crate) fn new(code: Code) -> Self {
-        Self { code, detail: None, errors: Vec::new() }
+        Self { code, detail: None, errors: Vec::new(), cause: None }
     }
 
     pub(crate) fn with_detail(code: Code, detail: impl Into<String>) -> Self {
-        Self { code, detail: Some(detail.into()), errors: Vec::new() }
+        Self { code, detail: Some(detail.into()), errors: Vec::new(), cause: None }
     }
 
     pub(crate) fn invalid(errors: Vec<FieldError>) -> Self {
-        Self { code: Code::Invalid, detail: None, errors }
+        Self { code: Code::Invalid, detail: None, errors, cause: None }
     }
 
     /// The answer's body; only where the request id is known can it be written.
     pub(crate) fn render(&self, request: Uuid) -> Response {
         let (status, code, sentence) = self.code.parts();
+        match (&self.cause, self.code) {
+            (Some(cause), Code::Internal) => tracing::error!(%request, cause, "a request failed"),
+            (Some(cause), _) => tracing::warn!(%request, cause, "a request could not be served"),
+            (None, _) => {}
+        }
         let detail = self.detail.as_deref().unwrap_or(sentence);
         let body = ProblemBody {
             kind: format!("/errors/{code}"),
@@ -248,17 +255,11 @@ impl IntoResponse for Problem {
 
 impl From<Failure> for Problem {
     fn from(failure: Failure) -> Self {
-        let error = causes(&failure);
-        match failure {
-            Failure::Unavailable(_) => {
-                tracing::warn!(error, "a request could not be served");
-                Self::new(Code::Unavailable)
-            }
-            Failure::Broken(_) => {
-                tracing::error!(error, "a request failed");
-                Self::new(Code::Internal)
-            }
-        }
+        let code = match failure {
+            Failure::Unavailable(_) => Code::Unavailable,
+            Failure::Broken(_) => Code::Internal,
+        };
+        Self { cause: Some(causes(&failure)), ..Self::new(code) }
     }
 }
 

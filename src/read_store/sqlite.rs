@@ -1,7 +1,8 @@
 //! Read models in one SQLite file, NORMAL: it can be rebuilt.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
+use std::sync::RwLock;
 
 use events::chain::Link;
 use events::recorded::Position;
@@ -16,6 +17,8 @@ const MIGRATIONS: [&str; 1] = [include_str!("../../migrations/sqlite/0002_read_s
 
 pub(super) struct Rows {
     file: SqliteFile,
+    /// Models that are live: only this process changes that.
+    live: RwLock<HashSet<String>>,
 }
 
 impl Rows {
@@ -38,7 +41,20 @@ impl Rows {
         if found != log_id {
             return Err(Error::OtherLog);
         }
-        Ok(Self { file })
+        let rows = Self { file, live: RwLock::default() };
+        rows.note(&rows.progress()?);
+        Ok(rows)
+    }
+
+    fn note(&self, progress: &[Progress]) {
+        let mut live = self.live.write().expect("nothing panics with the lock held");
+        for model in progress {
+            if model.status == Status::Live {
+                live.insert(model.name.clone());
+            } else {
+                live.remove(&model.name);
+            }
+        }
     }
 
     /// One process has the file, so nobody has to be waited for.
@@ -62,7 +78,13 @@ impl Rows {
     }
 
     pub(super) async fn advance(&self, advance: Advance) -> Result<bool, Error> {
-        self.file.write(|connection| apply(connection, advance)).await.map_err(Error::unavailable)
+        let progress = advance.progress.clone();
+        let written = self.file.write(|connection| apply(connection, advance)).await;
+        let written = written.map_err(Error::unavailable)?;
+        if written {
+            self.note(&progress);
+        }
+        Ok(written)
     }
 
     pub(super) fn progress(&self) -> Result<Vec<Progress>, Error> {
@@ -84,12 +106,8 @@ impl Rows {
         })
     }
 
-    pub(super) fn is_live(&self, model: &'static str) -> Result<bool, Error> {
-        self.read(|connection| {
-            connection
-                .prepare_cached("SELECT 1 FROM read_model WHERE name = ?1 AND status = 'live'")?
-                .exists([model])
-        })
+    pub(super) fn is_live(&self, model: &'static str) -> bool {
+        self.live.read().expect("nothing panics with the lock held").contains(model)
     }
 
     pub(super) fn rows(
