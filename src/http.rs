@@ -34,11 +34,14 @@ mod request;
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 #[derive(utoipa::OpenApi)]
-#[openapi(info(
-    title = "Chancery",
-    description = "A back end for organizations whose event log is the audit log.",
-    license(name = "Apache-2.0", identifier = "Apache-2.0")
-))]
+#[openapi(
+    info(
+        title = "Chancery",
+        description = "A back end for organizations whose event log is the audit log.",
+        license(name = "Apache-2.0", identifier = "Apache-2.0")
+    ),
+    components(schemas(problem::ProblemBody))
+)]
 struct Document;
 
 fn api() -> OpenApiRouter<Arc<App>> {

@@ -18,8 +18,9 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::authentication::Caller;
+use super::document::{PublicCommands, Reads};
 use super::organization::{self, Organization};
-use super::problem::{Code, Problem, ProblemBody};
+use super::problem::{Code, Problem};
 use super::request::{Parameters, Submission};
 use super::{answer, checked};
 use crate::address::Address;
@@ -71,12 +72,7 @@ pub(crate) struct RegisterAnswer {
 
 #[utoipa::path(post, path = "/auth/register", operation_id = "register", tag = "accounts",
     request_body = RegisterBody,
-    responses(
-        (status = 201, body = RegisterAnswer),
-        (status = 400, body = ProblemBody), (status = 409, body = ProblemBody),
-        (status = 413, body = ProblemBody), (status = 415, body = ProblemBody),
-        (status = 422, body = ProblemBody), (status = 503, body = ProblemBody),
-    ))]
+    responses((status = 201, body = RegisterAnswer), PublicCommands))]
 async fn register(
     State(app): State<Arc<App>>,
     submission: Submission,
@@ -130,12 +126,7 @@ pub(crate) struct SignInAnswer {
 
 #[utoipa::path(post, path = "/auth/login", operation_id = "signIn", tag = "accounts",
     request_body = SignInBody,
-    responses(
-        (status = 200, body = SignInAnswer),
-        (status = 400, body = ProblemBody), (status = 401, body = ProblemBody),
-        (status = 413, body = ProblemBody), (status = 415, body = ProblemBody),
-        (status = 422, body = ProblemBody), (status = 503, body = ProblemBody),
-    ))]
+    responses((status = 200, body = SignInAnswer), PublicCommands))]
 async fn sign_in(State(app): State<Arc<App>>, submission: Submission) -> Result<Response, Problem> {
     let body: SignInBody = submission.json()?;
     // what is no address belongs to nobody
@@ -170,11 +161,7 @@ pub(crate) struct Me {
 }
 
 #[utoipa::path(get, path = "/auth/me", operation_id = "showMe", tag = "accounts",
-    responses(
-        (status = 200, body = Me),
-        (status = 400, body = ProblemBody), (status = 401, body = ProblemBody),
-        (status = 503, body = ProblemBody),
-    ))]
+    responses((status = 200, body = Me), Reads))]
 async fn show_me(
     State(app): State<Arc<App>>,
     caller: Caller,

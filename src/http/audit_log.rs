@@ -20,8 +20,9 @@ use uuid::Uuid;
 
 use super::answer;
 use super::authentication::Caller;
+use super::document::OrganizationReads;
 use super::organization::{active, named};
-use super::problem::{Problem, ProblemBody};
+use super::problem::Problem;
 use super::request::{OrganizationPath, Paging};
 use crate::access::Access;
 use crate::{App, identity, query};
@@ -92,12 +93,7 @@ pub(crate) struct AuditChange {
     tag = "audit log",
     params(("org" = String, Path, description = "id or slug"),
         ("page_size" = Option<usize>, Query), ("page_token" = Option<String>, Query)),
-    responses(
-        (status = 200, body = AuditLog),
-        (status = 400, body = ProblemBody), (status = 401, body = ProblemBody),
-        (status = 403, body = ProblemBody), (status = 404, body = ProblemBody),
-        (status = 503, body = ProblemBody),
-    ))]
+    responses((status = 200, body = AuditLog), OrganizationReads))]
 async fn list_audit_log(
     State(app): State<Arc<App>>,
     caller: Caller,
@@ -112,12 +108,7 @@ async fn list_audit_log(
 #[utoipa::path(get, path = "/organization/audit-log", operation_id = "listActiveAuditLog",
     tag = "audit log",
     params(("page_size" = Option<usize>, Query), ("page_token" = Option<String>, Query)),
-    responses(
-        (status = 200, body = AuditLog),
-        (status = 400, body = ProblemBody), (status = 401, body = ProblemBody),
-        (status = 403, body = ProblemBody), (status = 404, body = ProblemBody),
-        (status = 503, body = ProblemBody),
-    ))]
+    responses((status = 200, body = AuditLog), OrganizationReads))]
 async fn list_active_audit_log(
     State(app): State<Arc<App>>,
     caller: Caller,

@@ -1,11 +1,52 @@
-//! The OpenAPI document: what the routes say of themselves, and what is the same for all of them.
+//! The OpenAPI document: what is the same for many routes, said once.
+
+use std::collections::BTreeMap;
 
 use axum::http::StatusCode;
-use utoipa::openapi::{OpenApi, RefOr, Response, Schema};
+use utoipa::openapi::{ContentBuilder, OpenApi, Ref, RefOr, Response, ResponseBuilder};
+use utoipa::{IntoResponses, ToSchema};
 
-const PROBLEM: &str = "#/components/schemas/Problem";
+use super::problem::ProblemBody;
 
-/// The document with errors named as what they are, and a sentence for each answer.
+const PROBLEM_JSON: &str = "application/problem+json";
+
+/// How a read of the caller's own things can be refused.
+pub(super) struct Reads;
+/// How a read of an organization can be refused.
+pub(super) struct OrganizationReads;
+/// How a command can be refused.
+pub(super) struct Commands;
+/// How a command to an organization can be refused.
+pub(super) struct OrganizationCommands;
+/// How a command can be refused that needs no credential.
+pub(super) struct PublicCommands;
+
+macro_rules! refusals {
+    ($($name:ident: $($status:literal)*;)*) => {$(
+        impl IntoResponses for $name {
+            fn responses() -> BTreeMap<String, RefOr<Response>> {
+                [$($status),*].map(refusal).into()
+            }
+        }
+    )*};
+}
+
+refusals! {
+    Reads: 400 401 503;
+    OrganizationReads: 400 401 403 404 503;
+    Commands: 400 401 409 413 415 422 503;
+    OrganizationCommands: 400 401 403 404 409 413 415 422 503;
+    PublicCommands: 400 401 409 413 415 422 503;
+}
+
+fn refusal(status: u16) -> (String, RefOr<Response>) {
+    let problem = Ref::from_schema_name(ProblemBody::name());
+    let content = ContentBuilder::new().schema(Some(problem)).build();
+    let response = ResponseBuilder::new().content(PROBLEM_JSON, content).build();
+    (status.to_string(), RefOr::T(response))
+}
+
+/// The document with a sentence for each answer, as OpenAPI 3.1 demands.
 pub(super) fn finished(mut document: OpenApi) -> OpenApi {
     for item in document.paths.paths.values_mut() {
         let operations =
@@ -14,7 +55,6 @@ pub(super) fn finished(mut document: OpenApi) -> OpenApi {
             for (status, response) in &mut operation.responses.responses {
                 if let RefOr::T(response) = response {
                     describe(status, response);
-                    name_problem(response);
                 }
             }
         }
@@ -22,28 +62,9 @@ pub(super) fn finished(mut document: OpenApi) -> OpenApi {
     document
 }
 
-/// OpenAPI 3.1 demands a description.
 fn describe(status: &str, response: &mut Response) {
     let reason = status.parse().ok().and_then(|code: StatusCode| code.canonical_reason());
     if response.description.is_empty() {
         reason.unwrap_or(status).clone_into(&mut response.description);
-    }
-}
-
-fn name_problem(response: &mut Response) {
-    const PLAIN: &str = "application/json";
-    let has_problem = match response.content.get(PLAIN) {
-        Some(RefOr::T(content)) => content.schema.as_ref().is_some_and(is_problem),
-        Some(RefOr::Ref(_)) | None => false,
-    };
-    if has_problem && let Some(content) = response.content.swap_remove(PLAIN) {
-        response.content.insert("application/problem+json".to_owned(), content);
-    }
-}
-
-fn is_problem(schema: &RefOr<Schema>) -> bool {
-    match schema {
-        RefOr::Ref(reference) => reference.ref_location == PROBLEM,
-        RefOr::T(_) => false,
     }
 }

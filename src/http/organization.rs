@@ -17,7 +17,8 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::authentication::Caller;
-use super::problem::{Code, FieldError, Problem, ProblemBody};
+use super::document::{Commands, OrganizationCommands, OrganizationReads, Reads};
+use super::problem::{Code, FieldError, Problem};
 use super::request::{Authenticated, OrganizationPath, Paging, Parameters, Submission};
 use super::{answer, checked};
 use crate::access::Access;
@@ -86,13 +87,7 @@ pub(crate) struct CreateBody {
 
 #[utoipa::path(post, path = "/organizations", operation_id = "createOrganization",
     tag = "organizations", request_body = CreateBody,
-    responses(
-        (status = 201, body = Organization),
-        (status = 400, body = ProblemBody), (status = 401, body = ProblemBody),
-        (status = 409, body = ProblemBody), (status = 413, body = ProblemBody),
-        (status = 415, body = ProblemBody), (status = 422, body = ProblemBody),
-        (status = 503, body = ProblemBody),
-    ))]
+    responses((status = 201, body = Organization), Commands))]
 async fn create_organization(
     State(app): State<Arc<App>>,
     Authenticated(caller, submission): Authenticated,
@@ -125,11 +120,7 @@ async fn create_organization(
 #[utoipa::path(get, path = "/organizations", operation_id = "listOrganizations",
     tag = "organizations",
     params(("page_size" = Option<usize>, Query), ("page_token" = Option<String>, Query)),
-    responses(
-        (status = 200, body = OrganizationList),
-        (status = 400, body = ProblemBody), (status = 401, body = ProblemBody),
-        (status = 503, body = ProblemBody),
-    ))]
+    responses((status = 200, body = OrganizationList), Reads))]
 async fn list_organizations(
     State(app): State<Arc<App>>,
     caller: Caller,
@@ -152,11 +143,7 @@ async fn list_organizations(
 
 #[utoipa::path(get, path = "/organizations/{org}", operation_id = "showOrganization",
     tag = "organizations", params(("org" = String, Path, description = "id or slug")),
-    responses(
-        (status = 200, body = Organization),
-        (status = 400, body = ProblemBody), (status = 401, body = ProblemBody),
-        (status = 404, body = ProblemBody), (status = 503, body = ProblemBody),
-    ))]
+    responses((status = 200, body = Organization), OrganizationReads))]
 async fn show_organization(
     State(app): State<Arc<App>>,
     caller: Caller,
@@ -170,11 +157,7 @@ async fn show_organization(
 
 #[utoipa::path(get, path = "/organization", operation_id = "showActiveOrganization",
     tag = "organizations",
-    responses(
-        (status = 200, body = Organization),
-        (status = 400, body = ProblemBody), (status = 401, body = ProblemBody),
-        (status = 404, body = ProblemBody), (status = 503, body = ProblemBody),
-    ))]
+    responses((status = 200, body = Organization), OrganizationReads))]
 async fn show_active_organization(
     State(app): State<Arc<App>>,
     caller: Caller,
@@ -221,14 +204,7 @@ fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<S
 #[utoipa::path(patch, path = "/organizations/{org}", operation_id = "updateOrganization",
     tag = "organizations", params(("org" = String, Path, description = "id or slug")),
     request_body = UpdateBody,
-    responses(
-        (status = 200, body = Organization),
-        (status = 400, body = ProblemBody), (status = 401, body = ProblemBody),
-        (status = 403, body = ProblemBody), (status = 404, body = ProblemBody),
-        (status = 409, body = ProblemBody), (status = 413, body = ProblemBody),
-        (status = 415, body = ProblemBody), (status = 422, body = ProblemBody),
-        (status = 503, body = ProblemBody),
-    ))]
+    responses((status = 200, body = Organization), OrganizationCommands))]
 async fn update_organization(
     State(app): State<Arc<App>>,
     headers: HeaderMap,
@@ -241,14 +217,7 @@ async fn update_organization(
 
 #[utoipa::path(patch, path = "/organization", operation_id = "updateActiveOrganization",
     tag = "organizations", request_body = UpdateBody,
-    responses(
-        (status = 200, body = Organization),
-        (status = 400, body = ProblemBody), (status = 401, body = ProblemBody),
-        (status = 403, body = ProblemBody), (status = 404, body = ProblemBody),
-        (status = 409, body = ProblemBody), (status = 413, body = ProblemBody),
-        (status = 415, body = ProblemBody), (status = 422, body = ProblemBody),
-        (status = 503, body = ProblemBody),
-    ))]
+    responses((status = 200, body = Organization), OrganizationCommands))]
 async fn update_active_organization(
     State(app): State<Arc<App>>,
     headers: HeaderMap,
