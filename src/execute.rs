@@ -127,11 +127,10 @@ impl Running {
         }
         let entered =
             self.0.lock().expect("nothing panics with the lock held").insert(order.command);
-        let guard = RunningGuard { running: self, command: order.command };
+        // only who entered has a guard, which leaves again when it is dropped
         if entered {
-            Ok(Some(guard))
+            Ok(Some(RunningGuard { running: self, command: order.command }))
         } else {
-            std::mem::forget(guard);
             Err(Error::InProgress)
         }
     }
