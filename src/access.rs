@@ -5,8 +5,7 @@ use events::permission::{Permission, Role};
 use events::stream::Stream;
 
 use crate::App;
-use crate::event_log::ReadError;
-use crate::failure::{Failure, fails_with};
+use crate::failure::Failure;
 
 /// Made by [`Access::check`] only.
 #[derive(Clone, Copy, Debug)]
@@ -25,8 +24,6 @@ pub(crate) enum Refusal {
     Failed(#[source] Failure),
 }
 
-fails_with!(Refusal, Refusal::Failed: ReadError);
-
 impl Access {
     /// Asks the organization's own stream, caught up to its head: a right taken away is gone at
     /// once. Strangers get the answer they would get for an organization that does not exist.
@@ -36,9 +33,8 @@ impl Access {
         organization: OrganizationId,
         needed: Permission,
     ) -> Result<Self, Refusal> {
-        let stream = Stream::Organization(organization);
-        let entry = app.organizations.current(&app.log, stream).await?;
-        let role = entry.read().state.role_of(caller).ok_or(Refusal::NotFound)?;
+        let role = role_of(app, caller, organization).await.map_err(Refusal::Failed)?;
+        let role = role.ok_or(Refusal::NotFound)?;
         if role.may(needed) { Ok(Self { organization, role }) } else { Err(Refusal::Denied) }
     }
 
@@ -49,4 +45,16 @@ impl Access {
     pub(crate) fn role(&self) -> Role {
         self.role
     }
+}
+
+/// What somebody is in an organization now; `None` for strangers and for what does not exist.
+pub(crate) async fn role_of(
+    app: &App,
+    account: AccountId,
+    organization: OrganizationId,
+) -> Result<Option<Role>, Failure> {
+    let stream = Stream::Organization(organization);
+    let entry = app.organizations.current(&app.log, stream).await?;
+    let role = entry.read().state.role_of(account);
+    Ok(role)
 }

@@ -13,7 +13,9 @@ use events::personal::Personal;
 use events::recorded::{Actor, BodyMac, Cause, Position};
 use events::stream::Stream;
 use events::wire::{Draft, Unwritable};
-use events::{Event, State, account, address, organization};
+use events::{
+    Command, Event, State, account, address, invitation, membership, organization, setting,
+};
 use uuid::Uuid;
 
 use crate::App;
@@ -94,6 +96,12 @@ pub(crate) enum Error {
     Address(#[from] address::Rejection),
     #[error(transparent)]
     Organization(#[from] organization::Rejection),
+    #[error(transparent)]
+    Membership(#[from] membership::Rejection),
+    #[error(transparent)]
+    Invitation(#[from] invitation::Rejection),
+    #[error(transparent)]
+    Setting(#[from] setting::Rejection),
     #[error("the e-mail address belongs to an account already")]
     EmailTaken,
     #[error("the stream is too busy")]
@@ -173,22 +181,27 @@ async fn found<T>(
 }
 
 /// Gives an order to an organization. What the caller's role does not allow is refused in the same
-/// loop in which the rules are checked.
-pub(crate) async fn organization<T>(
+/// loop in which the rules are checked. `command` makes the order from what the organization is
+/// then, each time it is decided anew.
+pub(crate) async fn organization<C: Command, T>(
     app: &App,
     caller: AccountId,
     organization: OrganizationId,
     order: &Order,
-    command: &organization::Command,
+    command: impl Fn(&organization::Organization) -> C,
     answer: impl Fn(&organization::Organization) -> T,
-) -> Result<Done<T>, Error> {
+) -> Result<Done<T>, Error>
+where
+    Error: From<C::Rejection>,
+{
     let _running = app.running.enter(order)?;
     let decide = |state: &organization::Organization| {
         let role = state.role_of(caller).ok_or(Error::NotFound)?;
-        if !role.may(command.requires()) {
+        let command = command(state);
+        if !role.may(command.requires(state)) {
             return Err(Error::Denied);
         }
-        Ok(into_events(organization::decide(state, command)?, Event::Organization))
+        Ok(command.decide(state)?)
     };
     let stream = Stream::Organization(organization);
     let done = append(app, &app.organizations, stream, order, decide, answer).await?;

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use events::chain::Walk;
-use events::organization::Event::{Created, Updated};
+use events::organization::Event::{Created, Deleted, Updated};
 use events::recorded::Recorded;
 use events::stream::Stream;
 use events::{Event, wire};
@@ -125,6 +125,7 @@ async fn names_in_the_log(on: &Installation) -> HashMap<String, Vec<String>> {
                 let slug = slugs[&recorded.stream].clone();
                 names.entry(slug).or_default().extend(name.map(|name| name.to));
             }
+            Deleted { .. } => {}
         }
     }
     log.close().await;

@@ -3,19 +3,21 @@
 use uuid::Uuid;
 
 use crate::chain::Link;
-use crate::id::{AccountId, CommandId, EventId, OrganizationId};
+use crate::id::{AccountId, CommandId, EventId, InvitationId, OrganizationId};
 use crate::organization::{self, Changed, ChangedPersonal, Organization};
+use crate::permission::Role;
 use crate::personal::Personal;
 use crate::recorded::{Actor, BodyMac, Cause, Position, Recorded};
 use crate::stream::Stream;
 use crate::time::Time;
-use crate::{Event, State};
+use crate::{Command, Event, State, invitation, membership, slug};
 
 pub(crate) const ANA: AccountId = AccountId(Uuid::from_u128(1));
+pub(crate) const BEN: AccountId = AccountId(Uuid::from_u128(2));
 pub(crate) const ACME: OrganizationId = OrganizationId(Uuid::from_u128(7));
 
-pub(crate) fn created_by(owner: AccountId) -> organization::Event {
-    organization::Event::Created {
+pub(crate) fn created_by(owner: AccountId) -> Event {
+    Event::Organization(organization::Event::Created {
         organization: ACME,
         slug: "acme".to_owned(),
         owner,
@@ -24,20 +26,26 @@ pub(crate) fn created_by(owner: AccountId) -> organization::Event {
         name: Some("Acme".to_owned()),
         personal_name: Personal::Absent,
         billing_email: Personal::Absent,
-    }
+    })
 }
 
-pub(crate) fn personal_of(owner: AccountId) -> organization::Event {
-    organization::Event::Created {
+pub(crate) fn personal_of(owner: AccountId) -> Event {
+    Event::Organization(organization::Event::Created {
         organization: ACME,
-        slug: organization::personal_slug(ACME),
+        slug: slug::personal(ACME),
         owner,
         is_personal: true,
         country: None,
         name: None,
         personal_name: Personal::known(ACME.subject(), "A."),
         billing_email: Personal::Absent,
-    }
+    })
+}
+
+pub(crate) fn joined(member: AccountId, role: Role) -> Event {
+    let invitation = InvitationId(member.0);
+    let joined = membership::Event::Joined { member, role, invitation, is_address_proven: false };
+    Event::Membership(joined)
 }
 
 pub(crate) fn renamed(from: &str, to: &str) -> organization::Event {
@@ -73,10 +81,10 @@ pub(crate) fn recorded(stream: Stream, version: u64, event: Event) -> Recorded {
     }
 }
 
-pub(crate) fn given<const N: usize>(past: [organization::Event; N]) -> Given {
+pub(crate) fn given<const N: usize>(past: [Event; N]) -> Given {
     let mut state = Organization::default();
     for (version, event) in (0..).zip(past) {
-        state.evolve(&recorded(Stream::Organization(ACME), version, Event::Organization(event)));
+        state.evolve(&recorded(Stream::Organization(ACME), version, event));
     }
     Given(state)
 }
@@ -84,8 +92,15 @@ pub(crate) fn given<const N: usize>(past: [organization::Event; N]) -> Given {
 pub(crate) struct Given(Organization);
 
 impl Given {
-    pub(crate) fn when(self, command: organization::Command) -> Outcome {
-        Outcome(organization::decide(&self.0, &command))
+    pub(crate) fn when<C: Command>(self, command: C) -> Outcome<C::Rejection> {
+        Outcome(command.decide(&self.0))
+    }
+
+    pub(crate) fn when_answered(
+        self,
+        answer: invitation::Answer,
+    ) -> Outcome<invitation::Rejection> {
+        Outcome(invitation::answer(&self.0, &answer))
     }
 
     pub(crate) fn state(self) -> Organization {
@@ -93,16 +108,16 @@ impl Given {
     }
 }
 
-pub(crate) struct Outcome(Result<Vec<organization::Event>, organization::Rejection>);
+pub(crate) struct Outcome<R>(Result<Vec<Event>, R>);
 
-impl Outcome {
+impl<R: PartialEq + std::fmt::Debug> Outcome<R> {
     #[track_caller]
-    pub(crate) fn then<const N: usize>(self, expected: [organization::Event; N]) {
-        assert_eq!(self.0, Ok(expected.to_vec()));
+    pub(crate) fn then<E: Into<Event>, const N: usize>(self, expected: [E; N]) {
+        assert_eq!(self.0, Ok(expected.map(Into::into).to_vec()));
     }
 
     #[track_caller]
-    pub(crate) fn then_rejected(self, expected: organization::Rejection) {
+    pub(crate) fn then_rejected(self, expected: R) {
         assert_eq!(self.0, Err(expected));
     }
 }

@@ -105,6 +105,10 @@ ids! {
     /// Whose personal values something is: a person (random, through the keyring) or an
     /// organization (the same bits as its id).
     SubjectId = "sub";
+    /// One account's belonging to one organization: the bits of the event that began it.
+    MembershipId = "mem";
+    /// An invitation to an organization.
+    InvitationId = "inv";
     /// One sign-in.
     SessionId = "ses";
     /// An API token or organization key.

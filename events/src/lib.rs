@@ -6,17 +6,23 @@ pub mod account;
 pub mod address;
 pub mod chain;
 pub mod id;
+pub mod invitation;
+pub mod membership;
 pub mod organization;
 pub mod permission;
 pub mod personal;
 pub mod platform;
 pub mod recorded;
+pub mod setting;
+pub mod slug;
 pub mod stream;
 pub mod time;
 pub mod wire;
 
 #[cfg(test)]
 mod given;
+#[cfg(test)]
+mod interleavings;
 
 /// Every fact the log can hold.
 ///
@@ -27,6 +33,29 @@ pub enum Event {
     Address(address::Event),
     Account(account::Event),
     Organization(organization::Event),
+    Membership(membership::Event),
+    Invitation(invitation::Event),
+    Setting(setting::Event),
+}
+
+macro_rules! from_domains {
+    ($($domain:ident $module:ident;)*) => {$(
+        impl From<$module::Event> for Event {
+            fn from(event: $module::Event) -> Self {
+                Self::$domain(event)
+            }
+        }
+    )*};
+}
+
+from_domains! {
+    Platform platform;
+    Address address;
+    Account account;
+    Organization organization;
+    Membership membership;
+    Invitation invitation;
+    Setting setting;
 }
 
 impl Event {
@@ -35,7 +64,9 @@ impl Event {
         match self {
             Self::Account(event) => event.personal(visit),
             Self::Organization(event) => event.personal(visit),
-            Self::Platform(_) | Self::Address(_) => {}
+            Self::Invitation(event) => event.personal(visit),
+            Self::Setting(event) => event.personal(visit),
+            Self::Platform(_) | Self::Address(_) | Self::Membership(_) => {}
         }
     }
 }
@@ -45,3 +76,38 @@ pub trait State: Default + Send + Sync + 'static {
     /// Never fails and never checks a rule: what is in the log has happened.
     fn evolve(&mut self, recorded: &recorded::Recorded);
 }
+
+/// An order that a member gives to an organization, of whatever domain.
+pub trait Command: Send + Sync {
+    type Rejection;
+
+    /// The right it takes, given what the organization is now.
+    fn requires(&self, organization: &organization::Organization) -> permission::Permission;
+
+    fn decide(
+        &self,
+        organization: &organization::Organization,
+    ) -> Result<Vec<Event>, Self::Rejection>;
+}
+
+macro_rules! commands {
+    ($($module:ident)*) => {$(
+        impl Command for $module::Command {
+            type Rejection = $module::Rejection;
+
+            fn requires(&self, organization: &organization::Organization) -> permission::Permission {
+                self.requires(organization)
+            }
+
+            fn decide(
+                &self,
+                organization: &organization::Organization,
+            ) -> Result<Vec<Event>, Self::Rejection> {
+                let facts = $module::decide(organization, self)?;
+                Ok(facts.into_iter().map(Event::from).collect())
+            }
+        }
+    )*};
+}
+
+commands!(organization membership invitation setting);

@@ -5,10 +5,13 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::State;
-use crate::id::{AccountId, OrganizationId};
+use crate::id::{AccountId, InvitationId, OrganizationId};
+use crate::invitation::{self, Invitation};
+use crate::membership::{self, Member};
 use crate::permission::{Permission, Role};
 use crate::personal::Personal;
 use crate::recorded::Recorded;
+use crate::setting::Settings;
 use crate::time::Time;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,6 +43,9 @@ pub enum Event {
         #[serde(skip)]
         billing_email: ChangedPersonal,
     },
+    /// The end of everything that belongs to the organization, counted here.
+    #[serde(rename = "organization.deleted")]
+    Deleted { members: u64, pending_invitations: u64 },
 }
 
 /// A field's value before and after.
@@ -70,6 +76,7 @@ impl Event {
         match self {
             Self::Created { .. } => ("organization.created", 2),
             Self::Updated { .. } => ("organization.updated", 1),
+            Self::Deleted { .. } => ("organization.deleted", 1),
         }
     }
 
@@ -85,6 +92,7 @@ impl Event {
                 visit("billing_email.from", &mut billing_email.from);
                 visit("billing_email.to", &mut billing_email.to);
             }
+            Self::Deleted { .. } => {}
         }
     }
 }
@@ -94,12 +102,6 @@ impl Event {
 pub enum Name {
     Plain(String),
     Personal(Personal),
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Member {
-    pub role: Role,
-    pub since: Time,
 }
 
 /// What an organization that exists is.
@@ -119,36 +121,29 @@ pub struct Profile {
 #[derive(Debug, Default)]
 pub struct Organization {
     profile: Option<Profile>,
-    members: BTreeMap<AccountId, Member>,
+    is_deleted: bool,
+    pub(crate) members: BTreeMap<AccountId, Member>,
+    pub(crate) invitations: BTreeMap<InvitationId, Invitation>,
+    pub(crate) settings: Settings,
 }
 
 impl Organization {
-    /// `None` before it is created.
+    /// `None` before it is created and after it is deleted.
     pub fn profile(&self) -> Option<&Profile> {
-        self.profile.as_ref()
+        self.profile.as_ref().filter(|_| !self.is_deleted)
     }
 
-    pub fn role_of(&self, account: AccountId) -> Option<Role> {
-        self.members.get(&account).map(|member| member.role)
+    pub fn settings(&self) -> &Settings {
+        &self.settings
     }
 
-    pub fn member_count(&self) -> usize {
-        self.members.len()
+    pub(crate) fn is_changed_by(&mut self, recorded: &Recorded) {
+        if let Some(profile) = &mut self.profile {
+            profile.changed_version = recorded.version;
+        }
     }
 
-    /// The owner who has been a member longest.
-    pub fn longest_standing_owner(&self) -> Option<AccountId> {
-        self.members
-            .iter()
-            .filter(|(_, member)| member.role == Role::Owner)
-            .min_by_key(|(account, member)| (member.since, **account))
-            .map(|(account, _)| *account)
-    }
-}
-
-impl State for Organization {
-    fn evolve(&mut self, recorded: &Recorded) {
-        let crate::Event::Organization(event) = &recorded.event else { return };
+    fn evolve_profile(&mut self, event: &Event, recorded: &Recorded) {
         match event {
             Event::Created {
                 organization,
@@ -174,7 +169,7 @@ impl State for Organization {
                     created_at: recorded.at,
                     changed_version: recorded.version,
                 });
-                self.members.insert(*owner, Member { role: Role::Owner, since: recorded.at });
+                self.members.insert(*owner, Member::new(Role::Owner, recorded));
             }
             Event::Updated { name, country, personal_name, billing_email } => {
                 let Some(profile) = &mut self.profile else { return };
@@ -192,6 +187,24 @@ impl State for Organization {
                 }
                 profile.changed_version = recorded.version;
             }
+            Event::Deleted { .. } => {
+                self.is_deleted = true;
+                self.members.clear();
+                self.invitations.clear();
+                self.settings = Settings::default();
+            }
+        }
+    }
+}
+
+impl State for Organization {
+    fn evolve(&mut self, recorded: &Recorded) {
+        match &recorded.event {
+            crate::Event::Organization(event) => self.evolve_profile(event, recorded),
+            crate::Event::Membership(event) => membership::evolve(self, event, recorded),
+            crate::Event::Invitation(event) => invitation::evolve(self, event, recorded),
+            crate::Event::Setting(event) => self.settings.evolve(event, recorded),
+            crate::Event::Platform(_) | crate::Event::Address(_) | crate::Event::Account(_) => {}
         }
     }
 }
@@ -217,13 +230,16 @@ pub enum Command {
         billing_email: Option<Option<String>>,
         country: Option<Option<String>>,
     },
+    /// Ends it for everybody. `confirmation` must be its slug.
+    Delete { confirmation: String },
 }
 
 impl Command {
     /// Exhaustive, so a new command cannot be added without naming its permission.
-    pub fn requires(&self) -> Permission {
+    pub fn requires(&self, _: &Organization) -> Permission {
         match self {
             Self::Update { .. } => Permission::UpdateOrganization,
+            Self::Delete { .. } => Permission::DeleteOrganization,
         }
     }
 }
@@ -234,6 +250,10 @@ pub enum Rejection {
     SlugTaken,
     #[error("there is no such organization")]
     NotFound,
+    #[error("a personal organization lives as long as its account")]
+    PersonalOrganization,
+    #[error("the confirmation is not the organization's slug")]
+    WrongConfirmation,
 }
 
 pub fn create(organization: &Organization, command: &Create) -> Result<Vec<Event>, Rejection> {
@@ -262,11 +282,19 @@ pub fn create(organization: &Organization, command: &Create) -> Result<Vec<Event
 }
 
 pub fn decide(organization: &Organization, command: &Command) -> Result<Vec<Event>, Rejection> {
-    let profile = organization.profile.as_ref().ok_or(Rejection::NotFound)?;
+    let profile = organization.profile().ok_or(Rejection::NotFound)?;
     match command {
         Command::Update { name, billing_email, country } => {
             Ok(update(profile, name.as_ref(), billing_email.as_ref(), country.as_ref()))
         }
+        Command::Delete { .. } if profile.is_personal => Err(Rejection::PersonalOrganization),
+        Command::Delete { confirmation } if *confirmation != profile.slug => {
+            Err(Rejection::WrongConfirmation)
+        }
+        Command::Delete { .. } => Ok(vec![Event::Deleted {
+            members: organization.members.len() as u64,
+            pending_invitations: organization.pending_invitations().count() as u64,
+        }]),
     }
 }
 
@@ -304,50 +332,10 @@ fn update(
     vec![Event::Updated { name: plain_name, country, personal_name, billing_email }]
 }
 
-/// Slugs no organization may take: they are, or may become, addresses of the product itself.
-const RESERVED: [&str; 8] = ["new", "api", "admin", "docs", "login", "setup", "account", "verify"];
-
-/// Why a slug cannot be used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum InvalidSlug {
-    #[error("must be 3 to 63 characters long")]
-    Length,
-    #[error("may only contain lowercase letters, digits and hyphens")]
-    Character,
-    #[error("must not begin or end with a hyphen, nor hold two in a row")]
-    Hyphen,
-    #[error("is reserved")]
-    Reserved,
-}
-
-pub fn check_slug(slug: &str) -> Result<(), InvalidSlug> {
-    if !slug.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-')) {
-        return Err(InvalidSlug::Character);
-    }
-    if !(3..=63).contains(&slug.len()) {
-        return Err(InvalidSlug::Length);
-    }
-    if slug.starts_with('-') || slug.ends_with('-') || slug.contains("--") {
-        return Err(InvalidSlug::Hyphen);
-    }
-    if RESERVED.contains(&slug) || slug.starts_with(PERSONAL_SLUG_PREFIX) {
-        return Err(InvalidSlug::Reserved);
-    }
-    Ok(())
-}
-
-pub const PERSONAL_SLUG_PREFIX: &str = "u-";
-
-/// The slug of a personal organization: `u-` and the last twelve characters of its id.
-pub fn personal_slug(organization: OrganizationId) -> String {
-    let id = organization.to_string();
-    format!("{PERSONAL_SLUG_PREFIX}{}", &id[id.len() - 12..])
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::given::{ACME, ANA, created_by, given, personal_of, renamed};
+    use crate::given::{ACME, ANA, BEN, created_by, given, joined, personal_of, renamed};
 
     fn rename(name: &str) -> Command {
         Command::Update { name: Some(name.to_owned()), billing_email: None, country: None }
@@ -382,7 +370,7 @@ mod tests {
 
     #[test]
     fn renaming_to_the_same_name_records_nothing() {
-        given([created_by(ANA)]).when(rename("Acme")).then([]);
+        given([created_by(ANA)]).when(rename("Acme")).then::<Event, 0>([]);
     }
 
     #[test]
@@ -395,24 +383,47 @@ mod tests {
         assert_eq!(personal_name.to, Personal::known(ACME.subject(), "Ana"));
     }
 
-    #[test]
-    fn what_does_not_exist_cannot_be_renamed() {
-        given([]).when(rename("Acme")).then_rejected(Rejection::NotFound);
+    fn delete(confirmation: &str) -> Command {
+        Command::Delete { confirmation: confirmation.to_owned() }
     }
 
     #[test]
-    fn slugs_are_checked() {
-        let refused = [
-            ("ab", InvalidSlug::Length),
-            ("Acme", InvalidSlug::Character),
-            ("-acme", InvalidSlug::Hyphen),
-            ("ac--me", InvalidSlug::Hyphen),
-            ("admin", InvalidSlug::Reserved),
-            ("u-acme", InvalidSlug::Reserved),
-        ];
-        for (slug, why) in refused {
-            assert_eq!(check_slug(slug), Err(why), "{slug}");
-        }
-        assert_eq!(check_slug("acme-engineering"), Ok(()));
+    fn deleting_counts_what_ends_with_it() {
+        given([created_by(ANA), joined(BEN, Role::Viewer)])
+            .when(delete("acme"))
+            .then([Event::Deleted { members: 2, pending_invitations: 0 }]);
+    }
+
+    #[test]
+    fn deleting_needs_the_slug_as_confirmation() {
+        given([created_by(ANA)]).when(delete("acne")).then_rejected(Rejection::WrongConfirmation);
+    }
+
+    #[test]
+    fn a_personal_organization_cannot_be_deleted() {
+        let confirmed = delete(&crate::slug::personal(ACME));
+        given([personal_of(ANA)]).when(confirmed).then_rejected(Rejection::PersonalOrganization);
+    }
+
+    #[test]
+    fn a_deleted_organization_has_nobody_and_its_slug_is_not_given_out_again() {
+        let deleted = Event::Deleted { members: 1, pending_invitations: 0 };
+        let state = given([created_by(ANA), deleted.into()]).state();
+        assert_eq!((state.profile(), state.role_of(ANA)), (None, None));
+        let command = Create {
+            organization: ACME,
+            slug: "acme".to_owned(),
+            owner: BEN,
+            is_personal: false,
+            name: "Again".to_owned(),
+            billing_email: None,
+            country: None,
+        };
+        assert_eq!(create(&state, &command), Err(Rejection::SlugTaken));
+    }
+
+    #[test]
+    fn what_does_not_exist_cannot_be_renamed() {
+        given([]).when(rename("Acme")).then_rejected(Rejection::NotFound);
     }
 }

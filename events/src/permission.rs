@@ -1,4 +1,4 @@
-//! Which role may do what. The whole policy is the one table in [`Role::may`].
+//! Which role may do what. The whole policy is the one table in [`Permission::granted_to`].
 
 use serde::{Deserialize, Serialize};
 
@@ -12,12 +12,65 @@ pub enum Role {
     Viewer,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Those over members are in order: each takes more than the one before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Permission {
     ReadOrganization,
+    /// End one's own membership.
+    Leave,
     UpdateOrganization,
+    UpdateSettings,
     ReadAuditLog,
     ViewBilling,
+    /// Invite developers, members and viewers, change their roles, remove them and admins.
+    ManageMembers,
+    /// Grant `admin`, change an admin's role.
+    ManageAdmins,
+    /// Grant or take `owner`.
+    ManageOwners,
+    TransferOrganization,
+    DeleteOrganization,
+}
+
+impl Permission {
+    pub const ALL: [Self; 11] = [
+        Self::ReadOrganization,
+        Self::Leave,
+        Self::UpdateOrganization,
+        Self::UpdateSettings,
+        Self::ReadAuditLog,
+        Self::ViewBilling,
+        Self::ManageMembers,
+        Self::ManageAdmins,
+        Self::ManageOwners,
+        Self::TransferOrganization,
+        Self::DeleteOrganization,
+    ];
+
+    pub fn granted_to(self) -> &'static [Role] {
+        use Role::{Admin, Developer, Member, Owner, Viewer};
+        match self {
+            Self::ReadOrganization | Self::Leave => &[Owner, Admin, Developer, Member, Viewer],
+            Self::UpdateOrganization
+            | Self::UpdateSettings
+            | Self::ReadAuditLog
+            | Self::ViewBilling
+            | Self::ManageMembers => &[Owner, Admin],
+            Self::ManageAdmins
+            | Self::ManageOwners
+            | Self::TransferOrganization
+            | Self::DeleteOrganization => &[Owner],
+        }
+    }
+
+    /// What it takes to make somebody have this role, by invitation or by change.
+    pub fn to_grant(role: Role) -> Self {
+        match role {
+            Role::Owner => Self::ManageOwners,
+            Role::Admin => Self::ManageAdmins,
+            Role::Developer | Role::Member | Role::Viewer => Self::ManageMembers,
+        }
+    }
 }
 
 impl Role {
@@ -25,11 +78,16 @@ impl Role {
         [Self::Owner, Self::Admin, Self::Developer, Self::Member, Self::Viewer];
 
     pub fn may(self, permission: Permission) -> bool {
-        match permission {
-            Permission::ReadOrganization => true,
-            Permission::UpdateOrganization | Permission::ReadAuditLog | Permission::ViewBilling => {
-                matches!(self, Self::Owner | Self::Admin)
-            }
+        permission.granted_to().contains(&self)
+    }
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Owner => "owner",
+            Self::Admin => "admin",
+            Self::Developer => "developer",
+            Self::Member => "member",
+            Self::Viewer => "viewer",
         }
     }
 }

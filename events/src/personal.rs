@@ -134,6 +134,41 @@ pub const FIELDS: &[(&str, &[&str], &[&str])] = &[
         &["country", "name"],
         &["billing_email.from", "billing_email.to", "personal_name.from", "personal_name.to"],
     ),
+    ("organization.deleted", &["members", "pending_invitations"], &[]),
+    ("organization.ownership_transferred", &["from", "kept_role", "previous_role", "to"], &[]),
+    ("member.joined", &["invitation", "is_address_proven", "member", "role"], &[]),
+    ("member.role_changed", &["member", "role"], &[]),
+    ("member.removed", &["member", "role"], &[]),
+    ("member.left", &["member", "role"], &[]),
+    (
+        "member.invited",
+        &["expires_at", "invitation", "invitee", "issue", "links", "role"],
+        &["email"],
+    ),
+    ("invitation.resent", &["expires_at", "invitation", "issue", "links"], &[]),
+    ("invitation.canceled", &["because", "invitation"], &[]),
+    ("invitation.rejected", &["invitation"], &[]),
+    ("invitation.expired", &["invitation"], &[]),
+    (
+        "settings.updated",
+        &[
+            "allowed_regions",
+            "audit_retention_days",
+            "default_tier",
+            "ip_allowlist",
+            "ip_allowlist_required",
+            "is_override",
+            "require_2fa",
+            "sso_enabled",
+            "sso_enforced",
+        ],
+        &[
+            "controller.from",
+            "controller.to",
+            "ip_allowlist_descriptions.from",
+            "ip_allowlist_descriptions.to",
+        ],
+    ),
 ];
 
 /// Sealed under the actor's subject with every event an account causes over HTTP.

@@ -12,6 +12,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 pub struct Time(i64);
 
 impl Time {
+    pub const EPOCH: Self = Self(0);
+
     pub fn from_millis(millis: i64) -> Self {
         Self(millis)
     }

@@ -18,7 +18,7 @@ use crate::personal::{Disclosure, OF_THE_ACTOR, Personal, Sealed};
 use crate::recorded::{Actor, Cause, Position, Recorded};
 use crate::stream::Stream;
 use crate::time::Time;
-use crate::{Event, account, address, organization, platform};
+use crate::{Event, account, address, invitation, membership, organization, platform, setting};
 
 /// The version of the line's own shape.
 const LINE_VERSION: u8 = 1;
@@ -294,6 +294,9 @@ pub fn kind(event: &Event) -> (&'static str, u32) {
         Event::Address(event) => event.kind(),
         Event::Account(event) => event.kind(),
         Event::Organization(event) => event.kind(),
+        Event::Membership(event) => event.kind(),
+        Event::Invitation(event) => event.kind(),
+        Event::Setting(event) => event.kind(),
     }
 }
 
@@ -303,6 +306,9 @@ fn data(event: &Event) -> Result<Value, serde_json::Error> {
         Event::Address(event) => serde_json::to_value(event),
         Event::Account(event) => serde_json::to_value(event),
         Event::Organization(event) => serde_json::to_value(event),
+        Event::Membership(event) => serde_json::to_value(event),
+        Event::Invitation(event) => serde_json::to_value(event),
+        Event::Setting(event) => serde_json::to_value(event),
     }?;
     match tagged {
         Value::Object(members) => members
@@ -319,11 +325,20 @@ fn data(event: &Event) -> Result<Value, serde_json::Error> {
 fn event(kind: &str, version: u32, data: &RawValue) -> Result<Event, Malformed> {
     let newer = upcast(kind, version, data)?;
     let tagged = Tagged { kind, data: newer.as_deref().unwrap_or(data) };
-    let event = match kind.split_once('.').map_or("", |(domain, _)| domain) {
+    let domain = match kind {
+        // named after what the audit log's reader looks for, kept with what decides them
+        "member.invited" => "invitation",
+        "organization.ownership_transferred" => "member",
+        _ => kind.split_once('.').map_or("", |(domain, _)| domain),
+    };
+    let event = match domain {
         "platform" => platform::Event::deserialize(tagged).map(Event::Platform),
         "address" => address::Event::deserialize(tagged).map(Event::Address),
         "account" | "session" => account::Event::deserialize(tagged).map(Event::Account),
         "organization" => organization::Event::deserialize(tagged).map(Event::Organization),
+        "member" => membership::Event::deserialize(tagged).map(Event::Membership),
+        "invitation" => invitation::Event::deserialize(tagged).map(Event::Invitation),
+        "settings" => setting::Event::deserialize(tagged).map(Event::Setting),
         _ => Err(de::Error::custom(format_args!("unknown type {kind}"))),
     }?;
     let newest = self::kind(&event).1;
@@ -398,9 +413,9 @@ impl<'de> VariantAccess<'de> for Tagged<'de> {
 
     fn newtype_variant_seed<T: de::DeserializeSeed<'de>>(
         self,
-        _: T,
+        seed: T,
     ) -> Result<T::Value, Self::Error> {
-        Err(de::Error::custom("an event is a struct variant"))
+        seed.deserialize(&mut serde_json::Deserializer::from_str(self.data.get()))
     }
 
     fn tuple_variant<V: Visitor<'de>>(self, _: usize, _: V) -> Result<V::Value, Self::Error> {

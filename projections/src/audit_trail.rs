@@ -3,7 +3,7 @@
 use events::chain::Link;
 use events::id::{EventId, TokenId};
 use events::organization::Changed;
-use events::organization::Event::{Created, Updated};
+use events::organization::Event::{Created, Deleted, Updated};
 use events::personal::{Personal, Sealed};
 use events::recorded::{Actor, Position, Recorded};
 use events::stream::Stream;
@@ -66,6 +66,7 @@ impl ReadModel for AuditTrail {
         let Stream::Organization(id) = recorded.stream else { return vec![] };
         let (name, changes) = match &recorded.event {
             Event::Organization(event) => (name_after(event), changes(event)),
+            Event::Membership(_) | Event::Invitation(_) | Event::Setting(_) => (None, vec![]),
             Event::Account(_) | Event::Address(_) | Event::Platform(_) => return vec![],
         };
         let entry = Entry {
@@ -107,6 +108,7 @@ fn name_after(event: &organization::Event) -> Option<Shown> {
         Updated { name, personal_name, .. } => {
             name.as_ref().map(|name| plain(&name.to)).or_else(|| personal(&personal_name.to))
         }
+        Deleted { .. } => None,
     }
 }
 

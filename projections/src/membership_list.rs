@@ -1,46 +1,50 @@
-//! The organizations of each account, as its owner lists them: the personal one first, then the
-//! newest.
+//! The organizations of each account, as its owner lists them: the personal one first, then the one
+//! joined last. A deleted organization stays in the lists of those who were its members then: it
+//! does not know them here. Whoever reads asks the organization itself who still belongs to it.
 
 use events::Event;
 use events::id::{AccountId, OrganizationId};
-use events::organization::Event::{Created, Updated};
-use events::permission::Role;
+use events::membership::Event::{Joined, Left, OwnershipTransferred, Removed, RoleChanged};
+use events::organization::Event::{Created, Deleted, Updated};
 use events::recorded::Recorded;
+use events::stream::Stream;
 use events::time::Time;
 use serde::{Deserialize, Serialize};
 
-use crate::Change::Put;
+use crate::Change::{Put, Remove};
 use crate::{Change, Key, ReadModel, descending};
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Membership {
     pub account: AccountId,
     pub organization: OrganizationId,
-    pub role: Role,
     pub is_personal: bool,
-    pub organization_created_at: Time,
+    pub since: Time,
 }
 
 pub struct MembershipList;
 
 impl ReadModel for MembershipList {
     const NAME: &'static str = "membership_list";
-    const VERSION: u32 = 1;
+    const VERSION: u32 = 2;
     type Row = Membership;
 
     fn project(recorded: &Recorded) -> Vec<(Key, Change<Membership>)> {
+        let Stream::Organization(organization) = recorded.stream else { return vec![] };
+        let begins = |account: AccountId, is_personal| {
+            let row = Membership { account, organization, is_personal, since: recorded.at };
+            vec![(Key::new(account, organization), Put(row))]
+        };
         match &recorded.event {
-            Event::Organization(Created { organization, owner, is_personal, .. }) => {
-                let row = Membership {
-                    account: *owner,
-                    organization: *organization,
-                    role: Role::Owner,
-                    is_personal: *is_personal,
-                    organization_created_at: recorded.at,
-                };
-                vec![(Key::new(owner, organization), Put(row))]
+            Event::Organization(Created { owner, is_personal, .. }) => begins(*owner, *is_personal),
+            Event::Membership(Joined { member, .. }) => begins(*member, false),
+            Event::Membership(Removed { member, .. } | Left { member, .. }) => {
+                vec![(Key::new(member, organization), Remove)]
             }
-            Event::Organization(Updated { .. })
+            Event::Membership(RoleChanged { .. } | OwnershipTransferred { .. })
+            | Event::Organization(Updated { .. } | Deleted { .. })
+            | Event::Invitation(_)
+            | Event::Setting(_)
             | Event::Account(_)
             | Event::Address(_)
             | Event::Platform(_) => vec![],
@@ -49,7 +53,7 @@ impl ReadModel for MembershipList {
 
     fn sort(row: &Membership) -> String {
         let first = if row.is_personal { '0' } else { '1' };
-        let millis = u64::try_from(row.organization_created_at.millis()).unwrap_or_default();
+        let millis = u64::try_from(row.since.millis()).unwrap_or_default();
         format!("{first}{}{}", descending(millis), row.organization)
     }
 }
@@ -57,13 +61,25 @@ impl ReadModel for MembershipList {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::table::{ACME, ANA, created_by, rows_after};
+    use events::permission::Role;
+
+    use crate::table::{ACME, ANA, BEN, created_by, joined, rows_after};
+
+    fn listed(past: impl IntoIterator<Item = Event>) -> Vec<(AccountId, OrganizationId)> {
+        let rows = rows_after::<MembershipList>(past);
+        rows.iter().map(|row| (row.account, row.organization)).collect()
+    }
 
     #[test]
-    fn a_founder_is_listed_as_owner() {
-        let rows = rows_after::<MembershipList>([created_by(ANA)]);
-        let listed: Vec<_> =
-            rows.iter().map(|row| (row.account, row.organization, row.role)).collect();
-        assert_eq!(listed, [(ANA, ACME, Role::Owner)]);
+    fn founders_and_members_have_the_organization_in_their_lists() {
+        let past = [created_by(ANA), joined(BEN, Role::Viewer)];
+        assert_eq!(listed(past), [(ANA, ACME), (BEN, ACME)]);
+    }
+
+    #[test]
+    fn whoever_left_does_not_list_it() {
+        let left = Left { member: BEN, role: Role::Viewer };
+        let past = [created_by(ANA), joined(BEN, Role::Viewer), left.into()];
+        assert_eq!(listed(past), [(ANA, ACME)]);
     }
 }

@@ -1,14 +1,17 @@
 //! What there is to say about each organization, one row each.
 
-use events::Event;
 use events::id::{AccountId, OrganizationId};
-use events::organization::Event::{Created, Updated};
+use events::membership::Event::{Joined, Left, OwnershipTransferred, Removed, RoleChanged};
+use events::organization::Event::{Created, Deleted, Updated};
+use events::permission::Role;
 use events::personal::{Personal, Sealed};
 use events::recorded::Recorded;
+use events::stream::Stream;
 use events::time::Time;
+use events::{Event, membership, organization};
 use serde::{Deserialize, Serialize};
 
-use crate::Change::{Edit, Put};
+use crate::Change::{Edit, Put, Remove};
 use crate::{Change, Key, ReadModel};
 
 /// All rows share one scope and are sorted by slug, so that a slug can be looked up.
@@ -22,7 +25,8 @@ pub struct Overview {
     pub is_personal: bool,
     pub country: Option<String>,
     pub billing_email: Option<Sealed>,
-    pub owner: AccountId,
+    /// In the order in which they became owners.
+    pub owners: Vec<AccountId>,
     pub member_count: u64,
     pub created_at: Time,
     /// Version of the last event that changed this resource.
@@ -40,64 +44,123 @@ pub struct OrganizationOverview;
 
 impl ReadModel for OrganizationOverview {
     const NAME: &'static str = "organization_overview";
-    const VERSION: u32 = 1;
+    const VERSION: u32 = 2;
     type Row = Overview;
 
     fn project(recorded: &Recorded) -> Vec<(Key, Change<Overview>)> {
-        let Event::Organization(event) = &recorded.event else { return vec![] };
-        let version = recorded.version;
-        match event.clone() {
-            Created {
-                organization,
-                slug,
-                owner,
-                is_personal,
-                country,
-                name,
-                personal_name,
-                billing_email,
-            } => {
-                let name = name.map_or_else(|| Name::Personal(sealed(&personal_name)), Name::Plain);
-                let row = Overview {
-                    id: organization,
-                    slug,
-                    name,
-                    is_personal,
-                    country,
-                    billing_email: sealed(&billing_email),
-                    owner,
-                    member_count: 1,
-                    created_at: recorded.at,
-                    changed_version: version,
-                };
-                vec![(Key::new(SCOPE, organization), Put(row))]
-            }
-            Updated { name, country, personal_name, billing_email } => {
-                let events::stream::Stream::Organization(organization) = recorded.stream else {
-                    return vec![];
-                };
-                let edit = Edit(Box::new(move |row: &mut Overview| {
-                    if let Some(name) = name {
-                        row.name = Name::Plain(name.to);
-                    }
-                    if let Some(name) = personal_name.changed() {
-                        row.name = Name::Personal(sealed(name));
-                    }
-                    if let Some(country) = country {
-                        row.country = country.to;
-                    }
-                    if let Some(email) = billing_email.changed() {
-                        row.billing_email = sealed(email);
-                    }
-                    row.changed_version = version;
-                }));
-                vec![(Key::new(SCOPE, organization), edit)]
-            }
+        match &recorded.event {
+            Event::Organization(event) => of_the_organization(event, recorded),
+            Event::Membership(event) => of_its_members(event.clone(), recorded),
+            Event::Invitation(_)
+            | Event::Setting(_)
+            | Event::Account(_)
+            | Event::Address(_)
+            | Event::Platform(_) => vec![],
         }
     }
 
     fn sort(row: &Overview) -> String {
         row.slug.clone()
+    }
+}
+
+fn key_of(recorded: &Recorded) -> Option<Key> {
+    match recorded.stream {
+        Stream::Organization(organization) => Some(Key::new(SCOPE, organization)),
+        Stream::Platform | Stream::Address(_) | Stream::Account(_) => None,
+    }
+}
+
+fn edit(
+    recorded: &Recorded,
+    edit: impl FnOnce(&mut Overview) + Send + 'static,
+) -> Vec<(Key, Change<Overview>)> {
+    let version = recorded.version;
+    let edit = Edit(Box::new(move |row: &mut Overview| {
+        edit(row);
+        row.changed_version = version;
+    }));
+    key_of(recorded).map(|key| (key, edit)).into_iter().collect()
+}
+
+fn of_the_organization(
+    event: &organization::Event,
+    recorded: &Recorded,
+) -> Vec<(Key, Change<Overview>)> {
+    match event.clone() {
+        Created {
+            organization,
+            slug,
+            owner,
+            is_personal,
+            country,
+            name,
+            personal_name,
+            billing_email,
+        } => {
+            let name = name.map_or_else(|| Name::Personal(sealed(&personal_name)), Name::Plain);
+            let row = Overview {
+                id: organization,
+                slug,
+                name,
+                is_personal,
+                country,
+                billing_email: sealed(&billing_email),
+                owners: vec![owner],
+                member_count: 1,
+                created_at: recorded.at,
+                changed_version: recorded.version,
+            };
+            vec![(Key::new(SCOPE, organization), Put(row))]
+        }
+        Updated { name, country, personal_name, billing_email } => edit(recorded, move |row| {
+            if let Some(name) = name {
+                row.name = Name::Plain(name.to);
+            }
+            if let Some(name) = personal_name.changed() {
+                row.name = Name::Personal(sealed(name));
+            }
+            if let Some(country) = country {
+                row.country = country.to;
+            }
+            if let Some(email) = billing_email.changed() {
+                row.billing_email = sealed(email);
+            }
+        }),
+        Deleted { .. } => key_of(recorded).map(|key| (key, Remove)).into_iter().collect(),
+    }
+}
+
+fn of_its_members(event: membership::Event, recorded: &Recorded) -> Vec<(Key, Change<Overview>)> {
+    edit(recorded, move |row| match event {
+        Joined { member, role, .. } => {
+            row.member_count += 1;
+            row.holds(member, role);
+        }
+        RoleChanged { member, role } => row.holds(member, role.to),
+        Removed { member, .. } | Left { member, .. } => {
+            row.member_count -= 1;
+            row.owners.retain(|owner| *owner != member);
+        }
+        OwnershipTransferred { from, to, kept_role, .. } => {
+            row.holds(from, kept_role);
+            row.holds(to, Role::Owner);
+        }
+    })
+}
+
+impl Overview {
+    /// Who has been an owner longest.
+    pub fn owner(&self) -> Option<AccountId> {
+        self.owners.first().copied()
+    }
+
+    fn holds(&mut self, member: AccountId, role: Role) {
+        if role != Role::Owner {
+            self.owners.retain(|owner| *owner != member);
+        } else if !self.owners.contains(&member) {
+            self.owners.push(member);
+        }
     }
 }
 
@@ -108,7 +171,8 @@ fn sealed(personal: &Personal) -> Option<Sealed> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::table::{ACME, ANA, created_by, renamed, rows_after};
+    use crate::table::{ACME, ANA, BEN, created_by, joined, renamed, rows_after};
+    use events::organization::Changed;
 
     #[test]
     fn the_overview_shows_the_newest_name() {
@@ -116,6 +180,26 @@ mod tests {
             rows_after::<OrganizationOverview>([created_by(ANA), renamed("Acme", "Acme Two")]);
         let [row] = rows.as_slice() else { unreachable!("one organization, not {rows:?}") };
         assert_eq!(row.name, Name::Plain("Acme Two".to_owned()));
-        assert_eq!((row.id, row.owner, row.changed_version), (ACME, ANA, 1));
+        assert_eq!((row.id, row.owner(), row.changed_version), (ACME, Some(ANA), 1));
+    }
+
+    #[test]
+    fn whoever_became_an_owner_first_stands_for_the_organization() {
+        let from = Changed { from: Role::Owner, to: Role::Admin };
+        let demoted = RoleChanged { member: ANA, role: from };
+        let rows = rows_after::<OrganizationOverview>([
+            created_by(ANA),
+            joined(BEN, Role::Owner),
+            demoted.into(),
+        ]);
+        let [row] = rows.as_slice() else { unreachable!("one organization, not {rows:?}") };
+        assert_eq!((row.owner(), row.member_count), (Some(BEN), 2));
+    }
+
+    #[test]
+    fn a_deleted_organization_is_not_shown() {
+        let deleted = Deleted { members: 1, pending_invitations: 0 };
+        let rows = rows_after::<OrganizationOverview>([created_by(ANA), deleted.into()]);
+        assert_eq!(rows, []);
     }
 }

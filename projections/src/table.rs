@@ -3,21 +3,24 @@
 use std::collections::HashMap;
 
 use events::chain::Link;
-use events::id::{AccountId, CommandId, EventId, OrganizationId};
+use events::id::{AccountId, CommandId, EventId, InvitationId, OrganizationId};
 use events::organization::{self, Changed, ChangedPersonal};
+use events::permission::Role;
 use events::personal::Personal;
 use events::recorded::{Actor, BodyMac, Cause, Position, Recorded};
 use events::stream::Stream;
 use events::time::Time;
+use events::{Event, membership};
 use uuid::Uuid;
 
 use crate::{Pending, ReadModel, Touched as _};
 
 pub(crate) const ANA: AccountId = AccountId(Uuid::from_u128(1));
+pub(crate) const BEN: AccountId = AccountId(Uuid::from_u128(2));
 pub(crate) const ACME: OrganizationId = OrganizationId(Uuid::from_u128(7));
 
-pub(crate) fn created_by(owner: AccountId) -> organization::Event {
-    organization::Event::Created {
+pub(crate) fn created_by(owner: AccountId) -> Event {
+    Event::Organization(organization::Event::Created {
         organization: ACME,
         slug: "acme".to_owned(),
         owner,
@@ -26,21 +29,25 @@ pub(crate) fn created_by(owner: AccountId) -> organization::Event {
         name: Some("Acme".to_owned()),
         personal_name: Personal::Absent,
         billing_email: Personal::Absent,
-    }
+    })
 }
 
-pub(crate) fn renamed(from: &str, to: &str) -> organization::Event {
-    organization::Event::Updated {
+pub(crate) fn joined(member: AccountId, role: Role) -> Event {
+    let invitation = InvitationId(member.0);
+    let joined = membership::Event::Joined { member, role, invitation, is_address_proven: false };
+    Event::Membership(joined)
+}
+
+pub(crate) fn renamed(from: &str, to: &str) -> Event {
+    Event::Organization(organization::Event::Updated {
         name: Some(Changed { from: from.to_owned(), to: to.to_owned() }),
         country: None,
         personal_name: ChangedPersonal::default(),
         billing_email: ChangedPersonal::default(),
-    }
+    })
 }
 
-pub(crate) fn rows_after<M: ReadModel>(
-    past: impl IntoIterator<Item = organization::Event>,
-) -> Vec<M::Row> {
+pub(crate) fn rows_after<M: ReadModel>(past: impl IntoIterator<Item = Event>) -> Vec<M::Row> {
     let recorded: Vec<Recorded> = (0_u64..)
         .zip(past)
         .map(|(version, event)| Recorded {
@@ -58,7 +65,7 @@ pub(crate) fn rows_after<M: ReadModel>(
             },
             ip_address: Personal::Absent,
             user_agent: Personal::Absent,
-            event: events::Event::Organization(event),
+            event,
             prev: Link::FIRST,
             link: Link::FIRST,
         })

@@ -8,9 +8,10 @@ use events::Event;
 use events::account::{self, Account, Person};
 use events::address;
 use events::id::{AccountId, OrganizationId, SessionId};
-use events::organization::{self, Organization, personal_slug};
+use events::organization::{self, Organization};
 use events::personal::{Opened, Personal};
 use events::recorded::Actor;
+use events::slug;
 use events::stream::Stream;
 use events::time::Time;
 use secrecy::SecretString;
@@ -164,7 +165,7 @@ pub(crate) async fn found_personal_organization<T>(
     };
     let create = organization::Create {
         organization,
-        slug: personal_slug(organization),
+        slug: slug::personal(organization),
         owner: account,
         is_personal: true,
         name,

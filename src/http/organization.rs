@@ -7,8 +7,9 @@ use axum::extract::{OriginalUri, State};
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{IntoResponse as _, Response};
 use events::id::{AccountId, OrganizationId};
-use events::organization::{Command, Create, Name, Profile, check_slug};
+use events::organization::{Command, Create, Name, Profile};
 use events::permission::{Permission, Role};
+use events::slug;
 use events::time::Time;
 use projections::organization_overview::{self, Overview};
 use serde::{Deserialize, Deserializer, Serialize};
@@ -49,7 +50,7 @@ pub(crate) struct Organization {
     plan: &'static str,
     /// The owner who has been a member longest.
     #[schema(value_type = String, example = "usr_01h2xcejqtf2nbrexx3vqjhp41")]
-    owner_id: AccountId,
+    owner_id: Option<AccountId>,
     member_count: u64,
     database_count: u64,
     /// ISO 3166-1 alpha-2.
@@ -95,7 +96,7 @@ async fn create_organization(
     let body: CreateBody = submission.json()?;
     let mut errors = Vec::new();
     let name = checked_name("name", body.name, &mut errors);
-    checked("slug", check_slug(&body.slug), &mut errors);
+    checked("slug", slug::check(&body.slug), &mut errors);
     let billing_email = checked_email(body.billing_email, &mut errors);
     let country = checked_country(body.country, &mut errors);
     if !errors.is_empty() {
@@ -242,7 +243,8 @@ async fn update(
             Access::check(app, account, organization, Permission::UpdateOrganization).await?;
             let command = update_command(submission.json()?)?;
             let answer = view(account);
-            execute::organization(app, account, organization, &order, &command, answer).await?
+            let command = |_: &_| command.clone();
+            execute::organization(app, account, organization, &order, command, answer).await?
         }
     };
     let body = changed(app, &done.answer).await?;
@@ -296,7 +298,7 @@ pub(crate) async fn founded(
         is_personal: profile.is_personal,
         country: profile.country.clone(),
         billing_email: profile.billing_email.sealed().cloned(),
-        owner,
+        owners: vec![owner],
         member_count: member_count as u64,
         created_at: profile.created_at,
         changed_version: profile.changed_version,
@@ -317,13 +319,13 @@ async fn shown(app: &App, overview: Overview, role: Role) -> Result<Organization
         None
     };
     Ok(Organization {
+        owner_id: overview.owner(),
         id: overview.id,
         name,
         slug: overview.slug,
         is_personal: overview.is_personal,
         role,
         plan: PLAN,
-        owner_id: overview.owner,
         member_count: overview.member_count,
         database_count: 0,
         country: overview.country,

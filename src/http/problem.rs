@@ -4,7 +4,7 @@
 use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use events::{account, address, organization};
+use events::{account, address, invitation, membership, organization, setting};
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -30,6 +30,15 @@ pub(crate) enum Code {
     MethodNotAllowed,
     SlugTaken,
     EmailTaken,
+    AlreadyInvited,
+    AlreadyMember,
+    LastOwner,
+    PersonalOrganization,
+    SsoNotEnabled,
+    WouldLockYouOut,
+    ResendLimit,
+    InvitationClosed,
+    WrongAccount,
     IdempotencyInProgress,
     Contended,
     PayloadTooLarge,
@@ -101,6 +110,51 @@ impl Code {
                 StatusCode::CONFLICT,
                 "email_taken",
                 "the e-mail address belongs to an account already; sign in instead",
+            ),
+            Self::AlreadyInvited => (
+                StatusCode::CONFLICT,
+                "already_invited",
+                "an invitation to this address is pending; resend or cancel that one",
+            ),
+            Self::AlreadyMember => (
+                StatusCode::CONFLICT,
+                "already_member",
+                "whoever has this address is a member; change their role instead",
+            ),
+            Self::LastOwner => (
+                StatusCode::CONFLICT,
+                "last_owner",
+                "an organization keeps at least one owner; make somebody else an owner first",
+            ),
+            Self::PersonalOrganization => (
+                StatusCode::CONFLICT,
+                "personal_organization",
+                "a personal organization belongs to its account alone, as long as that lives",
+            ),
+            Self::SsoNotEnabled => (
+                StatusCode::CONFLICT,
+                "sso_not_enabled",
+                "single sign-on cannot be enforced before it is enabled",
+            ),
+            Self::WouldLockYouOut => (
+                StatusCode::CONFLICT,
+                "would_lock_you_out",
+                "this would keep you out of the organization; send `\"override\": true` if you mean it",
+            ),
+            Self::ResendLimit => (
+                StatusCode::CONFLICT,
+                "resend_limit",
+                "the invitation was sent again five times; cancel it and invite anew",
+            ),
+            Self::InvitationClosed => (
+                StatusCode::GONE,
+                "invitation_closed",
+                "the invitation is over: accepted, declined, canceled, expired or replaced",
+            ),
+            Self::WrongAccount => (
+                StatusCode::FORBIDDEN,
+                "wrong_account",
+                "the invitation is for another e-mail address; sign in with that one",
             ),
             Self::IdempotencyInProgress => (
                 StatusCode::CONFLICT,
@@ -278,6 +332,40 @@ impl From<execute::Error> for Problem {
             Error::Organization(rejection) => match rejection {
                 organization::Rejection::SlugTaken => Self::new(Code::SlugTaken),
                 organization::Rejection::NotFound => Self::new(Code::NotFound),
+                organization::Rejection::PersonalOrganization => {
+                    Self::new(Code::PersonalOrganization)
+                }
+                organization::Rejection::WrongConfirmation => Self::invalid(vec![FieldError {
+                    field: "confirm".to_owned(),
+                    detail: "must be the organization's slug".to_owned(),
+                }]),
+            },
+            Error::Membership(rejection) => match rejection {
+                membership::Rejection::NotAMember => Self::new(Code::NotFound),
+                membership::Rejection::LastOwner => Self::new(Code::LastOwner),
+                membership::Rejection::PersonalOrganization => {
+                    Self::new(Code::PersonalOrganization)
+                }
+                membership::Rejection::TransferToSelf => Self::invalid(vec![FieldError {
+                    field: "new_owner_id".to_owned(),
+                    detail: "must be another member".to_owned(),
+                }]),
+            },
+            Error::Invitation(rejection) => match rejection {
+                invitation::Rejection::NotFound => Self::new(Code::NotFound),
+                invitation::Rejection::AlreadyInvited => Self::new(Code::AlreadyInvited),
+                invitation::Rejection::AlreadyMember => Self::new(Code::AlreadyMember),
+                invitation::Rejection::Closed => Self::new(Code::InvitationClosed),
+                invitation::Rejection::ResentTooOften => Self::new(Code::ResendLimit),
+                invitation::Rejection::WrongAccount => Self::new(Code::WrongAccount),
+                invitation::Rejection::PersonalOrganization => {
+                    Self::new(Code::PersonalOrganization)
+                }
+            },
+            Error::Setting(rejection) => match rejection {
+                setting::Rejection::NotFound => Self::new(Code::NotFound),
+                setting::Rejection::WouldLockOut => Self::new(Code::WouldLockYouOut),
+                setting::Rejection::SsoNotEnabled => Self::new(Code::SsoNotEnabled),
             },
             Error::Account(rejection) => match rejection {
                 account::Rejection::Registered | account::Rejection::Abandoned => {

@@ -1,40 +1,47 @@
 //! One organization, or those of one account.
 
 use events::id::OrganizationId;
-use events::organization::PERSONAL_SLUG_PREFIX;
 use events::permission::Role;
+use events::slug;
 use projections::organization_overview::{OrganizationOverview, Overview, SCOPE};
 use projections::{Key, ReadModel as _};
 
 use super::{Error, Page, membership_list, one, row, rows};
 use crate::App;
-use crate::access::Access;
+use crate::access::{self, Access};
 use crate::identity::Identity;
 
 pub(crate) async fn show(app: &App, access: &Access) -> Result<Overview, Error> {
     one::<OrganizationOverview>(app, Key::new(SCOPE, access.organization())).await
 }
 
-/// The organizations of the caller, each with the caller's role.
+/// The organizations of the caller, each with the caller's role. The list says where to ask; each
+/// organization's own stream says whether, and as what, the caller belongs to it.
 pub(crate) async fn list(
     app: &App,
     caller: &Identity,
     after: &str,
     size: usize,
 ) -> Result<Page<(Overview, Role)>, Error> {
-    let memberships = membership_list::list(app, caller, after, size).await?;
-    let key = |organization: OrganizationId| Key::new(SCOPE, organization);
-    let keys: Vec<Key> =
-        memberships.items.iter().map(|membership| key(membership.organization)).collect();
-    let found =
-        rows::<OrganizationOverview>(app).await?.rows(OrganizationOverview::NAME, &keys).await?;
-    let items = keys
-        .iter()
-        .zip(&memberships.items)
-        .filter_map(|(key, membership)| Some((found.get(key)?, membership.role)))
-        .map(|(body, role)| Ok((row::<OrganizationOverview>(body)?, role)))
-        .collect::<Result<_, Error>>()?;
-    Ok(Page { items, next: memberships.next })
+    let mut items = Vec::with_capacity(size);
+    let mut after = after.to_owned();
+    loop {
+        let page = membership_list::list(app, caller, &after, size - items.len()).await?;
+        for organization in page.items.iter().map(|membership| membership.organization) {
+            let role = access::role_of(app, caller.account, organization).await?;
+            let Some(role) = role else { continue };
+            match one::<OrganizationOverview>(app, Key::new(SCOPE, organization)).await {
+                Ok(overview) => items.push((overview, role)),
+                // deleted since its stream was asked
+                Err(Error::NotFound) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        match page.next {
+            Some(next) if items.len() < size => after = next,
+            next => return Ok(Page { items, next }),
+        }
+    }
 }
 
 /// Which organization an id or slug means; whether it exists is asked of the log, later.
@@ -46,7 +53,7 @@ pub(crate) async fn resolve(app: &App, id_or_slug: &str) -> Result<Option<Organi
     if !id_or_slug.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') {
         return Ok(None);
     }
-    if !id_or_slug.starts_with(PERSONAL_SLUG_PREFIX) {
+    if !id_or_slug.starts_with(slug::PERSONAL_PREFIX) {
         return Ok(Some(OrganizationId::of_slug(app.keyring.log_id(), id_or_slug)));
     }
     let found = rows::<OrganizationOverview>(app)

@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use super::*;
 use crate::given::recorded;
-use crate::id::{AccountId, CommandId, OrganizationId, SessionId};
+use crate::id::{AccountId, CommandId, InvitationId, OrganizationId, SessionId};
 use crate::organization::{Changed, ChangedPersonal};
+use crate::permission::Role;
 use crate::personal::{self, FIELDS, value_of};
 use crate::recorded::BodyMac;
 use uuid::Uuid;
@@ -74,6 +75,8 @@ fn newest() -> Vec<(Stream, Event)> {
             }),
         ),
     ];
+    let of_the_organization = of_the_organization().into_iter().map(|event| (organization, event));
+    let samples: Vec<_> = samples.into_iter().chain(of_the_organization).collect();
     for (_, sample) in &samples {
         match sample {
             Event::Platform(platform::Event::Initialized { .. })
@@ -84,11 +87,98 @@ fn newest() -> Vec<(Stream, Event)> {
                 | account::Event::SessionStarted { .. },
             )
             | Event::Organization(
-                organization::Event::Created { .. } | organization::Event::Updated { .. },
-            ) => {}
+                organization::Event::Created { .. }
+                | organization::Event::Updated { .. }
+                | organization::Event::Deleted { .. },
+            )
+            | Event::Membership(
+                membership::Event::Joined { .. }
+                | membership::Event::RoleChanged { .. }
+                | membership::Event::Removed { .. }
+                | membership::Event::Left { .. }
+                | membership::Event::OwnershipTransferred { .. },
+            )
+            | Event::Invitation(
+                invitation::Event::Sent { .. }
+                | invitation::Event::Resent { .. }
+                | invitation::Event::Canceled { .. }
+                | invitation::Event::Rejected { .. }
+                | invitation::Event::Expired { .. },
+            )
+            | Event::Setting(setting::Event::Updated(_)) => {}
         }
     }
     samples
+}
+
+/// One of each kind that has to do with members, invitations and settings.
+fn of_the_organization() -> Vec<Event> {
+    let member = ANA;
+    let invitation = InvitationId(Uuid::from_u128(0x1f));
+    let links = invitation::Links {
+        copied: Link::of_line(b"copied secret"),
+        mailed: Link::of_line(b"mailed secret"),
+    };
+    let expires_at = Time::from_millis(0).after(invitation::LIFE);
+    let joined = membership::Event::Joined {
+        member,
+        role: Role::Developer,
+        invitation,
+        is_address_proven: true,
+    };
+    let role = Changed { from: Role::Viewer, to: Role::Admin };
+    let transferred = membership::Event::OwnershipTransferred {
+        from: ANA,
+        to: AccountId(Uuid::from_u128(0xb2)),
+        kept_role: Role::Admin,
+        previous_role: Role::Member,
+    };
+    let sent = invitation::Event::Sent {
+        invitation,
+        invitee: PERSON,
+        role: Role::Developer,
+        issue: 1,
+        links,
+        expires_at,
+        email: Personal::known(PERSON, "ana@example.org"),
+    };
+    let canceled =
+        invitation::Event::Canceled { invitation, because: invitation::Cause::SenderLostRight };
+    vec![
+        organization::Event::Deleted { members: 2, pending_invitations: 1 }.into(),
+        joined.into(),
+        membership::Event::RoleChanged { member, role }.into(),
+        membership::Event::Removed { member, role: Role::Viewer }.into(),
+        membership::Event::Left { member, role: Role::Viewer }.into(),
+        transferred.into(),
+        sent.into(),
+        invitation::Event::Resent { invitation, issue: 2, links, expires_at }.into(),
+        canceled.into(),
+        invitation::Event::Rejected { invitation }.into(),
+        invitation::Event::Expired { invitation }.into(),
+        setting::Event::Updated(Box::new(settings_updated())).into(),
+    ]
+}
+
+fn settings_updated() -> setting::Update {
+    let on = Changed { from: false, to: true };
+    let network = |text: &str| text.parse().unwrap();
+    setting::Update {
+        require_2fa: Some(on.clone()),
+        allowed_regions: Some(Changed { from: vec![], to: vec!["fsn1".to_owned()] }),
+        ip_allowlist_required: Some(on.clone()),
+        ip_allowlist: Some(Changed {
+            from: vec![network("192.0.2.0/24")],
+            to: vec![network("192.0.2.0/24"), network("2001:db8::/32")],
+        }),
+        default_tier: Some(Changed { from: "micro".to_owned(), to: "small".to_owned() }),
+        sso_enabled: Some(on.clone()),
+        sso_enforced: Some(on),
+        audit_retention_days: Some(Changed { from: None, to: Some(90) }),
+        is_override: true,
+        ip_allowlist_descriptions: changed_personal("[\"office\"]", "[\"office\",null]"),
+        controller: changed_personal("{}", "{\"name\":\"Acme\"}"),
+    }
 }
 
 /// What the older versions in the files mean today.
