@@ -24,7 +24,10 @@ use crate::failure::{Failure, fails_with};
 use crate::fold::{self, Entry, Folded, Folds, Told};
 use crate::{keyring, operational, password};
 
+mod precondition;
 pub(crate) mod register;
+
+pub(crate) use precondition::Precondition;
 
 /// How often a command is decided anew because another was faster.
 const ATTEMPTS: u32 = 100;
@@ -42,6 +45,8 @@ pub(crate) struct Order {
     pub(crate) token: Option<TokenId>,
     /// Where it came from; recorded under the actor's own key.
     pub(crate) client: Option<Client>,
+    /// Which version of the resource it is meant for.
+    pub(crate) precondition: Precondition,
 }
 
 /// Where a command's id comes from, and so who may give the very same order again.
@@ -104,6 +109,8 @@ pub(crate) enum Error {
     Setting(#[from] setting::Rejection),
     #[error("the e-mail address belongs to an account already")]
     EmailTaken,
+    #[error("the resource has changed since the version that the order is for")]
+    Stale,
     #[error("the stream is too busy")]
     Contended,
     #[error(transparent)]
@@ -201,6 +208,7 @@ where
         if !role.may(command.requires(state)) {
             return Err(Error::Denied);
         }
+        order.precondition.check(command.resource_version(state))?;
         Ok(command.decide(state)?)
     };
     let stream = Stream::Organization(organization);
@@ -478,5 +486,6 @@ pub(crate) fn system_order(app: &App, why: &[&[u8]]) -> Order {
         actor: Actor::System,
         token: None,
         client: None,
+        precondition: Precondition::None,
     }
 }

@@ -26,6 +26,7 @@ mod answer;
 mod audit_log;
 mod authentication;
 mod document;
+mod etag;
 mod health;
 mod organization;
 mod problem;

@@ -250,6 +250,15 @@ impl Command {
             Self::Cancel { .. } => Permission::ManageMembers,
         }
     }
+
+    pub fn resource_version(&self, organization: &Organization) -> Option<u64> {
+        match self {
+            Self::Send { .. } => None,
+            Self::Resend { invitation, .. } | Self::Cancel { invitation, .. } => {
+                organization.invitation(*invitation).map(|sent| sent.changed_version)
+            }
+        }
+    }
 }
 
 /// What the invited does, who is no member, and what time does. The right to it is the secret, or

@@ -84,6 +84,9 @@ pub trait Command: Send + Sync {
     /// The right it takes, given what the organization is now.
     fn requires(&self, organization: &organization::Organization) -> permission::Permission;
 
+    /// The version of the resource that it would change; `None` where there is no such thing.
+    fn resource_version(&self, organization: &organization::Organization) -> Option<u64>;
+
     fn decide(
         &self,
         organization: &organization::Organization,
@@ -97,6 +100,10 @@ macro_rules! commands {
 
             fn requires(&self, organization: &organization::Organization) -> permission::Permission {
                 self.requires(organization)
+            }
+
+            fn resource_version(&self, organization: &organization::Organization) -> Option<u64> {
+                self.resource_version(organization)
             }
 
             fn decide(

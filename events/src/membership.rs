@@ -171,6 +171,15 @@ impl Command {
             Self::Transfer { .. } => Permission::TransferOrganization,
         }
     }
+
+    pub fn resource_version(&self, organization: &Organization) -> Option<u64> {
+        match *self {
+            Self::ChangeRole { member, .. } | Self::Remove { member } | Self::Leave { member } => {
+                organization.member(member).map(|member| member.changed_version)
+            }
+            Self::Transfer { .. } => organization.profile().map(|profile| profile.changed_version),
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

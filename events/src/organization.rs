@@ -242,6 +242,14 @@ impl Command {
             Self::Delete { .. } => Permission::DeleteOrganization,
         }
     }
+
+    pub fn resource_version(&self, organization: &Organization) -> Option<u64> {
+        match self {
+            Self::Update { .. } | Self::Delete { .. } => {
+                organization.profile().map(|profile| profile.changed_version)
+            }
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

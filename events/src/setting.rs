@@ -169,6 +169,10 @@ impl Command {
     pub fn requires(&self, _: &Organization) -> Permission {
         Permission::UpdateSettings
     }
+
+    pub fn resource_version(&self, organization: &Organization) -> Option<u64> {
+        organization.profile().map(|_| organization.settings.changed_version)
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

@@ -35,8 +35,19 @@ refusals! {
     Reads: 400 401 503;
     OrganizationReads: 400 401 403 404 503;
     Commands: 400 401 409 413 415 422 503;
-    OrganizationCommands: 400 401 403 404 409 413 415 422 503;
+    OrganizationCommands: 400 401 403 404 409 412 413 415 422 503;
     PublicCommands: 400 401 409 413 415 422 503;
+}
+
+/// How a read of one resource is answered to who has it already.
+pub(super) struct Unmodified;
+
+impl IntoResponses for Unmodified {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        let description = "`If-None-Match` names the version that is current";
+        let response = ResponseBuilder::new().description(description).build();
+        [("304".to_owned(), RefOr::T(response))].into()
+    }
 }
 
 fn refusal(status: u16) -> (String, RefOr<Response>) {

@@ -18,12 +18,13 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::authentication::Caller;
-use super::document::{Commands, OrganizationCommands, OrganizationReads, Reads};
+use super::document::{Commands, OrganizationCommands, OrganizationReads, Reads, Unmodified};
 use super::problem::{Code, FieldError, Problem};
 use super::request::{Authenticated, OrganizationPath, Paging, Parameters, Submission};
-use super::{answer, checked};
+use super::{answer, checked, etag};
 use crate::access::Access;
 use crate::address::Address;
+use crate::execute::Done;
 use crate::{App, execute, query};
 
 pub(crate) fn routes() -> OpenApiRouter<Arc<App>> {
@@ -114,8 +115,7 @@ async fn create_organization(
     };
     let order = submission.order(&app, &caller, None)?;
     let done = execute::create_organization(&app, &order, &create, view(owner)).await?;
-    let body = changed(&app, &done.answer).await?;
-    Ok(answer::command(StatusCode::CREATED, &done, body))
+    answered(&app, StatusCode::CREATED, &done).await
 }
 
 #[utoipa::path(get, path = "/organizations", operation_id = "listOrganizations",
@@ -144,7 +144,7 @@ async fn list_organizations(
 
 #[utoipa::path(get, path = "/organizations/{org}", operation_id = "showOrganization",
     tag = "organizations", params(("org" = String, Path, description = "id or slug")),
-    responses((status = 200, body = Organization), OrganizationReads))]
+    responses((status = 200, body = Organization), Unmodified, OrganizationReads))]
 async fn show_organization(
     State(app): State<Arc<App>>,
     caller: Caller,
@@ -153,12 +153,12 @@ async fn show_organization(
     OriginalUri(uri): OriginalUri,
 ) -> Result<Response, Problem> {
     let organization = named(&app, &headers, &org).await?;
-    show(&app, &caller, organization, &uri).await
+    show(&app, &caller, organization, &headers, &uri).await
 }
 
 #[utoipa::path(get, path = "/organization", operation_id = "showActiveOrganization",
     tag = "organizations",
-    responses((status = 200, body = Organization), OrganizationReads))]
+    responses((status = 200, body = Organization), Unmodified, OrganizationReads))]
 async fn show_active_organization(
     State(app): State<Arc<App>>,
     caller: Caller,
@@ -166,20 +166,26 @@ async fn show_active_organization(
     OriginalUri(uri): OriginalUri,
 ) -> Result<Response, Problem> {
     let organization = active(&app, &caller, &headers).await?;
-    show(&app, &caller, organization, &uri).await
+    show(&app, &caller, organization, &headers, &uri).await
 }
 
 async fn show(
     app: &App,
     caller: &Caller,
     organization: OrganizationId,
+    headers: &HeaderMap,
     uri: &Uri,
 ) -> Result<Response, Problem> {
     let account = caller.identity.account;
     let access = Access::check(app, account, organization, Permission::ReadOrganization).await?;
     Parameters::of(uri, &[])?;
     let overview = query::organization_overview::show(app, &access).await?;
-    Ok(Json(shown(app, overview, access.role()).await?).into_response())
+    let version = overview.changed_version;
+    if let Some(known) = etag::not_modified(headers, version) {
+        return Ok(known);
+    }
+    let body = Json(shown(app, overview, access.role()).await?);
+    Ok(etag::tagged(version, body.into_response()))
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -247,8 +253,7 @@ async fn update(
             execute::organization(app, account, organization, &order, command, answer).await?
         }
     };
-    let body = changed(app, &done.answer).await?;
-    Ok(answer::command(StatusCode::OK, &done, body))
+    answered(app, StatusCode::OK, &done).await
 }
 
 fn update_command(body: UpdateBody) -> Result<Command, Problem> {
@@ -274,9 +279,11 @@ fn view(caller: AccountId) -> impl Fn(&events::organization::Organization) -> Vi
     }
 }
 
-async fn changed(app: &App, view: &View) -> Result<Organization, Problem> {
-    let (profile, member_count, owner, role) = view.as_ref().ok_or(Problem::new(Code::NotFound))?;
-    founded(app, *owner, profile, *member_count, *role).await
+async fn answered(app: &App, status: StatusCode, done: &Done<View>) -> Result<Response, Problem> {
+    let view = done.answer.as_ref();
+    let (profile, member_count, owner, role) = view.ok_or(Problem::new(Code::NotFound))?;
+    let body = founded(app, *owner, profile, *member_count, *role).await?;
+    Ok(etag::tagged(profile.changed_version, answer::command(status, done, body)))
 }
 
 /// An organization as its stream has it.

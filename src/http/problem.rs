@@ -21,6 +21,7 @@ pub(crate) enum Code {
     UnknownParameter,
     InvalidParameter,
     InvalidIdempotencyKey,
+    InvalidHeader,
     OrganizationMismatch,
     Unauthenticated,
     InvalidCredentials,
@@ -41,6 +42,7 @@ pub(crate) enum Code {
     WrongAccount,
     IdempotencyInProgress,
     Contended,
+    PreconditionFailed,
     PayloadTooLarge,
     UnsupportedMediaType,
     Invalid,
@@ -71,6 +73,11 @@ impl Code {
                 StatusCode::BAD_REQUEST,
                 "invalid_idempotency_key",
                 "an idempotency key has 1 to 255 visible characters",
+            ),
+            Self::InvalidHeader => (
+                StatusCode::BAD_REQUEST,
+                "invalid_header",
+                "a header of the request has no valid value",
             ),
             Self::OrganizationMismatch => (
                 StatusCode::BAD_REQUEST,
@@ -165,6 +172,11 @@ impl Code {
                 StatusCode::CONFLICT,
                 "contended",
                 "too many changes at the same time; repeat the request",
+            ),
+            Self::PreconditionFailed => (
+                StatusCode::PRECONDITION_FAILED,
+                "precondition_failed",
+                "it has changed since the version in `If-Match`; read it again and decide anew",
             ),
             Self::PayloadTooLarge => (
                 StatusCode::PAYLOAD_TOO_LARGE,
@@ -329,6 +341,7 @@ impl From<execute::Error> for Problem {
                 Self::new(Code::EmailTaken)
             }
             Error::Contended => Self::new(Code::Contended),
+            Error::Stale => Self::new(Code::PreconditionFailed),
             Error::Organization(rejection) => match rejection {
                 organization::Rejection::SlugTaken => Self::new(Code::SlugTaken),
                 organization::Rejection::NotFound => Self::new(Code::NotFound),

@@ -17,8 +17,9 @@ use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
 use super::authentication::{Caller, Origin};
+use super::etag;
 use super::problem::{Code, FieldError, Problem};
-use crate::execute::{Client, Naming, Order};
+use crate::execute::{Client, Naming, Order, Precondition};
 use crate::{App, query};
 
 const LARGEST_BODY: usize = 1024 * 1024;
@@ -221,7 +222,8 @@ impl Submission {
         let organization = organization.as_ref().map_or(&[][..], |id| id.as_bytes());
         let (command, naming) = self.command(app, account.0.as_bytes(), organization)?;
         let actor = Actor::Account(account);
-        Ok(self.order_as(app, command, naming, actor, Some(caller.client.clone())))
+        let order = self.order_as(app, command, naming, actor, Some(caller.client.clone()));
+        Ok(Order { precondition: etag::precondition(&self.method, &self.headers)?, ..order })
     }
 
     /// The order of somebody without an account, scoped to what stands for them.
@@ -245,7 +247,8 @@ impl Submission {
     ) -> Order {
         let body = app.keyring.body_mac(&self.body);
         let request = self.request.0;
-        Order { command, naming, body, request, actor, token: None, client }
+        let precondition = Precondition::None;
+        Order { command, naming, body, request, actor, token: None, client, precondition }
     }
 
     fn command(

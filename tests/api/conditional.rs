@@ -1,0 +1,104 @@
+//! Requests for one version of a resource: `ETag`, `If-None-Match`, `If-Match`.
+
+use serde_json::json;
+use tokio::task::JoinSet;
+
+use crate::people::{Answer, Person};
+use crate::server::{Installation, on_every_store};
+
+on_every_store! {
+    of_those_who_saw_one_version_one_changes_it
+}
+
+const ACME: &str = "/v1/organizations/acme";
+
+fn tag(answer: &Answer) -> String {
+    answer.header("etag").expect("a single resource carries a tag").to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_has_a_version_is_told_so() {
+    let installation = Installation::sqlite();
+    let node = installation.start().await;
+    let ana = Person::registers(&node, "ana").await;
+    let created = tag(&ana.creates("acme").await);
+    let shown = ana.gets(ACME).answer().await.expect(200);
+    assert_eq!(tag(&shown), created);
+    assert_eq!(shown.header("cache-control"), Some("private, no-cache"));
+
+    let weak = format!("\"99\", W/{created}");
+    for known in [created.as_str(), "*", &weak] {
+        let unchanged = ana.gets(ACME).with("if-none-match", known).answer().await.expect(304);
+        assert_eq!((tag(&unchanged), unchanged.bytes.len()), (created.clone(), 0), "{known}");
+    }
+    let renamed = tag(&ana.renames("acme", "Acme Two").await);
+    assert_ne!(renamed, created);
+    for unknown in [created.as_str(), "\"99\"", "nonsense"] {
+        let shown = ana.gets(ACME).with("if-none-match", unknown).answer().await.expect(200);
+        assert_eq!(tag(&shown), renamed);
+    }
+    // what the answer would be is nobody else's business
+    let eve = Person::registers(&node, "eve").await;
+    eve.gets(ACME).with("if-none-match", &renamed).answer().await.expect(404);
+    Person::stranger(&node).gets(ACME).with("if-none-match", "*").answer().await.expect(401);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_meant_for_another_version_changes_nothing() {
+    let installation = Installation::sqlite();
+    let node = installation.start().await;
+    let ana = Person::registers(&node, "ana").await;
+    let created = tag(&ana.creates("acme").await);
+    let renamed = ana.renames("acme", "Acme Two").await;
+    let change = json!({ "name": "Acme Three" });
+    let patch = |tag: &str| ana.patches(ACME, &change).with("if-match", tag).answer();
+    let weak = format!("W/{}", tag(&renamed));
+    for stale in [created.as_str(), weak.as_str(), "\"nonsense\""] {
+        let refused = patch(stale).await.refusal();
+        assert_eq!(refused, (412, "precondition_failed".to_owned()), "{stale}");
+    }
+    for malformed in ["7", "\"7", "\"\"7\"\""] {
+        assert_eq!(patch(malformed).await.refusal(), (400, "invalid_header".to_owned()));
+    }
+    assert_eq!(ana.shows("acme").await["name"], "Acme Two");
+    let either = format!("{created}, {}", tag(&renamed));
+    patch(&either).await.expect(200);
+    patch("*").await.expect(200);
+    assert_eq!(ana.shows("acme").await["name"], "Acme Three");
+    let history = ana.history("acme").await;
+    assert_eq!(history, ["organization.created", "organization.updated", "organization.updated"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_repeated_command_is_answered_whatever_the_version_is_now() {
+    let installation = Installation::sqlite();
+    let node = installation.start().await;
+    let ana = Person::registers(&node, "ana").await;
+    let created = tag(&ana.creates("acme").await);
+    let change = json!({ "name": "Acme Two" });
+    let patch = || ana.patches(ACME, &change).with("if-match", &created).key("once").answer();
+    let first = patch().await.expect(200);
+    ana.renames("acme", "Acme Three").await;
+    let again = patch().await.expect(200);
+    assert!(again.is_replayed());
+    assert_eq!((tag(&again), again.body()), (tag(&first), first.body()));
+}
+
+/// The version is compared where the change is decided, so nobody comes between.
+async fn of_those_who_saw_one_version_one_changes_it(installation: Installation) {
+    let node = installation.start().await;
+    let ana = Person::registers(&node, "ana").await;
+    let seen = tag(&ana.creates("acme").await);
+    let mut callers = JoinSet::new();
+    for number in 0..8 {
+        let (ana, seen) = (ana.clone(), seen.clone());
+        callers.spawn(async move {
+            let change = json!({ "name": format!("Acme {number}") });
+            ana.patches(ACME, &change).with("if-match", &seen).answer().await.status
+        });
+    }
+    let mut statuses = callers.join_all().await;
+    statuses.sort_unstable();
+    assert_eq!(statuses, [200, 412, 412, 412, 412, 412, 412, 412]);
+    assert_eq!(ana.history("acme").await, ["organization.created", "organization.updated"]);
+}
