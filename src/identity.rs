@@ -123,7 +123,7 @@ fn set_by(identity: &Identity) -> Option<EventId> {
 }
 
 /// Who holds an address; nobody when the claim on it is dead.
-async fn holder(app: &App, address: &Address) -> Result<Option<Identity>, Failure> {
+pub(crate) async fn holder(app: &App, address: &Address) -> Result<Option<Identity>, Failure> {
     let Some(subject) = app.keyring.subject_of(address).await? else { return Ok(None) };
     let claim = app.addresses.current(&app.log, Stream::Address(subject)).await?;
     let holder = claim.read().state.holder();

@@ -327,11 +327,12 @@ impl Projector {
         let (at, error) = found;
         let model = follower.model.name();
         let position = at.unwrap_or(follower.position);
-        tracing::error!(model, %position, error, "a read model is stuck");
         follower.status = Status::Stuck;
-        let error = format!("at position {position}: {error}");
-        let progress = vec![follower.progress(Some(error))];
-        self.move_alone(lease, Vec::new(), progress, Vec::new()).await
+        let progress = vec![follower.progress(Some(format!("at position {position}: {error}")))];
+        self.move_alone(lease, Vec::new(), progress, Vec::new()).await?;
+        // said when it shows, so that whoever reads this finds it so
+        tracing::error!(model, %position, error, "a read model is stuck");
+        Ok(())
     }
 
     /// Changes single models while the live ones stay where they are.

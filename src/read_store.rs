@@ -8,15 +8,18 @@ use std::time::Duration;
 
 use events::chain::Link;
 use events::recorded::Position;
-use projections::{Key, Written};
+use projections::audit_trail::AuditTrail;
+use projections::{Key, ReadModel as _, Written};
 use uuid::Uuid;
 
 use crate::fail_point;
 
+pub(crate) mod audit_entries;
 mod postgres;
 mod reached;
 mod sqlite;
 
+use audit_entries::{Slice, Wanted};
 use reached::Reached;
 
 /// How long an owner may be silent before another node takes over.
@@ -117,6 +120,11 @@ pub(crate) struct ReadStore {
     reached: Reached,
 }
 
+/// Whether a model's rows are in the table that can be filtered.
+fn is_audit_trail(model: &str) -> bool {
+    model == AuditTrail::NAME
+}
+
 enum Backend {
     Sqlite(sqlite::Rows),
     Postgres(postgres::Rows),
@@ -215,6 +223,36 @@ impl ReadStore {
         match &self.backend {
             Backend::Sqlite(rows) => rows.page(model, scope, after, limit),
             Backend::Postgres(rows) => rows.page(model, scope, after, limit).await,
+        }
+    }
+
+    /// Bodies of entries of an audit log, newest first.
+    pub(crate) async fn audit_entries(
+        &self,
+        wanted: &Wanted<'_>,
+        slice: Slice,
+    ) -> Result<Vec<String>, Error> {
+        match &self.backend {
+            Backend::Sqlite(rows) => rows.audit_entries(wanted, slice),
+            Backend::Postgres(rows) => rows.audit_entries(wanted, slice).await,
+        }
+    }
+
+    pub(crate) async fn count_audit_entries(&self, wanted: &Wanted<'_>) -> Result<u64, Error> {
+        match &self.backend {
+            Backend::Sqlite(rows) => rows.count_audit_entries(wanted),
+            Backend::Postgres(rows) => rows.count_audit_entries(wanted).await,
+        }
+    }
+
+    /// Version of the newest entry of an organization's audit log.
+    pub(crate) async fn newest_audit_entry(
+        &self,
+        organization: &str,
+    ) -> Result<Option<u64>, Error> {
+        match &self.backend {
+            Backend::Sqlite(rows) => rows.newest_audit_entry(organization),
+            Backend::Postgres(rows) => rows.newest_audit_entry(organization).await,
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod account;
 mod audit_log;
+mod audit_search;
 mod conditional;
 mod document;
 mod envelope;

@@ -12,6 +12,28 @@ CREATE TABLE read.row (
 );
 CREATE INDEX row_in_order ON read.row (model, scope, sort);
 
+-- The audit log: rows that are filtered by more than their order.
+CREATE TABLE read.audit_entry (
+    organization  text COLLATE "C" NOT NULL,
+    -- the event's
+    id            text COLLATE "C" NOT NULL,
+    version       bigint NOT NULL,
+    -- milliseconds since 1970
+    at            bigint NOT NULL,
+    action        text COLLATE "C" NOT NULL,
+    actor         text COLLATE "C" NOT NULL,
+    resource_type text COLLATE "C" NOT NULL,
+    resource_id   text COLLATE "C" NOT NULL,
+    -- what a search looks at, in lower case
+    words         text COLLATE "C" NOT NULL,
+    -- the row as JSON; personal values in it are sealed
+    body          text NOT NULL,
+    PRIMARY KEY (organization, id)
+);
+-- holds whatever a page or a count is filtered by, so that entries left out are not read
+CREATE UNIQUE INDEX audit_entry_in_order
+    ON read.audit_entry (organization, version, at, action, actor, resource_type, resource_id);
+
 CREATE TABLE read.read_model (
     name     text PRIMARY KEY,
     version  bigint NOT NULL,

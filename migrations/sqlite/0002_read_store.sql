@@ -10,6 +10,28 @@ CREATE TABLE row (
 ) STRICT;
 CREATE INDEX row_in_order ON row (model, scope, sort);
 
+-- The audit log: rows that are filtered by more than their order.
+CREATE TABLE audit_entry (
+    organization  TEXT NOT NULL,
+    -- the event's
+    id            TEXT NOT NULL,
+    version       INTEGER NOT NULL,
+    -- milliseconds since 1970
+    at            INTEGER NOT NULL,
+    action        TEXT NOT NULL,
+    actor         TEXT NOT NULL,
+    resource_type TEXT NOT NULL,
+    resource_id   TEXT NOT NULL,
+    -- what a search looks at, in lower case
+    words         TEXT NOT NULL,
+    -- the row as JSON; personal values in it are sealed
+    body          TEXT NOT NULL,
+    PRIMARY KEY (organization, id)
+) STRICT;
+-- holds whatever a page or a count is filtered by, so that entries left out are not read
+CREATE UNIQUE INDEX audit_entry_in_order
+    ON audit_entry (organization, version, at, action, actor, resource_type, resource_id);
+
 CREATE TABLE read_model (
     name     TEXT PRIMARY KEY,
     version  INTEGER NOT NULL,

@@ -1,19 +1,26 @@
-//! Everything that ever happened to each organization, newest first: its audit log.
+//! Everything that ever happened to each organization, newest first: its audit log. Each domain
+//! says itself what an entry of its own is about: `audit_trail/<domain>.rs`.
 
+use std::fmt;
+
+use events::Event;
 use events::chain::Link;
-use events::id::{EventId, TokenId};
-use events::organization::Changed;
-use events::organization::Event::{Created, Deleted, Updated};
+use events::id::{EventId, OrganizationId, TokenId};
 use events::personal::{Personal, Sealed};
 use events::recorded::{Actor, Position, Recorded};
 use events::stream::Stream;
 use events::time::Time;
-use events::{Event, organization};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use uuid::Uuid;
 
 use crate::Change::Put;
 use crate::{Change, Key, ReadModel, descending};
+
+mod invitation;
+mod membership;
+mod organization;
+mod setting;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
@@ -47,34 +54,55 @@ pub struct FieldChange {
     pub to: Option<Shown>,
 }
 
+impl FieldChange {
+    fn new(field: &str, from: Option<Shown>, to: Option<Shown>) -> Self {
+        Self { field: field.to_owned(), from, to }
+    }
+}
+
+impl Resource {
+    fn new(kind: &str, id: impl fmt::Display, name: Option<Shown>) -> Self {
+        Self { kind: kind.to_owned(), id: id.to_string(), name }
+    }
+}
+
 /// A value in the clear, or a sealed one that the reader may be shown opened.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Shown {
-    Plain(String),
+    Plain(Value),
     Personal(Sealed),
+}
+
+/// What entries are filtered by, in columns of their own beside the row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Columns {
+    pub version: u64,
+    pub action: String,
+    pub actor: String,
+    pub resource_type: String,
+    pub resource_id: String,
+    pub at: Time,
+    /// In lower case: the action, every id, and names that are not personal.
+    pub words: String,
 }
 
 pub struct AuditTrail;
 
 impl ReadModel for AuditTrail {
     const NAME: &'static str = "audit_trail";
-    const VERSION: u32 = 1;
+    const VERSION: u32 = 2;
     type Row = Entry;
 
     fn project(recorded: &Recorded) -> Vec<(Key, Change<Entry>)> {
         let Stream::Organization(id) = recorded.stream else { return vec![] };
-        let (name, changes) = match &recorded.event {
-            Event::Organization(event) => (name_after(event), changes(event)),
-            Event::Membership(_) | Event::Invitation(_) | Event::Setting(_) => (None, vec![]),
-            Event::Account(_) | Event::Address(_) | Event::Platform(_) => return vec![],
-        };
+        let Some((resource, changes)) = described(id, &recorded.event) else { return vec![] };
         let entry = Entry {
             id: recorded.id,
             action: events::wire::kind(&recorded.event).0.to_owned(),
             actor: recorded.actor,
             token: recorded.cause.token,
-            resource: Resource { kind: "organization".to_owned(), id: id.to_string(), name },
+            resource,
             changes,
             ip_address: recorded.ip_address.sealed().cloned(),
             user_agent: recorded.user_agent.sealed().cloned(),
@@ -88,49 +116,70 @@ impl ReadModel for AuditTrail {
     }
 
     fn sort(row: &Entry) -> String {
-        descending(row.version)
+        sort_of(row.version)
+    }
+
+    fn columns(row: &Entry) -> Option<Columns> {
+        Some(Columns {
+            version: row.version,
+            action: row.action.clone(),
+            actor: row.actor.to_string(),
+            resource_type: row.resource.kind.clone(),
+            resource_id: row.resource.id.clone(),
+            at: row.at,
+            words: words(row),
+        })
     }
 }
 
-fn plain(text: &str) -> Shown {
-    Shown::Plain(text.to_owned())
+/// The sort key of an organization's entry.
+pub fn sort_of(version: u64) -> String {
+    descending(version)
+}
+
+/// What an event on an organization's stream is about and what it changed there. `None` for events
+/// of other streams.
+fn described(id: OrganizationId, event: &Event) -> Option<(Resource, Vec<FieldChange>)> {
+    match event {
+        Event::Organization(event) => {
+            Some((organization::resource(id, event), organization::changes(event)))
+        }
+        Event::Membership(event) => {
+            Some((membership::resource(id, event), membership::changes(event)))
+        }
+        Event::Invitation(event) => Some((invitation::resource(event), invitation::changes(event))),
+        Event::Setting(event) => Some((setting::resource(id, event), setting::changes(event))),
+        Event::Account(_) | Event::Address(_) | Event::Platform(_) => None,
+    }
+}
+
+/// What somebody may look for. A personal value is in no index: it must be gone when it is erased.
+fn words(entry: &Entry) -> String {
+    let mut words = vec![
+        entry.action.clone(),
+        entry.id.to_string(),
+        entry.actor.to_string(),
+        entry.resource.id.clone(),
+        entry.request.to_string(),
+    ];
+    words.extend(entry.token.map(|token| token.to_string()));
+    let named = entry.changes.iter().filter(|change| change.field == "name");
+    let values = named.flat_map(|change| [&change.from, &change.to]).chain([&entry.resource.name]);
+    for value in values.flatten() {
+        match value {
+            Shown::Plain(Value::String(name)) => words.push(name.clone()),
+            Shown::Plain(_) | Shown::Personal(_) => {}
+        }
+    }
+    words.join("\n").to_lowercase()
+}
+
+fn plain(value: impl Serialize) -> Shown {
+    Shown::Plain(serde_json::to_value(value).unwrap_or_default())
 }
 
 fn personal(value: &Personal) -> Option<Shown> {
     value.sealed().cloned().map(Shown::Personal)
-}
-
-fn name_after(event: &organization::Event) -> Option<Shown> {
-    match event {
-        Created { name, personal_name, .. } => {
-            name.as_deref().map(plain).or_else(|| personal(personal_name))
-        }
-        Updated { name, personal_name, .. } => {
-            name.as_ref().map(|name| plain(&name.to)).or_else(|| personal(&personal_name.to))
-        }
-        Deleted { .. } => None,
-    }
-}
-
-fn changes(event: &organization::Event) -> Vec<FieldChange> {
-    let Updated { name, country, personal_name, billing_email } = event else { return vec![] };
-    let mut changes = Vec::new();
-    let mut push = |field: &str, from, to| {
-        changes.push(FieldChange { field: field.to_owned(), from, to });
-    };
-    if let Some(Changed { from, to }) = name {
-        push("name", Some(plain(from)), Some(plain(to)));
-    }
-    if let Some(to) = personal_name.changed() {
-        push("name", personal(&personal_name.from), personal(to));
-    }
-    if let Some(Changed { from, to }) = country {
-        push("country", from.as_deref().map(plain), to.as_deref().map(plain));
-    }
-    if let Some(to) = billing_email.changed() {
-        push("billing_email", personal(&billing_email.from), personal(to));
-    }
-    changes
 }
 
 #[cfg(test)]
@@ -143,11 +192,16 @@ mod tests {
         let rows = rows_after::<AuditTrail>([created_by(ANA), renamed("Acme", "Acme Two")]);
         let actions: Vec<_> = rows.iter().map(|row| row.action.as_str()).collect();
         assert_eq!(actions, ["organization.updated", "organization.created"]);
-        let expected = FieldChange {
-            field: "name".to_owned(),
-            from: Some(plain("Acme")),
-            to: Some(plain("Acme Two")),
-        };
+        let expected = FieldChange::new("name", Some(plain("Acme")), Some(plain("Acme Two")));
         assert_eq!(rows[0].changes, [expected]);
+    }
+
+    #[test]
+    fn an_entry_is_found_by_its_action_ids_and_old_and_new_names() {
+        let rows = rows_after::<AuditTrail>([created_by(ANA), renamed("Acme", "Émile")]);
+        let columns = AuditTrail::columns(&rows[0]).expect("entries have columns");
+        for word in ["organization.updated", "acme", "émile", &rows[0].id.to_string()] {
+            assert!(columns.words.contains(word), "{word} is in {}", columns.words);
+        }
     }
 }

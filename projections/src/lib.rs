@@ -37,6 +37,11 @@ pub trait ReadModel: Send + Sync + 'static {
     /// Where the row stands among those of its scope, in ascending order of these characters. It
     /// must not change while the row lives, or a reader who pages would miss the row.
     fn sort(row: &Self::Row) -> String;
+
+    /// What the row is filtered by, where its model is kept in a table of its own for that.
+    fn columns(_row: &Self::Row) -> Option<audit_trail::Columns> {
+        None
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -63,6 +68,7 @@ pub struct Written {
     pub key: Key,
     pub sort: String,
     pub body: Option<String>,
+    pub columns: Option<Box<audit_trail::Columns>>,
 }
 
 /// A fact that does not fit the rows. A bug: the model stops, it does not skip.

@@ -53,8 +53,10 @@ impl<M: ReadModel> Touched for Pending<M> {
                 }
             }
             let sort = row.as_ref().map_or_else(String::new, M::sort);
+            let columns = row.as_ref().and_then(M::columns).map(Box::new);
             let body = row.map(|row| serde_json::to_string(&row)).transpose();
-            written.push(Written { key, sort, body: body.map_err(unreadable::<M>)? });
+            let body = body.map_err(unreadable::<M>)?;
+            written.push(Written { key, sort, body, columns });
         }
         Ok(written)
     }

@@ -1,7 +1,7 @@
 //! What every route writes to an answer in the same way.
 
 use axum::Json;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use events::personal::Opened;
 use serde::Serialize;
@@ -27,12 +27,17 @@ pub(crate) fn command<T>(status: StatusCode, done: &Done<T>, body: impl Serializ
 
 /// A page of a list, with a relative link to the next one.
 pub(crate) fn page(path: &str, size: usize, next: Option<&str>, body: impl Serialize) -> Response {
-    let mut response = Json(body).into_response();
-    if let Some(token) = next {
-        let link = format!("<{path}?page_size={size}&page_token={token}>; rel=\"next\"");
-        if let Ok(link) = HeaderValue::from_str(&link) {
-            response.headers_mut().insert(axum::http::header::LINK, link);
-        }
+    let response = Json(body).into_response();
+    let Some(token) = next else { return response };
+    let size = size.to_string();
+    linked(response, path, &[("page_size", size.as_str()), ("page_token", token)])
+}
+
+/// The answer with a relative link to the next page: the same path with these parameters.
+pub(crate) fn linked(mut response: Response, path: &str, next: &[(&str, &str)]) -> Response {
+    let query = serde_urlencoded::to_string(next).expect("pairs of text have a form");
+    if let Ok(link) = HeaderValue::from_str(&format!("<{path}?{query}>; rel=\"next\"")) {
+        response.headers_mut().insert(header::LINK, link);
     }
     response
 }

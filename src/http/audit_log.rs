@@ -1,11 +1,13 @@
-//! What happened to an organization, as its owners and admins read it.
+//! What happened to an organization, as its owners and admins read it. Who names no way of paging
+//! gets the token of one and the numbers of the other.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use axum::Json;
 use axum::extract::{OriginalUri, State};
 use axum::http::{HeaderMap, Uri};
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
 use events::chain::Link;
 use events::id::{AccountId, EventId, OrganizationId, TokenId};
 use events::permission::Permission;
@@ -13,22 +15,31 @@ use events::recorded::Actor;
 use events::time::Time;
 use projections::audit_trail::{Entry, Shown};
 use serde::Serialize;
+use serde_json::Value;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use uuid::Uuid;
 
-use super::answer;
+use self::filter::{Number, Wanted, Way};
 use super::authentication::Caller;
-use super::document::OrganizationReads;
+use super::document::{OrganizationReads, Unmodified};
 use super::organization::{active, named};
-use super::problem::Problem;
-use super::request::{OrganizationPath, Paging};
+use super::problem::{Code, Problem};
+use super::request::{OrganizationPath, Paging, Parameters, PathNames};
+use super::{answer, etag};
 use crate::access::Access;
+use crate::query::audit_trail::Filter;
 use crate::{App, identity, query};
 
+mod filter;
+
 pub(crate) fn routes() -> OpenApiRouter<Arc<App>> {
-    OpenApiRouter::new().routes(routes!(list_audit_log)).routes(routes!(list_active_audit_log))
+    OpenApiRouter::new()
+        .routes(routes!(list_audit_log))
+        .routes(routes!(list_active_audit_log))
+        .routes(routes!(show_audit_entry))
+        .routes(routes!(show_active_audit_entry))
 }
 
 #[derive(Serialize, ToSchema)]
@@ -36,6 +47,54 @@ pub(crate) struct AuditLog {
     events: Vec<AuditEntry>,
     #[serde(skip_serializing_if = "Option::is_none")]
     next_page_token: Option<String>,
+    /// Not with `page_size` or `page_token`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    meta: Option<Meta>,
+}
+
+/// Which page this is of how many.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Meta {
+    #[schema(example = 1)]
+    page: usize,
+    #[schema(example = 20)]
+    per_page: usize,
+    total: u64,
+    total_pages: u64,
+}
+
+impl Meta {
+    fn new(page: usize, per_page: usize, total: u64) -> Self {
+        Self { page, per_page, total, total_pages: total.div_ceil(per_page as u64) }
+    }
+}
+
+/// What a list may be asked for, in words for the document.
+#[derive(utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "it is the documentation of `filter.rs`")]
+struct ListParameters {
+    /// An action like `member.removed`, or `member.*` for all of a kind.
+    action: Option<String>,
+    /// An id, or the whole e-mail address of somebody.
+    actor: Option<String>,
+    resource_type: Option<String>,
+    resource_id: Option<String>,
+    /// RFC 3339, inclusive.
+    since: Option<String>,
+    /// RFC 3339, exclusive.
+    until: Option<String>,
+    /// Looked for in actions, ids and names that are not personal.
+    q: Option<String>,
+    /// 1 to 100.
+    page_size: Option<usize>,
+    page_token: Option<String>,
+    /// Counted from 1.
+    page: Option<usize>,
+    /// 1 to 100.
+    per_page: Option<usize>,
+    /// As the link to a next page by number gives it: the newest entry the first page knew.
+    up_to_version: Option<u64>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -85,14 +144,14 @@ pub(crate) struct AuditResource {
 #[derive(Serialize, ToSchema)]
 pub(crate) struct AuditChange {
     field: String,
-    from: Option<String>,
-    to: Option<String>,
+    /// Text, a number, a switch or a list; null where there was nothing.
+    from: Option<Value>,
+    to: Option<Value>,
 }
 
 #[utoipa::path(get, path = "/organizations/{org}/audit-log", operation_id = "listAuditLog",
     tag = "audit log",
-    params(("org" = String, Path, description = "id or slug"),
-        ("page_size" = Option<usize>, Query), ("page_token" = Option<String>, Query)),
+    params(("org" = String, Path, description = "id or slug"), ListParameters),
     responses((status = 200, body = AuditLog), OrganizationReads))]
 async fn list_audit_log(
     State(app): State<Arc<App>>,
@@ -107,7 +166,7 @@ async fn list_audit_log(
 
 #[utoipa::path(get, path = "/organization/audit-log", operation_id = "listActiveAuditLog",
     tag = "audit log",
-    params(("page_size" = Option<usize>, Query), ("page_token" = Option<String>, Query)),
+    params(ListParameters),
     responses((status = 200, body = AuditLog), OrganizationReads))]
 async fn list_active_audit_log(
     State(app): State<Arc<App>>,
@@ -127,36 +186,159 @@ async fn list(
 ) -> Result<Response, Problem> {
     let account = caller.identity.account;
     let access = Access::check(app, account, organization, Permission::ReadAuditLog).await?;
-    let list = format!("audit log of {organization}");
-    let paging = Paging::of(app, uri, &list)?;
-    let page = query::audit_trail::list(app, &access, &paging.after, paging.size).await?;
-    // one look-up for each person, not for each entry
-    let mut emails = HashMap::new();
-    let mut events = Vec::with_capacity(page.items.len());
-    for entry in page.items {
-        if let Actor::Account(account) = entry.actor
-            && !emails.contains_key(&account)
-        {
-            let person = identity::person(app, account).await?;
-            let email = person.and_then(|person| person.email.sealed().cloned());
-            let email = answer::shown(query::opened(app, email.as_ref()).await?);
-            emails.insert(account, email);
+    let parameters = Parameters::of(uri, &Wanted::known())?;
+    let wanted = Wanted::of(app, &parameters, organization).await?;
+    let Listed { entries, next_page_token, meta, next } = match &wanted.paging {
+        Way::Token(paging) => by_token(app, &access, &wanted, paging).await?,
+        Way::Numbered(number) => by_number(app, &access, &wanted.filter, number).await?,
+        Way::Either(paging) => {
+            let listed = by_token(app, &access, &wanted, paging).await?;
+            let first = Number { page: 1, per_page: paging.size, up_to: None };
+            let Listed { meta, .. } = by_number(app, &access, &wanted.filter, &first).await?;
+            Listed { meta, ..listed }
         }
-        events.push(shown(app, entry, &emails).await?);
+    };
+    let mut people = HashMap::new();
+    let mut events = Vec::with_capacity(entries.len());
+    for entry in entries {
+        events.push(shown(app, entry, &mut people).await?);
     }
-    let next_page_token = page.next.map(|next| query::page_token::write(app, &list, &next));
-    let next = next_page_token.clone();
-    let body = AuditLog { events, next_page_token };
-    Ok(answer::page(uri.path(), paging.size, next.as_deref(), body))
+    let response = Json(AuditLog { events, next_page_token, meta }).into_response();
+    if next.is_empty() {
+        return Ok(response);
+    }
+    let mut link = wanted.written;
+    link.extend(next);
+    let link: Vec<_> = link.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    Ok(answer::linked(response, uri.path(), &link))
 }
 
-async fn shown(
+/// A page, and with which parameters the next one is asked for.
+struct Listed {
+    entries: Vec<Entry>,
+    next_page_token: Option<String>,
+    meta: Option<Meta>,
+    next: Vec<(&'static str, String)>,
+}
+
+async fn by_token(
     app: &App,
-    entry: Entry,
-    emails: &HashMap<AccountId, Option<String>>,
-) -> Result<AuditEntry, Problem> {
+    access: &Access,
+    wanted: &Wanted,
+    paging: &Paging,
+) -> Result<Listed, Problem> {
+    let before = paging.after.parse().ok();
+    let page = query::audit_trail::list(app, access, &wanted.filter, before, paging.size).await?;
+    let list = wanted.list(access.organization());
+    let token = page.next.map(|next| query::page_token::write(app, &list, &next));
+    let next = token
+        .iter()
+        .flat_map(|token| [("page_size", paging.size.to_string()), ("page_token", token.clone())]);
+    let next = next.collect();
+    Ok(Listed { entries: page.items, next_page_token: token, meta: None, next })
+}
+
+async fn by_number(
+    app: &App,
+    access: &Access,
+    filter: &Filter,
+    number: &Number,
+) -> Result<Listed, Problem> {
+    let Number { page, per_page, up_to } = *number;
+    let newest = query::audit_trail::newest(app, access).await?;
+    let up_to = up_to.unwrap_or(newest);
+    if up_to > newest {
+        let detail = "`up_to_version` is a version that is not there yet";
+        return Err(Problem::with_detail(Code::InvalidParameter, detail));
+    }
+    let (entries, total) =
+        query::audit_trail::numbered(app, access, filter, up_to, page, per_page).await?;
+    let meta = Meta::new(page, per_page, total);
+    let next = if (page as u64) < meta.total_pages {
+        vec![
+            ("page", (page + 1).to_string()),
+            ("per_page", per_page.to_string()),
+            ("up_to_version", up_to.to_string()),
+        ]
+    } else {
+        vec![]
+    };
+    Ok(Listed { entries, next_page_token: None, meta: Some(meta), next })
+}
+
+#[utoipa::path(get, path = "/organizations/{org}/audit-log/{event_id}",
+    operation_id = "showAuditEntry", tag = "audit log",
+    params(("org" = String, Path, description = "id or slug"), ("event_id" = String, Path)),
+    responses((status = 200, body = AuditEntry), Unmodified, OrganizationReads))]
+async fn show_audit_entry(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    headers: HeaderMap,
+    org: OrganizationPath,
+    path: PathNames,
+    OriginalUri(uri): OriginalUri,
+) -> Result<Response, Problem> {
+    let organization = named(&app, &headers, &org).await?;
+    show(&app, &caller, organization, path.id("event_id"), &headers, &uri).await
+}
+
+#[utoipa::path(get, path = "/organization/audit-log/{event_id}",
+    operation_id = "showActiveAuditEntry", tag = "audit log",
+    params(("event_id" = String, Path)),
+    responses((status = 200, body = AuditEntry), Unmodified, OrganizationReads))]
+async fn show_active_audit_entry(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    headers: HeaderMap,
+    path: PathNames,
+    OriginalUri(uri): OriginalUri,
+) -> Result<Response, Problem> {
+    let organization = active(&app, &caller, &headers).await?;
+    show(&app, &caller, organization, path.id("event_id"), &headers, &uri).await
+}
+
+async fn show(
+    app: &App,
+    caller: &Caller,
+    organization: OrganizationId,
+    event: Option<EventId>,
+    headers: &HeaderMap,
+    uri: &Uri,
+) -> Result<Response, Problem> {
+    let account = caller.identity.account;
+    let access = Access::check(app, account, organization, Permission::ReadAuditLog).await?;
+    Parameters::of(uri, &[])?;
+    let event = event.ok_or(Problem::new(Code::NotFound))?;
+    let entry = query::audit_trail::show(app, &access, event).await?;
+    let version = entry.version;
+    if let Some(known) = etag::not_modified(headers, version) {
+        return Ok(known);
+    }
+    let body = shown(app, entry, &mut HashMap::new()).await?;
+    Ok(etag::tagged(version, Json(body).into_response()))
+}
+
+/// E-mail addresses of people: one look-up for each person, not for each entry.
+type People = HashMap<AccountId, Option<String>>;
+
+async fn email(
+    app: &App,
+    account: AccountId,
+    people: &mut People,
+) -> Result<Option<String>, Problem> {
+    if let Some(email) = people.get(&account) {
+        return Ok(email.clone());
+    }
+    let person = identity::person(app, account).await?;
+    let email = person.and_then(|person| person.email.sealed().cloned());
+    let email = answer::shown(query::opened(app, email.as_ref()).await?);
+    people.insert(account, email.clone());
+    Ok(email)
+}
+
+async fn shown(app: &App, entry: Entry, people: &mut People) -> Result<AuditEntry, Problem> {
     let (kind, email) = match entry.actor {
-        Actor::Account(account) => ("user", emails.get(&account).cloned().flatten()),
+        Actor::Account(account) => ("user", email(app, account, people).await?),
         Actor::Token(_) => ("token", None),
         Actor::Operator => ("operator", None),
         Actor::System => ("system", None),
@@ -176,7 +358,7 @@ async fn shown(
         resource: AuditResource {
             kind: entry.resource.kind,
             id: entry.resource.id,
-            name: value(app, entry.resource.name).await?,
+            name: value(app, entry.resource.name).await?.and_then(text),
         },
         changes,
         ip_address: answer::shown(query::opened(app, entry.ip_address.as_ref()).await?),
@@ -189,12 +371,16 @@ async fn shown(
     })
 }
 
-async fn value(app: &App, shown: Option<Shown>) -> Result<Option<String>, Problem> {
+fn text(value: Value) -> Option<String> {
+    value.as_str().map(str::to_owned)
+}
+
+async fn value(app: &App, shown: Option<Shown>) -> Result<Option<Value>, Problem> {
     match shown {
         None => Ok(None),
-        Some(Shown::Plain(text)) => Ok(Some(text)),
+        Some(Shown::Plain(value)) => Ok(Some(value)),
         Some(Shown::Personal(sealed)) => {
-            Ok(answer::shown(query::opened(app, Some(&sealed)).await?))
+            Ok(answer::shown(query::opened(app, Some(&sealed)).await?).map(Value::String))
         }
     }
 }

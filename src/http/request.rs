@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::convert::Infallible;
+use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -59,7 +60,7 @@ impl Parameters {
         Ok(Self(parameters))
     }
 
-    fn get(&self, name: &str) -> Option<&str> {
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str)
     }
 }
@@ -119,8 +120,28 @@ impl<S: Send + Sync> FromRequestParts<S> for OrganizationPath {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Infallible> {
-        let path = Path::<String>::from_request_parts(parts, state).await;
-        Ok(Self(path.ok().map(|Path(named)| named)))
+        let Ok(names) = PathNames::from_request_parts(parts, state).await;
+        Ok(Self(names.0.into_iter().find(|(name, _)| name == "org").map(|(_, named)| named)))
+    }
+}
+
+/// What a path names besides its organization.
+pub(crate) struct PathNames(Vec<(String, String)>);
+
+impl PathNames {
+    /// The id at this place of the path; `None` when what is written there is none.
+    pub(crate) fn id<T: FromStr>(&self, name: &str) -> Option<T> {
+        let (_, text) = self.0.iter().find(|(found, _)| found == name)?;
+        text.parse().ok()
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for PathNames {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Infallible> {
+        let names = Path::<Vec<(String, String)>>::from_request_parts(parts, state).await;
+        Ok(Self(names.map(|Path(names)| names).unwrap_or_default()))
     }
 }
 
@@ -139,22 +160,30 @@ impl Paging {
 
     /// `list` names the list and whose it is: a token made for another is refused.
     pub(crate) fn of(app: &App, uri: &Uri, list: &str) -> Result<Self, Problem> {
-        let parameters = Parameters::of(uri, &Self::PARAMETERS)?;
-        let invalid = |detail: &str| Problem::with_detail(Code::InvalidParameter, detail);
-        let size = match parameters.get("page_size") {
-            None => USUAL_PAGE,
-            Some(text) => text
-                .parse()
-                .ok()
-                .filter(|size| (SMALLEST_PAGE..=LARGEST_PAGE).contains(size))
-                .ok_or_else(|| invalid("`page_size` is a number from 1 to 100"))?,
-        };
+        Self::read(app, &Parameters::of(uri, &Self::PARAMETERS)?, list)
+    }
+
+    /// The same of a list with parameters of its own. They belong in `list`.
+    pub(crate) fn read(app: &App, parameters: &Parameters, list: &str) -> Result<Self, Problem> {
+        let size = Self::size(parameters, "page_size")?;
         let after = match parameters.get("page_token") {
             None => String::new(),
-            Some(token) => query::page_token::read(app, list, token)
-                .ok_or_else(|| invalid("`page_token` is not one that this list has given"))?,
+            Some(token) => query::page_token::read(app, list, token).ok_or_else(|| {
+                let detail = "`page_token` is not one that this list has given";
+                Problem::with_detail(Code::InvalidParameter, detail)
+            })?,
         };
         Ok(Self { size, after })
+    }
+
+    /// How many items a page has, by a parameter of this name.
+    pub(crate) fn size(parameters: &Parameters, name: &str) -> Result<usize, Problem> {
+        let Some(text) = parameters.get(name) else { return Ok(USUAL_PAGE) };
+        let size = text.parse().ok().filter(|size| (SMALLEST_PAGE..=LARGEST_PAGE).contains(size));
+        size.ok_or_else(|| {
+            let detail = format!("`{name}` is a number from 1 to 100");
+            Problem::with_detail(Code::InvalidParameter, detail)
+        })
     }
 }
 

@@ -11,9 +11,12 @@ use sqlx::postgres::PgListener;
 use sqlx::{PgConnection, PgPool, Row as _};
 use uuid::Uuid;
 
-use super::{Advance, Error, LEASE, Lease, ModelRows, Progress, Row, Status};
+use super::audit_entries::{Slice, Wanted};
+use super::{Advance, Error, LEASE, Lease, ModelRows, Progress, Row, Status, is_audit_trail};
 use crate::fail_point;
 use crate::postgres_database::BEGIN;
+
+mod audit_entries;
 
 const CHANNEL: &str = "chancery_read";
 /// Notifications are hints; this often the store is asked anyway.
@@ -106,6 +109,9 @@ impl Rows {
             return Ok(false);
         }
         fail_point::reached("read.advanced");
+        if advance.cleared.iter().any(|model| is_audit_trail(model)) {
+            audit_entries::clear().execute(&mut *transaction).await?;
+        }
         if !advance.cleared.is_empty() {
             sqlx::query("DELETE FROM read.row WHERE model = ANY($1)")
                 .bind(&advance.cleared)
@@ -171,6 +177,9 @@ impl Rows {
     ) -> Result<HashMap<Key, String>, Error> {
         let (scopes, ids): (Vec<&str>, Vec<&str>) =
             keys.iter().map(|key| (key.scope.as_str(), key.id.as_str())).unzip();
+        if is_audit_trail(model) {
+            return audit_entries::rows(&self.pool, scopes, ids).await.map_err(Error::unavailable);
+        }
         let rows: Vec<(String, String, String)> = sqlx::query_as(
             "SELECT scope, id, body FROM read.row JOIN unnest($2::text[], $3::text[]) \
              AS wanted (scope, id) USING (scope, id) WHERE model = $1",
@@ -228,6 +237,11 @@ impl Rows {
         after: &Key,
         limit: usize,
     ) -> Result<Vec<Written>, Error> {
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        if is_audit_trail(model) {
+            let rows = audit_entries::all_rows(&self.pool, after, limit).await;
+            return rows.map_err(Error::unavailable);
+        }
         let rows: Vec<(String, String, String, String)> = sqlx::query_as(
             "SELECT scope, id, sort, body FROM read.row WHERE model = $1 \
              AND (scope, id) > ($2, $3) ORDER BY scope, id LIMIT $4",
@@ -235,13 +249,36 @@ impl Rows {
         .bind(model)
         .bind(&after.scope)
         .bind(&after.id)
-        .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+        .bind(limit)
         .fetch_all(&self.pool)
         .await
         .map_err(Error::unavailable)?;
-        let written =
-            |(scope, id, sort, body)| Written { key: Key { scope, id }, sort, body: Some(body) };
+        let written = |(scope, id, sort, body)| Written {
+            key: Key { scope, id },
+            sort,
+            body: Some(body),
+            columns: None,
+        };
         Ok(rows.into_iter().map(written).collect())
+    }
+
+    pub(super) async fn audit_entries(
+        &self,
+        wanted: &Wanted<'_>,
+        slice: Slice,
+    ) -> Result<Vec<String>, Error> {
+        audit_entries::page(&self.pool, wanted, slice).await.map_err(Error::unavailable)
+    }
+
+    pub(super) async fn count_audit_entries(&self, wanted: &Wanted<'_>) -> Result<u64, Error> {
+        audit_entries::count(&self.pool, wanted).await.map_err(Error::unavailable)
+    }
+
+    pub(super) async fn newest_audit_entry(
+        &self,
+        organization: &str,
+    ) -> Result<Option<u64>, Error> {
+        audit_entries::newest(&self.pool, organization).await.map_err(Error::unavailable)
     }
 
     pub(super) async fn position(&self) -> Result<Position, Error> {
@@ -290,11 +327,16 @@ async fn write_rows(
     connection: &mut PgConnection,
     writes: &[ModelRows],
 ) -> Result<(), sqlx::Error> {
-    let all =
-        || writes.iter().flat_map(|model| model.rows.iter().map(move |row| (model.model, row)));
+    for entries in writes.iter().filter(|model| is_audit_trail(model.model)) {
+        audit_entries::write(connection, &entries.rows).await?;
+    }
+    let all = || {
+        let others = writes.iter().filter(|model| !is_audit_trail(model.model));
+        others.flat_map(|model| model.rows.iter().map(move |row| (model.model, row)))
+    };
     let mut put = Columns::default();
     let mut removed = Columns::default();
-    for (model, Written { key, sort, body }) in all() {
+    for (model, Written { key, sort, body, columns: _ }) in all() {
         let columns = if body.is_some() { &mut put } else { &mut removed };
         columns.models.push(model);
         columns.scopes.push(&key.scope);

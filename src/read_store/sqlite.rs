@@ -10,8 +10,11 @@ use projections::{Key, Written};
 use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior};
 use uuid::Uuid;
 
-use super::{Advance, Error, Lease, Progress, Row, Status};
+use super::audit_entries::{Slice, Wanted};
+use super::{Advance, Error, Lease, Progress, Row, Status, is_audit_trail};
 use crate::sqlite_file::{Durability, SqliteFile};
+
+mod audit_entries;
 
 const MIGRATIONS: [&str; 1] = [include_str!("../../migrations/sqlite/0002_read_store.sql")];
 
@@ -115,6 +118,9 @@ impl Rows {
         model: &'static str,
         keys: &[Key],
     ) -> Result<HashMap<Key, String>, Error> {
+        if is_audit_trail(model) {
+            return self.read(|connection| audit_entries::rows(connection, keys));
+        }
         self.read(|connection| {
             let mut statement = connection.prepare_cached(
                 "SELECT body FROM row WHERE model = ?1 AND scope = ?2 AND id = ?3",
@@ -172,6 +178,9 @@ impl Rows {
         after: &Key,
         limit: usize,
     ) -> Result<Vec<Written>, Error> {
+        if is_audit_trail(model) {
+            return self.read(|connection| audit_entries::all_rows(connection, after, limit));
+        }
         self.read(|connection| {
             connection
                 .prepare_cached(
@@ -183,10 +192,27 @@ impl Rows {
                         key: Key { scope: row.get(0)?, id: row.get(1)? },
                         sort: row.get(2)?,
                         body: row.get(3)?,
+                        columns: None,
                     })
                 })?
                 .collect()
         })
+    }
+
+    pub(super) fn audit_entries(
+        &self,
+        wanted: &Wanted<'_>,
+        slice: Slice,
+    ) -> Result<Vec<String>, Error> {
+        self.read(|connection| audit_entries::page(connection, wanted, slice))
+    }
+
+    pub(super) fn count_audit_entries(&self, wanted: &Wanted<'_>) -> Result<u64, Error> {
+        self.read(|connection| audit_entries::count(connection, wanted))
+    }
+
+    pub(super) fn newest_audit_entry(&self, organization: &str) -> Result<Option<u64>, Error> {
+        self.read(|connection| audit_entries::newest(connection, organization))
     }
 
     pub(super) fn position(&self) -> Result<Position, Error> {
@@ -222,9 +248,16 @@ fn apply(connection: &mut Connection, advance: Advance) -> Result<bool, rusqlite
         return Ok(false);
     }
     for model in &advance.cleared {
+        if is_audit_trail(model) {
+            audit_entries::clear(&transaction)?;
+        }
         transaction.execute("DELETE FROM row WHERE model = ?1", [model])?;
     }
     for model in &advance.writes {
+        if is_audit_trail(model.model) {
+            audit_entries::write(&transaction, &model.rows)?;
+            continue;
+        }
         // a row keeps its sort key while it lives, and then its place in the index need not be
         // written again
         let mut put = transaction.prepare_cached(
@@ -236,7 +269,7 @@ fn apply(connection: &mut Connection, advance: Advance) -> Result<bool, rusqlite
         )?;
         let mut remove = transaction
             .prepare_cached("DELETE FROM row WHERE model = ?1 AND scope = ?2 AND id = ?3")?;
-        for Written { key, sort, body } in &model.rows {
+        for Written { key, sort, body, columns: _ } in &model.rows {
             match body {
                 Some(body) => {
                     let row = (model.model, &key.scope, &key.id, sort, body);
