@@ -9,220 +9,15 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use self::code::Explained;
 use crate::access::Refusal;
 use crate::causes::causes;
 use crate::failure::Failure;
 use crate::{execute, query};
 
-/// What can go wrong for a caller. Codes are stable; clients match on them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Code {
-    MalformedBody,
-    UnknownParameter,
-    InvalidParameter,
-    InvalidIdempotencyKey,
-    InvalidHeader,
-    OrganizationMismatch,
-    Unauthenticated,
-    InvalidCredentials,
-    InvalidToken,
-    Forbidden,
-    NotFound,
-    MethodNotAllowed,
-    SlugTaken,
-    EmailTaken,
-    AlreadyInvited,
-    AlreadyMember,
-    LastOwner,
-    PersonalOrganization,
-    SsoNotEnabled,
-    WouldLockYouOut,
-    ResendLimit,
-    InvitationClosed,
-    WrongAccount,
-    IdempotencyInProgress,
-    Contended,
-    PreconditionFailed,
-    PayloadTooLarge,
-    UnsupportedMediaType,
-    Invalid,
-    IdempotencyKeyReused,
-    Internal,
-    NotCaughtUp,
-    Unavailable,
-}
+mod code;
 
-impl Code {
-    #[expect(clippy::too_many_lines, reason = "one table, two lines a row")]
-    fn parts(self) -> (StatusCode, &'static str, &'static str) {
-        match self {
-            Self::MalformedBody => {
-                (StatusCode::BAD_REQUEST, "malformed_body", "the body is not JSON")
-            }
-            Self::UnknownParameter => (
-                StatusCode::BAD_REQUEST,
-                "unknown_parameter",
-                "a query parameter is not known here",
-            ),
-            Self::InvalidParameter => (
-                StatusCode::BAD_REQUEST,
-                "invalid_parameter",
-                "a query parameter has no valid value",
-            ),
-            Self::InvalidIdempotencyKey => (
-                StatusCode::BAD_REQUEST,
-                "invalid_idempotency_key",
-                "an idempotency key has 1 to 255 visible characters",
-            ),
-            Self::InvalidHeader => (
-                StatusCode::BAD_REQUEST,
-                "invalid_header",
-                "a header of the request has no valid value",
-            ),
-            Self::OrganizationMismatch => (
-                StatusCode::BAD_REQUEST,
-                "organization_mismatch",
-                "the header names another organization than the path; send one of them",
-            ),
-            Self::Unauthenticated => (
-                StatusCode::UNAUTHORIZED,
-                "unauthenticated",
-                "sign in: send a bearer token or an e-mail address and password",
-            ),
-            Self::InvalidCredentials => (
-                StatusCode::UNAUTHORIZED,
-                "invalid_credentials",
-                "the e-mail address or the password is wrong",
-            ),
-            Self::InvalidToken => (
-                StatusCode::UNAUTHORIZED,
-                "invalid_token",
-                "the token is unknown or has expired; sign in again",
-            ),
-            Self::Forbidden => (
-                StatusCode::FORBIDDEN,
-                "forbidden",
-                "your role in this organization does not allow this",
-            ),
-            Self::NotFound => (StatusCode::NOT_FOUND, "not_found", "there is nothing here for you"),
-            Self::MethodNotAllowed => (
-                StatusCode::METHOD_NOT_ALLOWED,
-                "method_not_allowed",
-                "this address does not take that method",
-            ),
-            Self::SlugTaken => {
-                (StatusCode::CONFLICT, "slug_taken", "the slug is taken; choose another")
-            }
-            Self::EmailTaken => (
-                StatusCode::CONFLICT,
-                "email_taken",
-                "the e-mail address belongs to an account already; sign in instead",
-            ),
-            Self::AlreadyInvited => (
-                StatusCode::CONFLICT,
-                "already_invited",
-                "an invitation to this address is pending; resend or cancel that one",
-            ),
-            Self::AlreadyMember => (
-                StatusCode::CONFLICT,
-                "already_member",
-                "whoever has this address is a member; change their role instead",
-            ),
-            Self::LastOwner => (
-                StatusCode::CONFLICT,
-                "last_owner",
-                "an organization keeps at least one owner; make somebody else an owner first",
-            ),
-            Self::PersonalOrganization => (
-                StatusCode::CONFLICT,
-                "personal_organization",
-                "a personal organization belongs to its account alone, as long as that lives",
-            ),
-            Self::SsoNotEnabled => (
-                StatusCode::CONFLICT,
-                "sso_not_enabled",
-                "single sign-on cannot be enforced before it is enabled",
-            ),
-            Self::WouldLockYouOut => (
-                StatusCode::CONFLICT,
-                "would_lock_you_out",
-                "this would keep you out of the organization; send `\"override\": true` if you mean it",
-            ),
-            Self::ResendLimit => (
-                StatusCode::CONFLICT,
-                "resend_limit",
-                "the invitation was sent again five times; cancel it and invite anew",
-            ),
-            Self::InvitationClosed => (
-                StatusCode::GONE,
-                "invitation_closed",
-                "the invitation is over: accepted, declined, canceled, expired or replaced",
-            ),
-            Self::WrongAccount => (
-                StatusCode::FORBIDDEN,
-                "wrong_account",
-                "the invitation is for another e-mail address; sign in with that one",
-            ),
-            Self::IdempotencyInProgress => (
-                StatusCode::CONFLICT,
-                "idempotency_in_progress",
-                "the first request with this idempotency key is still running; repeat it soon",
-            ),
-            Self::Contended => (
-                StatusCode::CONFLICT,
-                "contended",
-                "too many changes at the same time; repeat the request",
-            ),
-            Self::PreconditionFailed => (
-                StatusCode::PRECONDITION_FAILED,
-                "precondition_failed",
-                "it has changed since the version in `If-Match`; read it again and decide anew",
-            ),
-            Self::PayloadTooLarge => (
-                StatusCode::PAYLOAD_TOO_LARGE,
-                "payload_too_large",
-                "the body is larger than 1 MiB",
-            ),
-            Self::UnsupportedMediaType => (
-                StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                "unsupported_media_type",
-                "send the body as `Content-Type: application/json`",
-            ),
-            Self::Invalid => (
-                StatusCode::UNPROCESSABLE_ENTITY,
-                "validation_failed",
-                "the body does not validate; `errors` names the fields",
-            ),
-            Self::IdempotencyKeyReused => (
-                StatusCode::UNPROCESSABLE_ENTITY,
-                "idempotency_key_reused",
-                "this idempotency key came first with another body; use a new key",
-            ),
-            Self::Internal => (
-                StatusCode::INTERNAL_SERVER_ERROR,
-                "internal",
-                "something went wrong here; the request id helps to find out what",
-            ),
-            Self::NotCaughtUp => (
-                StatusCode::SERVICE_UNAVAILABLE,
-                "not_caught_up",
-                "the read models have not come to that position yet; repeat the request soon",
-            ),
-            Self::Unavailable => (
-                StatusCode::SERVICE_UNAVAILABLE,
-                "unavailable",
-                "a store cannot be reached now; repeat the request soon",
-            ),
-        }
-    }
-
-    fn retry_after(self) -> bool {
-        matches!(
-            self,
-            Self::IdempotencyInProgress | Self::Contended | Self::NotCaughtUp | Self::Unavailable
-        )
-    }
-}
+pub(crate) use self::code::Code;
 
 /// One thing wrong with one field of a body.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
@@ -275,7 +70,7 @@ impl Problem {
 
     /// The answer's body; only where the request id is known can it be written.
     pub(crate) fn render(&self, request: Uuid) -> Response {
-        let (status, code, sentence) = self.code.parts();
+        let Explained { status, code, sentence, .. } = self.code.explained();
         match (&self.cause, self.code) {
             (Some(cause), Code::Internal) => tracing::error!(%request, cause, "a request failed"),
             (Some(cause), _) => tracing::warn!(%request, cause, "a request could not be served"),
@@ -313,7 +108,7 @@ impl IntoResponse for Problem {
     /// An empty answer that carries the problem; the outermost layer writes it.
     fn into_response(self) -> Response {
         let mut response = Response::new(Body::empty());
-        *response.status_mut() = self.code.parts().0;
+        *response.status_mut() = self.code.explained().status;
         response.extensions_mut().insert(self);
         response
     }

@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 
-use projections::audit_trail::sort_of;
+use events::time::Time;
+use projections::audit_trail::{Columns, sort_of};
 use projections::{Key, Written};
 use rusqlite::{Connection, OptionalExtension as _, ToSql, Transaction, named_params};
 
@@ -32,7 +33,7 @@ fn with_parameters<T>(
 ) -> T {
     let (first, last) = wanted.actions();
     let [since, until] =
-        [wanted.filter.since, wanted.filter.until].map(|time| time.map(|time| time.millis()));
+        [wanted.filter.since, wanted.filter.until].map(|time| time.map(Time::millis));
     let before = wanted.before();
     let parameters = named_params! {
         ":organization": wanted.organization, ":before": before,
@@ -95,13 +96,13 @@ pub(super) fn all_rows(
     connection
         .prepare_cached(sql)?
         .query_map((&after.scope, &after.id, limit), |row| {
-            let columns = projections::audit_trail::Columns {
+            let columns = Columns {
                 version: row.get(2)?,
                 action: row.get(3)?,
                 actor: row.get(4)?,
                 resource_type: row.get(5)?,
                 resource_id: row.get(6)?,
-                at: events::time::Time::from_millis(row.get(7)?),
+                at: Time::from_millis(row.get(7)?),
                 words: row.get(8)?,
             };
             Ok(Written {

@@ -1,0 +1,221 @@
+//! Every code a refusal can have, with all that is said about it: in problems, at `/errors/<code>`
+//! and in the document. Codes are stable; clients match on them.
+
+use axum::http::StatusCode;
+
+/// What there is to say about one code.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Explained {
+    pub(crate) status: StatusCode,
+    pub(crate) code: &'static str,
+    /// One sentence for the caller, in every problem with this code.
+    pub(crate) sentence: &'static str,
+    pub(crate) meaning: &'static str,
+    pub(crate) remedy: &'static str,
+}
+
+macro_rules! codes {
+    ($($name:ident: $status:ident $code:literal, $sentence:literal; $meaning:literal $remedy:literal;)*) => {
+        /// What can go wrong for a caller.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub(crate) enum Code {
+            $($name,)*
+        }
+
+        impl Code {
+            /// In the order of their statuses.
+            pub(crate) const ALL: &[Self] = &[$(Self::$name,)*];
+
+            pub(crate) fn explained(self) -> Explained {
+                match self {
+                    $(Self::$name => Explained {
+                        status: StatusCode::$status,
+                        code: $code,
+                        sentence: $sentence,
+                        meaning: $meaning,
+                        remedy: $remedy,
+                    },)*
+                }
+            }
+        }
+    };
+}
+
+// name: status, code, sentence for the caller; what it means, what to do
+codes! {
+    MalformedBody: BAD_REQUEST "malformed_body", "the body is not JSON";
+        "The body could not be read as JSON, or something follows after it."
+        "Check quotes, commas and braces; send one JSON value and nothing else.";
+    UnknownParameter: BAD_REQUEST "unknown_parameter", "a query parameter is not known here";
+        "The address has a query parameter that this operation does not have. It is refused rather \
+         than ignored, because a filter that is spelt wrong would otherwise show too much."
+        "`detail` names the parameter. Correct or remove it; the reference lists what is known.";
+    InvalidParameter: BAD_REQUEST "invalid_parameter", "a query parameter has no valid value";
+        "A query parameter is out of its range, written in the wrong way, given twice, or does not \
+         go with another one. Values are never clamped."
+        "`detail` names the parameter and what it may be. A page token serves only the list and \
+         the filters it was made for.";
+    InvalidIdempotencyKey: BAD_REQUEST "invalid_idempotency_key",
+        "an idempotency key has 1 to 255 visible characters";
+        "The header `Idempotency-Key` is empty, longer than 255 characters, or holds characters \
+         that cannot be shown."
+        "Send a UUID, or any other text that names this command and no other.";
+    InvalidHeader: BAD_REQUEST "invalid_header", "a header of the request has no valid value";
+        "A header that changes what the request does cannot be read."
+        "`detail` names the header and how it is written.";
+    OrganizationMismatch: BAD_REQUEST "organization_mismatch",
+        "the header names another organization than the path; send one of them";
+        "`X-Active-Org-ID` or `X-Organization-Id` names one organization, and the path, the token \
+         or the other header another one."
+        "Send the organization in one place only.";
+    Unauthenticated: UNAUTHORIZED "unauthenticated",
+        "sign in: send a bearer token or an e-mail address and password";
+        "The request has no credential, or one of a kind that is not known here."
+        "Send `Authorization: Bearer <token>`, or `Authorization: Basic` with an e-mail address \
+         and password.";
+    InvalidCredentials: UNAUTHORIZED "invalid_credentials",
+        "the e-mail address or the password is wrong";
+        "No account has this address and password. Which of the two is wrong is not told."
+        "Check both, or set a new password by mail.";
+    InvalidToken: UNAUTHORIZED "invalid_token",
+        "the token is unknown or has expired; sign in again";
+        "The bearer token belongs to no session that still lives."
+        "Sign in again, or renew the session with its refresh token.";
+    Forbidden: FORBIDDEN "forbidden", "your role in this organization does not allow this";
+        "You are a member, but members of your role may not do this. The attempt is in the \
+         organization's audit log."
+        "Ask an owner or admin of the organization to do it, or to change your role.";
+    WrongAccount: FORBIDDEN "wrong_account",
+        "the invitation is for another e-mail address; sign in with that one";
+        "An invitation admits only the account that has the invited e-mail address, and you are \
+         signed in with another one."
+        "Sign in with the invited address, or have yourself invited with the one you use.";
+    NotFound: NOT_FOUND "not_found", "there is nothing here for you";
+        "Nothing has this address, or it belongs to an organization of which you are no member: \
+         both are answered alike."
+        "Check the address and which account you are signed in with.";
+    MethodNotAllowed: METHOD_NOT_ALLOWED "method_not_allowed",
+        "this address does not take that method";
+        "There is something at this address, but it does not take this method."
+        "The header `Allow` names the methods it takes.";
+    SlugTaken: CONFLICT "slug_taken", "the slug is taken; choose another";
+        "Another organization has this slug, or had it before it was deleted: a slug is given out \
+         once."
+        "Choose another slug.";
+    EmailTaken: CONFLICT "email_taken",
+        "the e-mail address belongs to an account already; sign in instead";
+        "There is an account with this e-mail address."
+        "Sign in, or set a new password by mail.";
+    AlreadyInvited: CONFLICT "already_invited",
+        "an invitation to this address is pending; resend or cancel that one";
+        "One invitation for each address may be pending in an organization."
+        "Resend the pending invitation, or cancel it and invite anew.";
+    AlreadyMember: CONFLICT "already_member",
+        "whoever has this address is a member; change their role instead";
+        "The account with this e-mail address belongs to the organization already."
+        "Change the member's role, if that was meant.";
+    LastOwner: CONFLICT "last_owner",
+        "an organization keeps at least one owner; make somebody else an owner first";
+        "The last owner of an organization can neither step down nor leave nor be removed."
+        "Make another member an owner first, or delete the organization.";
+    PersonalOrganization: CONFLICT "personal_organization",
+        "a personal organization belongs to its account alone, as long as that lives";
+        "A personal organization has no other members, is given to nobody and ends with its \
+         account."
+        "Create an organization for what others take part in.";
+    SsoNotEnabled: CONFLICT "sso_not_enabled",
+        "single sign-on cannot be enforced before it is enabled";
+        "`sso_enforced` would keep everybody out while `sso_enabled` is false."
+        "Enable single sign-on, try it, and enforce it then.";
+    WouldLockYouOut: CONFLICT "would_lock_you_out",
+        "this would keep you out of the organization; send `\"override\": true` if you mean it";
+        "With these settings your own requests, from where they come now, would be refused."
+        "Change what you ask for, or send `\"override\": true`.";
+    ResendLimit: CONFLICT "resend_limit",
+        "the invitation was sent again five times; cancel it and invite anew";
+        "An invitation may be sent again five times."
+        "Cancel it and invite the person anew; check the address before.";
+    IdempotencyInProgress: CONFLICT "idempotency_in_progress",
+        "the first request with this idempotency key is still running; repeat it soon";
+        "Two requests with one idempotency key are under way at the same time."
+        "Wait as long as `Retry-After` says and repeat the request: it then gets the answer of the \
+         first.";
+    Contended: CONFLICT "contended", "too many changes at the same time; repeat the request";
+        "So many commands change the same thing at once that this one found no place between them. \
+         Nothing was changed."
+        "Repeat the request after `Retry-After`.";
+    InvitationClosed: GONE "invitation_closed",
+        "the invitation is over: accepted, declined, canceled, expired or replaced";
+        "The link was good once, and admits nobody any more: the invitation was answered, \
+         canceled or sent again with another link, or its time is over."
+        "Ask whoever invited you for a new invitation.";
+    PreconditionFailed: PRECONDITION_FAILED "precondition_failed",
+        "it has changed since the version in `If-Match`; read it again and decide anew";
+        "`If-Match` names a version that is no longer the current one: somebody else was faster. \
+         Nothing was changed."
+        "Read the resource again, decide whether you still want the change, and send it with the \
+         new `ETag`.";
+    PayloadTooLarge: PAYLOAD_TOO_LARGE "payload_too_large", "the body is larger than 1 MiB";
+        "Bodies of this operation may have 1 MiB at most."
+        "Send less at once.";
+    UnsupportedMediaType: UNSUPPORTED_MEDIA_TYPE "unsupported_media_type",
+        "send the body as `Content-Type: application/json`";
+        "The body's type is not one that this operation reads."
+        "Send JSON, and say so in `Content-Type`.";
+    Invalid: UNPROCESSABLE_ENTITY "validation_failed",
+        "the body does not validate; `errors` names the fields";
+        "The body is JSON, but one or more fields are missing, not known or have no valid value."
+        "`errors` has an entry for each such field: its path in the body and what is wrong. Correct \
+         them all and send the request again.";
+    IdempotencyKeyReused: UNPROCESSABLE_ENTITY "idempotency_key_reused",
+        "this idempotency key came first with another body; use a new key";
+        "An idempotency key names one command for ever. It was sent before with another body."
+        "Use a new key for a new command; repeat a command with exactly the same body.";
+    Internal: INTERNAL_SERVER_ERROR "internal",
+        "something went wrong here; the request id helps to find out what";
+        "A fault of the server, which has written down what happened under the request id."
+        "Give the request id to whoever runs the server.";
+    NotCaughtUp: SERVICE_UNAVAILABLE "not_caught_up",
+        "the read models have not come to that position yet; repeat the request soon";
+        "The request asked with `At-Least` for a position that the read models did not reach \
+         within 5 seconds."
+        "Repeat the request after `Retry-After`. Check that the position came from this server.";
+    Unavailable: SERVICE_UNAVAILABLE "unavailable",
+        "a store cannot be reached now; repeat the request soon";
+        "A database that the answer depends on is out of reach. Rather than answer from what was \
+         known before, the server refuses."
+        "Repeat the request after `Retry-After`; commands with their idempotency key.";
+}
+
+impl Code {
+    /// Whether the same request may well succeed a moment later.
+    pub(super) fn retry_after(self) -> bool {
+        matches!(
+            self,
+            Self::IdempotencyInProgress | Self::Contended | Self::NotCaughtUp | Self::Unavailable
+        )
+    }
+
+    pub(crate) fn named(code: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|known| known.explained().code == code)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn a_code_means_one_thing_for_ever() {
+        let explained: Vec<_> = Code::ALL.iter().map(|code| code.explained()).collect();
+        let codes: BTreeSet<_> = explained.iter().map(|explained| explained.code).collect();
+        assert_eq!(codes.len(), explained.len(), "two codes have one name");
+        for Explained { code, sentence, meaning, remedy, .. } in explained {
+            assert!(code.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'), "{code}");
+            assert!(!sentence.ends_with('.'), "{sentence}");
+            assert!(meaning.ends_with('.') && remedy.ends_with('.'), "{code}");
+        }
+    }
+}
