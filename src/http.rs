@@ -30,6 +30,7 @@ mod etag;
 mod health;
 mod organization;
 mod problem;
+mod reference;
 mod request;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -60,10 +61,13 @@ pub(crate) fn service(app: Arc<App>) -> NormalizePath<Router> {
         .nest("/v1", api())
         .merge(health::routes())
         .split_for_parts();
-    let document = Json(document::finished(document));
+    let document = document::finished(&document);
+    let pages = reference::routes(&document);
+    let document = Json(document);
     let (unversioned, _) = api().split_for_parts();
     let router = routes
         .merge(unversioned)
+        .merge(pages)
         .route("/openapi.json", get(async move || document))
         .fallback(async || Problem::new(Code::NotFound))
         .method_not_allowed_fallback(async || Problem::new(Code::MethodNotAllowed))
@@ -81,13 +85,14 @@ fn panicked(_: Box<dyn Any + Send + 'static>) -> Response {
 /// What holds for every request, whatever its route.
 async fn envelope(mut request: Request, next: Next) -> Response {
     let id = RequestId::of(request.headers());
+    let shown = RequestId::sent(request.headers()).map_or_else(|| id.0.to_string(), str::to_owned);
     request.extensions_mut().insert(id);
     let span = tracing::debug_span!("request", id = %id.0, method = %request.method());
     let mut response = next.run(request).instrument(span).await;
     if let Some(problem) = response.extensions_mut().remove::<Problem>() {
-        response = problem.render(id.0);
+        response = problem.render(id.0, &shown);
     }
-    if let Ok(id) = HeaderValue::from_str(&id.0.to_string()) {
+    if let Ok(id) = HeaderValue::from_str(&shown) {
         response.headers_mut().insert(REQUEST_ID, id);
     }
     response

@@ -10,6 +10,7 @@ mod idempotency;
 mod organization;
 mod privacy;
 mod process;
+mod reference;
 mod reference_pages;
 mod registration;
 mod thin_path;

@@ -2,11 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use axum::http::StatusCode;
-use utoipa::openapi::{ContentBuilder, OpenApi, Ref, RefOr, Response, ResponseBuilder};
+use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder};
 use utoipa::{IntoResponses, ToSchema};
 
 use super::problem::ProblemBody;
+
+mod shared;
+
+pub(super) use self::shared::finished;
 
 const PROBLEM_JSON: &str = "application/problem+json";
 
@@ -55,27 +58,4 @@ fn refusal(status: u16) -> (String, RefOr<Response>) {
     let content = ContentBuilder::new().schema(Some(problem)).build();
     let response = ResponseBuilder::new().content(PROBLEM_JSON, content).build();
     (status.to_string(), RefOr::T(response))
-}
-
-/// The document with a sentence for each answer, as OpenAPI 3.1 demands.
-pub(super) fn finished(mut document: OpenApi) -> OpenApi {
-    for item in document.paths.paths.values_mut() {
-        let operations =
-            [&mut item.get, &mut item.post, &mut item.put, &mut item.patch, &mut item.delete];
-        for operation in operations.into_iter().flatten() {
-            for (status, response) in &mut operation.responses.responses {
-                if let RefOr::T(response) = response {
-                    describe(status, response);
-                }
-            }
-        }
-    }
-    document
-}
-
-fn describe(status: &str, response: &mut Response) {
-    let reason = status.parse().ok().and_then(|code: StatusCode| code.canonical_reason());
-    if response.description.is_empty() {
-        reason.unwrap_or(status).clone_into(&mut response.description);
-    }
 }

@@ -9,7 +9,6 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use self::code::Explained;
 use crate::access::Refusal;
 use crate::causes::causes;
 use crate::failure::Failure;
@@ -17,7 +16,7 @@ use crate::{execute, query};
 
 mod code;
 
-pub(crate) use self::code::Code;
+pub(crate) use self::code::{Code, Explained};
 
 /// One thing wrong with one field of a body.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
@@ -46,10 +45,11 @@ pub(crate) struct ProblemBody<'a> {
     title: &'a str,
     status: u16,
     detail: &'a str,
-    /// `urn:uuid:` and the request id.
+    /// `urn:uuid:` and the request id as a UUID.
     instance: String,
     code: &'a str,
-    request_id: String,
+    /// As the header `X-Request-Id` has it.
+    request_id: &'a str,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     errors: &'a [FieldError],
     error: &'a str,
@@ -69,7 +69,7 @@ impl Problem {
     }
 
     /// The answer's body; only where the request id is known can it be written.
-    pub(crate) fn render(&self, request: Uuid) -> Response {
+    pub(crate) fn render(&self, request: Uuid, shown: &str) -> Response {
         let Explained { status, code, sentence, .. } = self.code.explained();
         match (&self.cause, self.code) {
             (Some(cause), Code::Internal) => tracing::error!(%request, cause, "a request failed"),
@@ -84,7 +84,7 @@ impl Problem {
             detail,
             instance: format!("urn:uuid:{request}"),
             code,
-            request_id: request.to_string(),
+            request_id: shown,
             errors: &self.errors,
             error: detail,
         };

@@ -30,14 +30,30 @@ const AT_LEAST: &str = "at_least";
 /// How long a read waits for the position it asked for.
 const AT_LEAST_WITHIN: Duration = Duration::from_secs(5);
 
-/// The request's id: the client's own when it sent a UUID.
+/// The request's id: a UUID. The client may send it, or other text from which it then follows.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct RequestId(pub(crate) Uuid);
 
+/// Longest text of a client's own that is sent back.
+const LONGEST_REQUEST_ID: usize = 64;
+
 impl RequestId {
     pub(crate) fn of(headers: &HeaderMap) -> Self {
-        let sent = headers.get("x-request-id").and_then(|id| id.to_str().ok());
-        Self(sent.and_then(|id| id.parse().ok()).unwrap_or_else(Uuid::new_v4))
+        Self(match Self::sent(headers) {
+            Some(text) => {
+                text.parse().unwrap_or_else(|_| Uuid::new_v5(&Uuid::NAMESPACE_URL, text.as_bytes()))
+            }
+            None => Uuid::new_v4(),
+        })
+    }
+
+    /// What the client sent, where that is safe to be sent back and written down: neither markup
+    /// nor an e-mail address can be made of it.
+    pub(crate) fn sent(headers: &HeaderMap) -> Option<&str> {
+        let text = headers.get("x-request-id")?.to_str().ok()?;
+        let is_safe = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b':');
+        let is_short = (1..=LONGEST_REQUEST_ID).contains(&text.len());
+        (is_short && text.bytes().all(is_safe)).then_some(text)
     }
 }
 

@@ -38,6 +38,14 @@ async fn document(node: &crate::server::Node) -> Value {
     Person::stranger(node).gets("/openapi.json").answer().await.expect(200).body()
 }
 
+/// What a reference within the document leads to.
+fn followed<'a>(document: &'a Value, part: &'a Value) -> &'a Value {
+    match part["$ref"].as_str().and_then(|reference| reference.strip_prefix('#')) {
+        Some(pointer) => document.pointer(pointer).expect("a reference leads somewhere"),
+        None => part,
+    }
+}
+
 fn operations(document: &Value) -> Vec<Operation> {
     let mut found = Vec::new();
     for (path, methods) in document["paths"].as_object().expect("there are paths") {
@@ -46,7 +54,14 @@ fn operations(document: &Value) -> Vec<Operation> {
                 id: words(&operation["operationId"]),
                 method: method.to_uppercase().parse().expect("it is a method"),
                 path: path.clone(),
-                responses: operation["responses"].as_object().expect("it answers").clone(),
+                responses: operation["responses"]
+                    .as_object()
+                    .expect("it answers")
+                    .iter()
+                    .map(|(status, response)| {
+                        (status.clone(), followed(document, response).clone())
+                    })
+                    .collect(),
                 has_body: operation.get("requestBody").is_some(),
             });
         }

@@ -22,6 +22,13 @@ async fn every_answer_names_its_request() {
     ] {
         let answer = ana.gets(path).with("x-request-id", sent).answer().await.expect(status);
         assert_eq!(answer.header("x-request-id"), Some(sent), "{path}");
+        let own = ana.gets(path).with("x-request-id", "ci-run.7:42").answer().await.expect(status);
+        assert_eq!(own.header("x-request-id"), Some("ci-run.7:42"), "{path}");
+        let long = "x".repeat(65);
+        for odd in ["", "a b", "<b>", "ana@example.org", &long] {
+            let answer = ana.gets(path).with("x-request-id", odd).answer().await.expect(status);
+            assert_ne!(answer.header("x-request-id"), Some(odd), "{path}");
+        }
         let drawn = ana.gets(path).with("x-request-id", "not sane\u{e9}").answer().await;
         let drawn = drawn.expect(status).header("x-request-id").unwrap().to_owned();
         assert!(uuid::Uuid::parse_str(&drawn).is_ok(), "{drawn}");
@@ -47,6 +54,20 @@ async fn a_refusal_is_a_problem_with_all_its_members() {
             "code": "unauthenticated", "request_id": request, "error": detail,
         })
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_problem_names_the_request_as_its_client_does() {
+    let installation = Installation::sqlite();
+    let node = installation.start().await;
+    let stranger = Person::stranger(&node);
+    let ask = || stranger.gets("/v1/organizations").with("x-request-id", "ci-run.7:42").answer();
+    let (first, second) = (ask().await.body(), ask().await.body());
+    assert_eq!(first["request_id"], "ci-run.7:42");
+    let instance = words(&first["instance"]);
+    let id = instance.strip_prefix("urn:uuid:").expect("it is a URN");
+    assert!(uuid::Uuid::parse_str(id).is_ok(), "{id}");
+    assert_eq!(second["instance"], first["instance"], "the UUID follows from the text");
 }
 
 #[tokio::test(flavor = "multi_thread")]
