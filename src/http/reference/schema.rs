@@ -41,7 +41,7 @@ pub(super) fn fields(html: &mut Html, document: &Value, schema: &Value) {
         }
     }
     if rows.is_empty() {
-        html.raw("<p>").raw("").text("Any of: ").text(&kind_of(schema)).raw("</p>\n");
+        html.raw("<p>").text("Any of: ").text(&kind_of(schema)).raw("</p>\n");
     } else {
         html.table(&["Member", "Type", "There", "Meaning"], rows);
     }
@@ -80,7 +80,7 @@ pub(super) fn kind_of(schema: &Value) -> String {
             let kinds: Vec<_> = kinds.iter().filter_map(Value::as_str).collect();
             kinds.join(" or ")
         }
-        _ => "anything".to_owned(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) => "anything".to_owned(),
     }
 }
 
@@ -122,7 +122,8 @@ fn example_within(document: &Value, schema: &Value, left: usize) -> Value {
     }
     let kind = match &schema["type"] {
         Value::Array(kinds) => kinds.iter().filter_map(Value::as_str).find(|kind| *kind != "null"),
-        other => other.as_str(),
+        Value::String(kind) => Some(kind.as_str()),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) => None,
     };
     match kind {
         Some("object") => {
