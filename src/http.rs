@@ -1,24 +1,17 @@
-//! Merges the routes, and wraps each request: its id, its place in time, its errors.
+//! Merges the routes, and puts each request in its envelope.
 
-use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 
-use axum::extract::Request;
-use axum::http::{HeaderName, HeaderValue};
-use axum::middleware::{Next, from_fn};
-use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use tower::Layer as _;
-use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::normalize_path::{NormalizePath, NormalizePathLayer};
-use tracing::Instrument as _;
 use utoipa::OpenApi as _;
 use utoipa_axum::router::OpenApiRouter;
 
+use self::envelope::EnvelopeLayer;
 use self::problem::{Code, FieldError, Problem};
-use self::request::RequestId;
 use crate::App;
 
 mod account;
@@ -26,14 +19,13 @@ mod answer;
 mod audit_log;
 mod authentication;
 mod document;
+mod envelope;
 mod etag;
 mod health;
 mod organization;
 mod problem;
 mod reference;
 mod request;
-
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 #[derive(utoipa::OpenApi)]
 #[openapi(
@@ -71,31 +63,9 @@ pub(crate) fn service(app: Arc<App>) -> NormalizePath<Router> {
         .route("/openapi.json", get(async move || document))
         .fallback(async || Problem::new(Code::NotFound))
         .method_not_allowed_fallback(async || Problem::new(Code::MethodNotAllowed))
-        .layer(CatchPanicLayer::custom(panicked))
-        .layer(from_fn(envelope))
+        .layer(EnvelopeLayer)
         .with_state(app);
     NormalizePathLayer::trim_trailing_slash().layer(router)
-}
-
-fn panicked(_: Box<dyn Any + Send + 'static>) -> Response {
-    tracing::error!("a request panicked");
-    Problem::new(Code::Internal).into_response()
-}
-
-/// What holds for every request, whatever its route.
-async fn envelope(mut request: Request, next: Next) -> Response {
-    let id = RequestId::of(request.headers());
-    let shown = RequestId::sent(request.headers()).map_or_else(|| id.0.to_string(), str::to_owned);
-    request.extensions_mut().insert(id);
-    let span = tracing::debug_span!("request", id = %id.0, method = %request.method());
-    let mut response = next.run(request).instrument(span).await;
-    if let Some(problem) = response.extensions_mut().remove::<Problem>() {
-        response = problem.render(id.0, &shown);
-    }
-    if let Ok(id) = HeaderValue::from_str(&shown) {
-        response.headers_mut().insert(REQUEST_ID, id);
-    }
-    response
 }
 
 /// The value, or its error among the others of the body.

@@ -1,0 +1,105 @@
+//! What holds for every request, whatever its route: its id, its place in what is traced, its
+//! errors, and an answer even where the program is at fault. One layer without a box of its own,
+//! because every request pays for it.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use axum::extract::Request;
+use axum::http::{HeaderName, HeaderValue};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::Route;
+use axum::routing::future::RouteFuture;
+use tower::{Layer, Service};
+use tracing::Span;
+use uuid::Uuid;
+
+use super::problem::{Code, Problem};
+use super::request::RequestId;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+#[derive(Clone, Copy)]
+pub(super) struct EnvelopeLayer;
+
+impl Layer<Route> for EnvelopeLayer {
+    type Service = Envelope;
+
+    fn layer(&self, route: Route) -> Envelope {
+        Envelope { route }
+    }
+}
+
+#[derive(Clone)]
+pub(super) struct Envelope {
+    route: Route,
+}
+
+impl Service<Request> for Envelope {
+    type Response = Response;
+    type Error = Infallible;
+    type Future = Answering;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Service::<Request>::poll_ready(&mut self.route, context)
+    }
+
+    fn call(&mut self, mut request: Request) -> Answering {
+        let RequestId(id) = RequestId::of(request.headers());
+        let sent = RequestId::sent(request.headers()).map(str::to_owned);
+        request.extensions_mut().insert(RequestId(id));
+        let span = tracing::debug_span!("request", %id, method = %request.method());
+        let route = span.in_scope(|| survived(|| self.route.call(request)));
+        Answering { route, id, sent, span }
+    }
+}
+
+/// The answer of a route, on its way.
+pub(super) struct Answering {
+    /// `None` when the route panicked.
+    route: Option<RouteFuture<Infallible>>,
+    id: Uuid,
+    /// The id as the client wrote it.
+    sent: Option<String>,
+    span: Span,
+}
+
+impl Future for Answering {
+    type Output = Result<Response, Infallible>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let Self { route, id, sent, span } = self.get_mut();
+        let _entered = span.enter();
+        let answered = match route {
+            Some(route) => match survived(|| Pin::new(route).poll(context)) {
+                Some(polled) => Some(ready!(polled)),
+                None => None,
+            },
+            None => None,
+        };
+        let mut response = match answered {
+            Some(Ok(response)) => response,
+            None => Problem::new(Code::Internal).into_response(),
+        };
+        let shown = sent.take().unwrap_or_else(|| id.to_string());
+        if let Some(problem) = response.extensions_mut().remove::<Problem>() {
+            response = problem.render(*id, &shown);
+        }
+        if let Ok(id) = HeaderValue::try_from(shown) {
+            response.headers_mut().insert(REQUEST_ID, id);
+        }
+        Poll::Ready(Ok(response))
+    }
+}
+
+/// What the work gives, unless it panics. The request is lost then, with all that it held.
+fn survived<T>(work: impl FnOnce() -> T) -> Option<T> {
+    let outcome = catch_unwind(AssertUnwindSafe(work));
+    if outcome.is_err() {
+        tracing::error!("a request panicked");
+    }
+    outcome.ok()
+}
