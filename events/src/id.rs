@@ -27,14 +27,23 @@ pub(crate) const LENGTH: usize = 26;
 #[error("an identifier is its prefix, `_` and 26 characters of base32")]
 pub struct InvalidId;
 
-fn encode(id: Uuid) -> [u8; LENGTH] {
+/// Every prefix is this long, with its `_`.
+const PREFIX_LENGTH: usize = 4;
+
+fn encode(prefix: &'static str, id: Uuid) -> [u8; PREFIX_LENGTH + LENGTH] {
     let mut rest = id.as_u128();
-    let mut text = [b'0'; LENGTH];
-    for place in text.iter_mut().rev() {
+    let mut text = [b'0'; PREFIX_LENGTH + LENGTH];
+    let (start, digits) = text.split_at_mut(PREFIX_LENGTH);
+    start.copy_from_slice(prefix.as_bytes());
+    for place in digits.iter_mut().rev() {
         *place = ALPHABET[usize::from((rest & 31) as u8)];
         rest >>= 5;
     }
     text
+}
+
+fn text(encoded: &[u8]) -> &str {
+    str::from_utf8(encoded).expect("prefixes and the alphabet are ASCII")
 }
 
 fn decode(text: &str) -> Result<Uuid, InvalidId> {
@@ -63,9 +72,7 @@ macro_rules! ids {
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                let text = encode(self.0);
-                f.write_str(Self::PREFIX)?;
-                f.write_str(str::from_utf8(&text).expect("the alphabet is ASCII"))
+                f.write_str(text(&encode(Self::PREFIX, self.0)))
             }
         }
 
@@ -85,7 +92,7 @@ macro_rules! ids {
 
         impl Serialize for $name {
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.collect_str(self)
+                serializer.serialize_str(text(&encode(Self::PREFIX, self.0)))
             }
         }
 
