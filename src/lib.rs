@@ -19,6 +19,7 @@ mod password;
 mod postgres_database;
 mod projector;
 mod query;
+mod random;
 mod reactions;
 mod read_store;
 mod readiness;

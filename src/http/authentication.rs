@@ -39,7 +39,8 @@ impl Origin {
         let agent = parts.headers.get(USER_AGENT).and_then(|agent| agent.to_str().ok());
         Self {
             ip_address: connection.map(|ConnectInfo(peer)| peer.ip().to_canonical().to_string()),
-            user_agent: agent.map(|agent| agent.chars().take(LONGEST_AGENT).collect()),
+            // `to_str` gives ASCII only
+            user_agent: agent.map(|agent| agent[..agent.len().min(LONGEST_AGENT)].to_owned()),
         }
     }
 }

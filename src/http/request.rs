@@ -21,7 +21,7 @@ use super::authentication::{Caller, Origin};
 use super::etag;
 use super::problem::{Code, FieldError, Problem};
 use crate::execute::{Client, Naming, Order, Precondition};
-use crate::{App, query};
+use crate::{App, query, random};
 
 const LARGEST_BODY: usize = 1024 * 1024;
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
@@ -43,7 +43,7 @@ impl RequestId {
             Some(text) => {
                 text.parse().unwrap_or_else(|_| Uuid::new_v5(&Uuid::NAMESPACE_URL, text.as_bytes()))
             }
-            None => Uuid::new_v4(),
+            None => random::uuid(),
         })
     }
 
@@ -318,7 +318,7 @@ impl Submission {
 }
 
 fn fresh() -> CommandId {
-    CommandId(Uuid::new_v4())
+    CommandId(random::uuid())
 }
 
 fn wrong_field(path: String, error: &serde_json::Error) -> Problem {
