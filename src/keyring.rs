@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::path::Path;
+use std::sync::Arc;
 
 use chacha20poly1305::aead::{Aead as _, KeyInit as _, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
@@ -20,8 +21,10 @@ use crate::address::Address;
 mod master;
 mod postgres;
 mod sqlite;
+mod subject_key;
 
 pub(crate) use master::MasterKey;
+use subject_key::SubjectKey;
 
 const NONCE: usize = 24;
 /// Subjects whose key is kept opened in memory.
@@ -110,7 +113,7 @@ enum WrappedKey {
 #[derive(Clone)]
 enum OpenedKey {
     Destroyed,
-    There(std::sync::Arc<Key>),
+    There(Arc<SubjectKey>),
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -172,7 +175,7 @@ impl Keyring {
             Some(wrapped) => wrapped,
             None if !nothing_written => return Err(Error::Lost),
             None => {
-                let fresh = seal_bytes(master.expose(), ROOT.as_bytes(), &random()?)?;
+                let fresh = seal_bytes(master.expose(), ROOT.as_bytes(), &random()?);
                 store.add_named_key(ROOT, fresh).await?
             }
         };
@@ -246,7 +249,7 @@ impl Keyring {
     }
 
     fn wrap_fresh_key(&self, subject: SubjectId) -> Result<Vec<u8>, Error> {
-        seal_bytes(self.master.expose(), subject.0.as_bytes(), &random()?)
+        Ok(seal_bytes(self.master.expose(), subject.0.as_bytes(), &random()?))
     }
 
     async fn opened(&self, subject: SubjectId) -> Result<Option<OpenedKey>, Error> {
@@ -260,7 +263,7 @@ impl Keyring {
                 let key = open_bytes(self.master.expose(), subject.0.as_bytes(), &wrapped)
                     .and_then(|bytes| <[u8; 32]>::try_from(bytes).ok())
                     .ok_or(Error::Damaged(subject))?;
-                OpenedKey::There(std::sync::Arc::new(SecretBox::new(Box::new(key))))
+                OpenedKey::There(Arc::new(SubjectKey::new(key)))
             }
         };
         self.opened.insert(subject, opened.clone());
@@ -283,9 +286,11 @@ impl Keyring {
                     self.opened(*subject).await?.ok_or(Error::Damaged(*subject))?
                 }
             };
-            let OpenedKey::There(key) = opened else { return Err(Error::Destroyed(*subject)) };
+            let OpenedKey::There(subject_key) = opened else {
+                return Err(Error::Destroyed(*subject));
+            };
             let place = place(self.log_id, event, field);
-            let sealed = seal_bytes(key.expose_secret(), &place, text.as_bytes())?;
+            let sealed = seal_bytes(subject_key.expose(), &place, text.as_bytes());
             fields.push(SealedField {
                 field: (*field).into(),
                 subject: *subject,
@@ -298,17 +303,23 @@ impl Keyring {
     /// Opens a sealed value. A key that is missing, or does not fit, is told apart from one that
     /// was destroyed.
     pub(crate) async fn open_value(&self, sealed: &Sealed) -> Result<Opened, Error> {
-        let key = match self.opened(sealed.subject).await {
-            Ok(Some(OpenedKey::There(key))) => key,
+        let subject_key = match self.opened(sealed.subject).await {
+            Ok(Some(OpenedKey::There(subject_key))) => subject_key,
             Ok(Some(OpenedKey::Destroyed)) => return Ok(Opened::Erased),
             Ok(None) | Err(Error::Damaged(_)) => return Ok(Opened::KeyMissing),
             Err(error) => return Err(error),
         };
+        if let Some(value) = subject_key.opened_before(sealed) {
+            return Ok(Opened::Known(value));
+        }
         let place = place(self.log_id, sealed.event, &sealed.field);
         let value = events::wire::from_base64url(&sealed.sealed_box)
-            .and_then(|bytes| open_bytes(key.expose_secret(), &place, &bytes))
+            .and_then(|bytes| open_bytes(subject_key.expose(), &place, &bytes))
             .and_then(|bytes| String::from_utf8(bytes).ok())
             .and_then(|disclosure| personal::value_of(&disclosure, &sealed.field));
+        if let Some(value) = &value {
+            subject_key.keep(sealed, value);
+        }
         Ok(value.map_or(Opened::KeyMissing, Opened::Known))
     }
 
@@ -354,16 +365,14 @@ fn place(log_id: Uuid, event: EventId, field: &str) -> Vec<u8> {
     [log_id.as_bytes(), event.0.as_bytes(), field.as_bytes()].concat()
 }
 
-fn seal_bytes(key: &[u8; 32], place: &[u8], plain: &[u8]) -> Result<Vec<u8>, Error> {
-    let mut sealed = vec![0; NONCE];
-    getrandom::fill(&mut sealed).map_err(Error::Random)?;
-    let nonce = <[u8; NONCE]>::try_from(sealed.as_slice()).expect("that many bytes were made");
+fn seal_bytes(key: &[u8; 32], place: &[u8], plain: &[u8]) -> Vec<u8> {
+    let bits = crate::random::bits(&[place, plain]);
+    let nonce: [u8; NONCE] = std::array::from_fn(|place| bits[place]);
     let payload = Payload { msg: plain, aad: place };
     let boxed = XChaCha20Poly1305::new(key.into())
         .encrypt(&XNonce::from(nonce), payload)
         .expect("XChaCha20-Poly1305 fails only above 256 GiB");
-    sealed.extend(boxed);
-    Ok(sealed)
+    [nonce.as_slice(), &boxed].concat()
 }
 
 fn open_bytes(key: &[u8; 32], place: &[u8], sealed: &[u8]) -> Option<Vec<u8>> {
