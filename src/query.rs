@@ -88,8 +88,8 @@ async fn known_rows(app: &App) -> Result<(), Error> {
 }
 
 async fn one<M: ReadModel>(app: &App, key: Key) -> Result<M::Row, Error> {
-    let found = rows::<M>(app).await?.rows(M::NAME, std::slice::from_ref(&key)).await?;
-    row::<M>(found.get(&key).ok_or(Error::NotFound)?)
+    let found = rows::<M>(app).await?.row(M::NAME, &key).await?;
+    row::<M>(&found.ok_or(Error::NotFound)?)
 }
 
 async fn page<M: ReadModel>(

@@ -4,6 +4,7 @@
 
 use std::collections::HashMap;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use events::chain::Link;
@@ -209,6 +210,21 @@ impl ReadStore {
         match &self.backend {
             Backend::Sqlite(rows) => rows.rows(model, keys),
             Backend::Postgres(rows) => rows.rows(model, keys).await,
+        }
+    }
+
+    /// One stored row.
+    pub(crate) async fn row(
+        &self,
+        model: &'static str,
+        key: &Key,
+    ) -> Result<Option<Arc<str>>, Error> {
+        match &self.backend {
+            Backend::Sqlite(rows) => rows.row(model, key),
+            Backend::Postgres(rows) => {
+                let mut found = rows.rows(model, std::slice::from_ref(key)).await?;
+                Ok(found.remove(key).map(Arc::from))
+            }
         }
     }
 

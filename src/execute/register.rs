@@ -181,10 +181,10 @@ pub(crate) async fn found_personal_organization<T>(
 
 /// Completes a registration that a crash cut short, if it was.
 pub(crate) async fn complete(app: &App, account: AccountId) -> Result<(), Error> {
-    let organization = OrganizationId::personal(app.keyring.log_id(), account);
     if app.complete_accounts.get(&account).is_some() {
         return Ok(());
     }
+    let organization = OrganizationId::personal(app.keyring.log_id(), account);
     if app.log.last_version(&Stream::Organization(organization)).await?.is_none() {
         let entry = app.accounts.current(&app.log, Stream::Account(account)).await?;
         let Some(person) = entry.read().state.person().cloned() else { return Ok(()) };

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
-use std::sync::RwLock;
+use std::sync::{Arc, RwLock};
 
 use events::chain::Link;
 use events::recorded::Position;
@@ -13,8 +13,10 @@ use uuid::Uuid;
 use super::audit_entries::{Slice, Wanted};
 use super::{Advance, Error, Lease, Progress, Row, Status, is_audit_trail};
 use crate::sqlite_file::{Durability, SqliteFile};
+use kept::Kept;
 
 mod audit_entries;
+mod kept;
 
 const MIGRATIONS: [&str; 1] = [include_str!("../../migrations/sqlite/0002_read_store.sql")];
 
@@ -22,6 +24,7 @@ pub(super) struct Rows {
     file: SqliteFile,
     /// Models that are live: only this process changes that.
     live: RwLock<HashSet<String>>,
+    kept: Arc<Kept>,
 }
 
 impl Rows {
@@ -44,7 +47,7 @@ impl Rows {
         if found != log_id {
             return Err(Error::OtherLog);
         }
-        let rows = Self { file, live: RwLock::default() };
+        let rows = Self { file, live: RwLock::default(), kept: Arc::new(Kept::new()) };
         rows.note(&rows.progress()?);
         Ok(rows)
     }
@@ -82,7 +85,15 @@ impl Rows {
 
     pub(super) async fn advance(&self, advance: Advance) -> Result<bool, Error> {
         let progress = advance.progress.clone();
-        let written = self.file.write(|connection| apply(connection, advance)).await;
+        let kept = Arc::clone(&self.kept);
+        let take = move |connection: &mut Connection| {
+            let is_written = apply(connection, &advance)?;
+            if is_written {
+                kept.take(advance.writes, !advance.cleared.is_empty());
+            }
+            Ok(is_written)
+        };
+        let written = self.file.write(take).await;
         let written = written.map_err(Error::unavailable)?;
         if written {
             self.note(&progress);
@@ -121,18 +132,29 @@ impl Rows {
         if is_audit_trail(model) {
             return self.read(|connection| audit_entries::rows(connection, keys));
         }
-        self.read(|connection| {
-            let mut statement = connection.prepare_cached(
-                "SELECT body FROM row WHERE model = ?1 AND scope = ?2 AND id = ?3",
-            )?;
-            let mut found = HashMap::with_capacity(keys.len());
-            for key in keys {
-                let body = statement
+        let mut found = HashMap::with_capacity(keys.len());
+        for key in keys {
+            let body = self.row(model, key)?;
+            found.extend(body.map(|body| (key.clone(), body.to_string())));
+        }
+        Ok(found)
+    }
+
+    pub(super) fn row(&self, model: &'static str, key: &Key) -> Result<Option<Arc<str>>, Error> {
+        if is_audit_trail(model) {
+            let keys = std::slice::from_ref(key);
+            let mut found = self.read(|connection| audit_entries::rows(connection, keys))?;
+            return Ok(found.remove(key).map(Arc::from));
+        }
+        self.kept.get(model, key, || {
+            self.read(|connection| {
+                connection
+                    .prepare_cached(
+                        "SELECT body FROM row WHERE model = ?1 AND scope = ?2 AND id = ?3",
+                    )?
                     .query_row((model, &key.scope, &key.id), |row| row.get(0))
-                    .optional()?;
-                found.extend(body.map(|body| (key.clone(), body)));
-            }
-            Ok(found)
+                    .optional()
+            })
         })
     }
 
@@ -231,7 +253,7 @@ impl Rows {
     }
 }
 
-fn apply(connection: &mut Connection, advance: Advance) -> Result<bool, rusqlite::Error> {
+fn apply(connection: &mut Connection, advance: &Advance) -> Result<bool, rusqlite::Error> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let moved = transaction
         .prepare_cached(
