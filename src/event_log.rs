@@ -235,6 +235,16 @@ impl EventLog {
         }
     }
 
+    /// Whether the positions are 1, 2, 3, …: then it is known where a full page ends before it is
+    /// read. EventStoreDB's are places in its files.
+    fn is_gapless(&self) -> bool {
+        match self {
+            Self::Sqlite(_) | Self::Postgres(_) => true,
+            #[cfg(feature = "eventstore")]
+            Self::EventStoreDb(_) => false,
+        }
+    }
+
     /// At most `limit` events of one stream, beginning with version `from`.
     pub async fn read_stream(
         &self,

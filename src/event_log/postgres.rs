@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use events::recorded::Position;
 use events::stream::Stream;
+use futures_util::TryStreamExt as _;
 use sqlx::postgres::{PgArguments, PgConnectOptions, PgPool, PgPoolOptions, PgRow};
 use sqlx::query::Query;
 use sqlx::{ConnectOptions as _, Row as _};
@@ -117,11 +118,10 @@ impl Postgres {
                    WHERE stream = $1 AND version >= $2 ORDER BY version LIMIT $3";
         let (first, most) = (as_bigint(from), as_bigint(limit));
         let query = || sqlx::query(sql).bind(stream.to_string()).bind(first).bind(most);
-        let rows = self.rows(query).await?;
+        let rows = self.rows(query, |row| Ok((stored(row)?, count(row, 3)?))).await?;
         let mut events = Vec::with_capacity(rows.len());
-        for (expected, row) in (from..).zip(&rows) {
-            let event = stored(row)?;
-            if count(row, 3)? != Some(expected) {
+        for (expected, (event, version)) in (from..).zip(rows) {
+            if version != Some(expected) {
                 return Err(missing(event.position, format!("{stream} lacks version {expected}")));
             }
             events.push(event);
@@ -131,40 +131,30 @@ impl Postgres {
 
     pub(super) async fn read_all(&self, after: Position, limit: usize) -> Result<Page, ReadError> {
         let limit = limit.max(1);
-        // one statement is one snapshot: a head of another one could hide events for ever. Where
-        // there is no row, nothing comes after this position, and the head is not needed
-        let sql = "SELECT position, line, sealed, (SELECT max(position) FROM log.event) \
-                   FROM log.event WHERE position > $1 ORDER BY position LIMIT $2";
+        // one statement is one snapshot: where it gives less than was asked for, it saw the head
+        let sql = "SELECT position, line, sealed FROM log.event \
+                   WHERE position > $1 ORDER BY position LIMIT $2";
         let query = || sqlx::query(sql).bind(as_bigint(after.0)).bind(as_bigint(limit));
-        let rows = self.rows(query).await?;
-        let head = rows.first().map_or(Ok(None), |row| count(row, 3))?.unwrap_or_default();
-        let mut events = Vec::with_capacity(rows.len());
-        let mut next = after.0;
-        if head > after.0 {
-            for row in &rows {
-                if count(row, 0)? != Some(next + 1) {
-                    return Err(missing(Position(next + 1), "the position is missing"));
-                }
-                events.push(stored(row)?);
-                next += 1;
-            }
-            if events.len() < limit && next != head {
-                return Err(missing(Position(next + 1), "the position is missing"));
+        let events = self.rows(query, stored).await?;
+        for (expected, event) in (after.0 + 1..).zip(&events) {
+            if event.position.0 != expected {
+                return Err(missing(Position(expected), "the position is missing"));
             }
         }
-        Ok(Page { events, next: Position(next), at_head: next >= head })
+        let next = events.last().map_or(after, |last| last.position);
+        Ok(Page { at_head: events.len() < limit, next, events })
     }
 
     pub(super) async fn head(&self) -> Result<Position, ReadError> {
         let sql = "SELECT coalesce(max(position), 0) FROM log.event";
-        let rows = self.rows(|| sqlx::query(sql)).await?;
-        Ok(Position(rows.first().map_or(Ok(None), |row| count(row, 0))?.unwrap_or_default()))
+        let found = self.rows(|| sqlx::query(sql), |row| count(row, 0)).await?;
+        Ok(Position(found.into_iter().next().flatten().unwrap_or_default()))
     }
 
     pub(super) async fn last_version(&self, stream: &Stream) -> Result<Option<u64>, ReadError> {
         let sql = "SELECT max(version) FROM log.event WHERE stream = $1";
-        let rows = self.rows(|| sqlx::query(sql).bind(stream.to_string())).await?;
-        rows.first().map_or(Ok(None), |row| count(row, 0))
+        let query = || sqlx::query(sql).bind(stream.to_string());
+        Ok(self.rows(query, |row| count(row, 0)).await?.into_iter().next().flatten())
     }
 
     pub(super) async fn wait(&self, after: Position, up_to: Duration) {
@@ -175,15 +165,25 @@ impl Postgres {
         drop(timeout(up_to, news).await);
     }
 
-    /// A connection that died in the pool costs another try, not a ping before every read.
-    async fn rows<'q>(
+    /// A connection that died in the pool costs another try, not a ping before every read. Each
+    /// row is taken as it comes, so that none waits for the others in the form of the wire.
+    async fn rows<'q, T>(
         &self,
         query: impl Fn() -> Query<'q, sqlx::Postgres, PgArguments>,
-    ) -> Result<Vec<PgRow>, ReadError> {
+        take: impl Fn(&PgRow) -> Result<T, sqlx::Error>,
+    ) -> Result<Vec<T>, ReadError> {
         let mut tries_left = READERS;
         loop {
             let mut connection = self.readers.acquire().await.map_err(ReadError::unavailable)?;
-            let error = match timeout(READ_WITHIN, query().fetch_all(&mut *connection)).await {
+            let read = async {
+                let mut rows = query().fetch(&mut *connection);
+                let mut taken = Vec::new();
+                while let Some(row) = rows.try_next().await? {
+                    taken.push(take(&row)?);
+                }
+                Ok::<_, sqlx::Error>(taken)
+            };
+            let error = match timeout(READ_WITHIN, read).await {
                 Ok(Ok(rows)) => return Ok(rows),
                 Ok(Err(error)) => error,
                 Err(late) => {
@@ -244,15 +244,14 @@ fn as_bigint(count: impl TryInto<i64>) -> i64 {
     count.try_into().unwrap_or(i64::MAX)
 }
 
-fn count(row: &PgRow, column: usize) -> Result<Option<u64>, ReadError> {
-    let count: Option<i64> = row.try_get(column).map_err(ReadError::unavailable)?;
+fn count(row: &PgRow, column: usize) -> Result<Option<u64>, sqlx::Error> {
+    let count: Option<i64> = row.try_get(column)?;
     Ok(count.and_then(|count| count.try_into().ok()))
 }
 
-fn stored(row: &PgRow) -> Result<Stored, ReadError> {
-    let bytes = |column: usize| row.try_get(column).map_err(ReadError::unavailable);
+fn stored(row: &PgRow) -> Result<Stored, sqlx::Error> {
     let position = Position(count(row, 0)?.unwrap_or_default());
-    Ok(Stored { position, line: bytes(1)?, sealed: bytes(2)? })
+    Ok(Stored { position, line: row.try_get(1)?, sealed: row.try_get(2)? })
 }
 
 fn missing(position: Position, what: impl Into<Cause>) -> ReadError {
