@@ -100,7 +100,8 @@ mod tests {
     }
 
     fn write(kept: &Kept, body: Option<&str>) {
-        let written = Written { key: key(), sort: String::new(), body: body.map(str::to_owned) };
+        let body = body.map(str::to_owned);
+        let written = Written { key: key(), sort: String::new(), body, columns: None };
         kept.take(vec![ModelRows { model: "model", rows: vec![written] }], false);
     }
 
