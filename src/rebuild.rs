@@ -128,7 +128,9 @@ async fn folded(
             Some((key.clone(), row.body.clone()?))
         });
         for row in touched.apply(stored.collect())? {
-            if row.body.is_some() {
+            if row.ends_scope() {
+                rows.retain(|key, _| key.scope != row.key.scope);
+            } else if row.body.is_some() {
                 rows.insert(row.key.clone(), row);
             } else {
                 rows.remove(&row.key);

@@ -8,19 +8,23 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 pub mod audit_trail;
+pub mod member_list;
 pub mod membership_list;
 pub mod organization_overview;
 mod pending;
+pub mod person;
 #[cfg(test)]
 mod table;
 
 pub use pending::Pending;
 
 /// Every read model there is.
-pub const ALL: [&dyn Model; 3] = [
+pub const ALL: [&dyn Model; 5] = [
     &Of::<audit_trail::AuditTrail>::new(),
+    &Of::<member_list::MemberList>::new(),
     &Of::<membership_list::MembershipList>::new(),
     &Of::<organization_overview::OrganizationOverview>::new(),
+    &Of::<person::People>::new(),
 ];
 
 /// One list somebody reads. Rows belong to a scope and are read in the order of their sort key.
@@ -60,15 +64,25 @@ pub enum Change<Row> {
     Put(Row),
     Edit(Box<dyn FnOnce(&mut Row) + Send>),
     Remove,
+    /// The end of every row of the key's scope; its id does not matter.
+    RemoveScope,
 }
 
-/// A row as it is stored: `body` is the row as JSON, `None` where the row is gone.
+/// A row as it is stored: `body` is the row as JSON, `None` where the row is gone. Without an id and
+/// a body, all rows are gone that the scope had before; rows written beside it are new ones.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Written {
     pub key: Key,
     pub sort: String,
     pub body: Option<String>,
     pub columns: Option<Box<audit_trail::Columns>>,
+}
+
+impl Written {
+    /// All rows are gone that its scope had before.
+    pub fn ends_scope(&self) -> bool {
+        self.key.id.is_empty() && self.body.is_none()
+    }
 }
 
 /// A fact that does not fit the rows. A bug: the model stops, it does not skip.

@@ -336,13 +336,30 @@ async fn write_rows(
     };
     let mut put = Columns::default();
     let mut removed = Columns::default();
-    for (model, Written { key, sort, body, columns: _ }) in all() {
-        let columns = if body.is_some() { &mut put } else { &mut removed };
+    let mut ended = Columns::default();
+    for (model, written) in all() {
+        let Written { key, sort, body, columns: _ } = written;
+        let columns = match body {
+            Some(_) => &mut put,
+            None if written.ends_scope() => &mut ended,
+            None => &mut removed,
+        };
         columns.models.push(model);
         columns.scopes.push(&key.scope);
         columns.ids.push(&key.id);
         columns.sorts.push(sort);
         columns.bodies.extend(body.as_deref());
+    }
+    // before the rows that are put: those of the same scope are new ones
+    if !ended.models.is_empty() {
+        sqlx::query(
+            "DELETE FROM read.row USING unnest($1::text[], $2::text[]) AS gone (model, scope) \
+             WHERE row.model = gone.model AND row.scope = gone.scope",
+        )
+        .bind(&ended.models)
+        .bind(&ended.scopes)
+        .execute(&mut *connection)
+        .await?;
     }
     if !put.models.is_empty() {
         sqlx::query(

@@ -291,7 +291,10 @@ fn apply(connection: &mut Connection, advance: &Advance) -> Result<bool, rusqlit
         )?;
         let mut remove = transaction
             .prepare_cached("DELETE FROM row WHERE model = ?1 AND scope = ?2 AND id = ?3")?;
-        for Written { key, sort, body, columns: _ } in &model.rows {
+        let mut end =
+            transaction.prepare_cached("DELETE FROM row WHERE model = ?1 AND scope = ?2")?;
+        for written in &model.rows {
+            let Written { key, sort, body, columns: _ } = written;
             match body {
                 Some(body) => {
                     let row = (model.model, &key.scope, &key.id, sort, body);
@@ -300,6 +303,8 @@ fn apply(connection: &mut Connection, advance: &Advance) -> Result<bool, rusqlit
                         written => written,
                     }
                 }
+                // its place is before the rows of the same scope
+                None if written.ends_scope() => end.execute((model.model, &key.scope))?,
                 None => remove.execute((model.model, &key.scope, &key.id))?,
             };
         }
