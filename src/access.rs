@@ -1,11 +1,13 @@
 //! Proof that a caller may read one organization. Queries ask for it, so none can forget the check.
 
 use events::id::{AccountId, OrganizationId};
+use events::organization::Organization;
 use events::permission::{Permission, Role};
 use events::stream::Stream;
 
 use crate::App;
-use crate::failure::Failure;
+use crate::event_log::ReadError;
+use crate::failure::{Failure, fails_with};
 
 /// Made by [`Access::check`] only.
 #[derive(Clone, Copy, Debug)]
@@ -24,6 +26,8 @@ pub(crate) enum Refusal {
     Failed(#[source] Failure),
 }
 
+fails_with!(Refusal, Refusal::Failed: ReadError);
+
 impl Access {
     /// Asks the organization's own stream, caught up to its head: a right taken away is gone at
     /// once. Strangers get the answer they would get for an organization that does not exist.
@@ -33,9 +37,26 @@ impl Access {
         organization: OrganizationId,
         needed: Permission,
     ) -> Result<Self, Refusal> {
-        let role = role_of(app, caller, organization).await.map_err(Refusal::Failed)?;
-        let role = role.ok_or(Refusal::NotFound)?;
-        if role.may(needed) { Ok(Self { organization, role }) } else { Err(Refusal::Denied) }
+        Ok(Self::seen(app, caller, organization, needed, |_| ()).await?.0)
+    }
+
+    /// The proof with what was seen of the organization in the same look at its stream.
+    pub(crate) async fn seen<T>(
+        app: &App,
+        caller: AccountId,
+        organization: OrganizationId,
+        needed: Permission,
+        view: impl FnOnce(&Organization) -> T,
+    ) -> Result<(Self, T), Refusal> {
+        let stream = Stream::Organization(organization);
+        let entry = app.organizations.current(&app.log, stream).await?;
+        let state = &entry.read().state;
+        let role = state.role_of(caller).ok_or(Refusal::NotFound)?;
+        if role.may(needed) {
+            Ok((Self { organization, role }, view(state)))
+        } else {
+            Err(Refusal::Denied)
+        }
     }
 
     pub(crate) fn organization(&self) -> OrganizationId {
@@ -47,14 +68,14 @@ impl Access {
     }
 }
 
-/// What somebody is in an organization now; `None` for strangers and for what does not exist.
-pub(crate) async fn role_of(
+/// What somebody is in each of these organizations now; `None` for strangers and for what does not
+/// exist.
+pub(crate) async fn roles_of(
     app: &App,
     account: AccountId,
-    organization: OrganizationId,
-) -> Result<Option<Role>, Failure> {
-    let stream = Stream::Organization(organization);
-    let entry = app.organizations.current(&app.log, stream).await?;
-    let role = entry.read().state.role_of(account);
-    Ok(role)
+    organizations: &[OrganizationId],
+) -> Result<Vec<Option<Role>>, Failure> {
+    let streams: Vec<_> = organizations.iter().map(|id| Stream::Organization(*id)).collect();
+    let entries = app.organizations.current_many(&app.log, &streams).await?;
+    Ok(entries.iter().map(|entry| entry.read().state.role_of(account)).collect())
 }

@@ -302,6 +302,16 @@ impl EventLog {
         }
     }
 
+    /// The same of many streams at once, in their order: one question to the log where that can be.
+    pub async fn last_versions(&self, streams: &[Stream]) -> Result<Vec<Option<u64>>, ReadError> {
+        match self {
+            Self::Sqlite(log) => log.last_versions(streams).await,
+            Self::Postgres(log) => log.last_versions(streams).await,
+            #[cfg(feature = "eventstore")]
+            Self::EventStoreDb(log) => log.last_versions(streams).await,
+        }
+    }
+
     /// Returns when there may be events after `after`, at the latest after `up_to`. May return
     /// early: a hint, never a source of truth.
     pub async fn wait(&self, after: Position, up_to: Duration) {

@@ -269,6 +269,18 @@ impl EventStoreDb {
         }
     }
 
+    /// The tail knows most of them.
+    pub(super) async fn last_versions(
+        &self,
+        streams: &[Stream],
+    ) -> Result<Vec<Option<u64>>, ReadError> {
+        let mut versions = Vec::with_capacity(streams.len());
+        for stream in streams {
+            versions.push(self.last_version(stream).await?);
+        }
+        Ok(versions)
+    }
+
     async fn read_last_version(&self, stream: &Stream) -> Result<Option<u64>, Failure> {
         let end = StreamPosition::End;
         let Some(said) = page::of_stream(&self.slots, stream, end, 1, READ_WITHIN).await? else {

@@ -157,6 +157,18 @@ impl Postgres {
         Ok(self.rows(query, |row| count(row, 0)).await?.into_iter().next().flatten())
     }
 
+    pub(super) async fn last_versions(
+        &self,
+        streams: &[Stream],
+    ) -> Result<Vec<Option<u64>>, ReadError> {
+        // one look at the end of the index for each stream
+        let sql = "SELECT (SELECT max(version) FROM log.event WHERE stream = wanted.stream) \
+                   FROM unnest($1::text[]) WITH ORDINALITY AS wanted (stream, place) ORDER BY place";
+        let names: Vec<String> = streams.iter().map(Stream::to_string).collect();
+        let rows = self.rows(|| sqlx::query(sql).bind(names.clone())).await?;
+        rows.iter().map(|row| count(row, 0)).collect()
+    }
+
     pub(super) async fn wait(&self, after: Position, up_to: Duration) {
         let mut hint = self.hint.subscribe();
         let rereads = hint.borrow_and_update().rereads;

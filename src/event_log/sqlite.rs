@@ -164,6 +164,17 @@ impl Sqlite {
             .map_err(ReadError::unavailable)
     }
 
+    pub(super) async fn last_versions(
+        &self,
+        streams: &[Stream],
+    ) -> Result<Vec<Option<u64>>, ReadError> {
+        let mut versions = Vec::with_capacity(streams.len());
+        for stream in streams {
+            versions.push(self.last_version(stream).await?);
+        }
+        Ok(versions)
+    }
+
     pub(super) async fn wait(&self, after: Position, up_to: Duration) {
         let mut head = self.shared.head.subscribe();
         // an error means the sequencer has ended, a time-out that nothing came: read again either way

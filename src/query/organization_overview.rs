@@ -27,14 +27,18 @@ pub(crate) async fn list(
     let mut after = after.to_owned();
     loop {
         let page = membership_list::list(app, caller, &after, size - items.len()).await?;
-        for organization in page.items.iter().map(|membership| membership.organization) {
-            let role = access::role_of(app, caller.account, organization).await?;
-            let Some(role) = role else { continue };
-            match one::<OrganizationOverview>(app, Key::new(SCOPE, organization)).await {
-                Ok(overview) => items.push((overview, role)),
-                // deleted since its stream was asked
-                Err(Error::NotFound) => {}
-                Err(error) => return Err(error),
+        let listed: Vec<_> = page.items.iter().map(|membership| membership.organization).collect();
+        let roles = access::roles_of(app, caller.account, &listed).await?;
+        let roles = listed.into_iter().zip(roles);
+        let belonging: Vec<(Key, Role)> =
+            roles.filter_map(|(id, role)| Some((Key::new(SCOPE, id), role?))).collect();
+        let keys: Vec<Key> = belonging.iter().map(|(key, _)| key.clone()).collect();
+        let found = rows::<OrganizationOverview>(app).await?;
+        let found = found.rows(OrganizationOverview::NAME, &keys).await?;
+        for (key, role) in belonging {
+            // one without a row was deleted since its stream was asked
+            if let Some(body) = found.get(&key) {
+                items.push((row::<OrganizationOverview>(body)?, role));
             }
         }
         match page.next {
