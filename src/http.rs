@@ -22,6 +22,7 @@ mod document;
 mod envelope;
 mod etag;
 mod health;
+mod membership;
 mod organization;
 mod problem;
 mod reference;
@@ -42,6 +43,7 @@ fn api() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
         .merge(account::routes())
         .merge(organization::routes())
+        .merge(membership::routes())
         .merge(audit_log::routes())
         .merge(health::api_routes())
 }

@@ -118,6 +118,23 @@ pub(crate) async fn by_basic(
     Ok(identity)
 }
 
+/// Whether this is the caller's password.
+pub(crate) async fn proves_again(
+    app: &App,
+    identity: &Identity,
+    password: SecretString,
+) -> Result<bool, Failure> {
+    let hash = match identity.person.password_hash.sealed() {
+        Some(sealed) => app.keyring.open_value(sealed).await?,
+        None => Opened::KeyMissing,
+    };
+    let hash = match hash {
+        Opened::Known(hash) => Some(hash),
+        Opened::Erased | Opened::KeyMissing => None,
+    };
+    Ok(app.passwords.verify(password, hash).await?)
+}
+
 fn set_by(identity: &Identity) -> Option<EventId> {
     identity.person.password_hash.sealed().map(|sealed| sealed.event)
 }

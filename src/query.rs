@@ -14,9 +14,11 @@ use crate::projector::Standing;
 use crate::read_store::{self, ReadStore};
 
 pub(crate) mod audit_trail;
+pub(crate) mod member_list;
 pub(crate) mod membership_list;
 pub(crate) mod organization_overview;
 pub(crate) mod page_token;
+mod person;
 
 /// A projector that has not said by then how it stands cannot reach a store.
 const KNOWN_WITHIN: Duration = Duration::from_secs(5);

@@ -81,6 +81,11 @@ impl Role {
         permission.granted_to().contains(&self)
     }
 
+    /// The role that is called so.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|role| role.as_str() == name)
+    }
+
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Owner => "owner",

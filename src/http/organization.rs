@@ -27,11 +27,16 @@ use crate::address::Address;
 use crate::execute::Done;
 use crate::{App, execute, query};
 
+mod deletion;
+mod transfer;
+
 pub(crate) fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
         .routes(routes!(create_organization, list_organizations))
         .routes(routes!(show_organization, update_organization))
         .routes(routes!(show_active_organization, update_active_organization))
+        .merge(deletion::routes())
+        .merge(transfer::routes())
 }
 
 /// Until a catalogue of plans can say otherwise, every organization has the one that limits nothing.

@@ -90,6 +90,10 @@ codes! {
         "An invitation admits only the account that has the invited e-mail address, and you are \
          signed in with another one."
         "Sign in with the invited address, or have yourself invited with the one you use.";
+    WrongPassword: FORBIDDEN "wrong_password", "the password is not that of your account";
+        "What you ask for needs your password once more, and this is another one. You stay signed \
+         in."
+        "Send the password of the account you are signed in with.";
     NotFound: NOT_FOUND "not_found", "there is nothing here for you";
         "Nothing has this address, or it belongs to an organization of which you are no member: \
          both are answered alike."
@@ -171,6 +175,10 @@ codes! {
         "this idempotency key came first with another body; use a new key";
         "An idempotency key names one command for ever. It was sent before with another body."
         "Use a new key for a new command; repeat a command with exactly the same body.";
+    ConfirmationRequired: PRECONDITION_REQUIRED "confirmation_required",
+        "this cannot be undone; send the organization's slug as `confirm`";
+        "What you ask for ends something for everybody and for ever, so it has to be confirmed."
+        "Send `{\"confirm\": \"<slug>\"}` with the slug of the organization that is meant.";
     Internal: INTERNAL_SERVER_ERROR "internal",
         "something went wrong here; the request id helps to find out what";
         "A fault of the server, which has written down what happened under the request id."

@@ -1,0 +1,118 @@
+//! Giving an organization to another member. It takes the giver's password once more: a session
+//! that somebody left open must not be enough. A wrong one is 403, not 401, because the session
+//! itself is good and clients sign out at 401.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+use events::id::{AccountId, OrganizationId};
+use events::membership::{Command, Rejection};
+use events::permission::{Permission, Role};
+use secrecy::SecretString;
+use serde::Deserialize;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::{Organization, active, answered, named, view};
+use crate::access::Access;
+use crate::http::authentication::Caller;
+use crate::http::document::OrganizationCommands;
+use crate::http::problem::{Code, FieldError, Problem};
+use crate::http::request::{Authenticated, OrganizationPath, Submission};
+use crate::{App, execute, identity};
+
+pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
+        .routes(routes!(transfer_organization))
+        .routes(routes!(transfer_active_organization))
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct TransferBody {
+    /// A member of the organization.
+    #[schema(example = "usr_01h2xcejqtf2nbrexx3vqjhp41")]
+    new_owner_id: String,
+    /// The caller's own.
+    #[schema(value_type = String, example = "correct horse battery")]
+    password: SecretString,
+    /// What the caller is afterwards: `owner`, `admin` (unless said otherwise) or `member`.
+    #[schema(example = "admin")]
+    keep_role: Option<String>,
+}
+
+#[utoipa::path(post, path = "/organizations/{org}/transfer", operation_id = "transferOrganization",
+    tag = "organizations", params(("org" = String, Path, description = "id or slug")),
+    request_body = TransferBody,
+    responses((status = 200, body = Organization), OrganizationCommands))]
+async fn transfer_organization(
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
+    org: OrganizationPath,
+    Authenticated(caller, submission): Authenticated,
+) -> Result<Response, Problem> {
+    let organization = named(&app, &headers, &org).await?;
+    transfer(&app, &caller, organization, &submission).await
+}
+
+#[utoipa::path(post, path = "/organization/transfer",
+    operation_id = "transferActiveOrganization", tag = "organizations",
+    request_body = TransferBody,
+    responses((status = 200, body = Organization), OrganizationCommands))]
+async fn transfer_active_organization(
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
+    Authenticated(caller, submission): Authenticated,
+) -> Result<Response, Problem> {
+    let organization = active(&app, &caller, &headers).await?;
+    transfer(&app, &caller, organization, &submission).await
+}
+
+async fn transfer(
+    app: &App,
+    caller: &Caller,
+    organization: OrganizationId,
+    submission: &Submission,
+) -> Result<Response, Problem> {
+    let from = caller.identity.account;
+    let order = submission.order(app, caller, Some(organization))?;
+    let before = execute::organization_before(app, organization, &order, view(from)).await?;
+    if let Some(done) = before {
+        return answered(app, StatusCode::OK, &done).await;
+    }
+    Access::check(app, from, organization, Permission::TransferOrganization).await?;
+    let TransferBody { new_owner_id, password, keep_role } = submission.json()?;
+    let (to, kept_role) = checked(&new_owner_id, keep_role.as_deref())?;
+    if !identity::proves_again(app, &caller.identity, password).await? {
+        return Err(Problem::new(Code::WrongPassword));
+    }
+    let command = |_: &_| Command::Transfer { from, to, kept_role };
+    let done = execute::organization(app, from, organization, &order, command, view(from)).await;
+    let done = done.map_err(|error| match error {
+        execute::Error::Membership(Rejection::NotAMember) => not_a_member(),
+        error => error.into(),
+    })?;
+    answered(app, StatusCode::OK, &done).await
+}
+
+fn checked(new_owner: &str, keep_role: Option<&str>) -> Result<(AccountId, Role), Problem> {
+    let to = new_owner.parse().map_err(|_| not_a_member())?;
+    let kept_role = match keep_role {
+        None => Some(Role::Admin),
+        Some(name) => Role::named(name)
+            .filter(|role| matches!(role, Role::Owner | Role::Admin | Role::Member)),
+    };
+    let kept_role = kept_role.ok_or_else(|| {
+        let detail = "must be owner, admin or member".to_owned();
+        Problem::invalid(vec![FieldError { field: "keep_role".to_owned(), detail }])
+    })?;
+    Ok((to, kept_role))
+}
+
+fn not_a_member() -> Problem {
+    let detail = "must be the user id of a member".to_owned();
+    Problem::invalid(vec![FieldError { field: "new_owner_id".to_owned(), detail }])
+}
