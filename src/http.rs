@@ -27,6 +27,7 @@ mod organization;
 mod problem;
 mod reference;
 mod request;
+mod setting;
 
 #[derive(utoipa::OpenApi)]
 #[openapi(
@@ -44,6 +45,7 @@ fn api() -> OpenApiRouter<Arc<App>> {
         .merge(account::routes())
         .merge(organization::routes())
         .merge(membership::routes())
+        .merge(setting::routes())
         .merge(audit_log::routes())
         .merge(health::api_routes())
 }

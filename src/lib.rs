@@ -2,6 +2,7 @@
 
 mod access;
 mod address;
+mod catalogue;
 mod causes;
 mod clock;
 pub mod config;

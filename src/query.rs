@@ -17,8 +17,9 @@ pub(crate) mod audit_trail;
 pub(crate) mod member_list;
 pub(crate) mod membership_list;
 pub(crate) mod organization_overview;
+pub(crate) mod origin_of_members;
 pub(crate) mod page_token;
-mod person;
+pub(crate) mod person;
 
 /// A projector that has not said by then how it stands cannot reach a store.
 const KNOWN_WITHIN: Duration = Duration::from_secs(5);

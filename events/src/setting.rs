@@ -3,7 +3,7 @@
 
 use core::net::IpAddr;
 
-use ipnet::IpNet;
+pub use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 use crate::id::SubjectId;
@@ -115,6 +115,11 @@ fn take<T: Clone>(place: &mut T, changed: Option<&Changed<T>>) {
 impl Settings {
     pub(crate) fn evolve(&mut self, event: &Event, recorded: &Recorded) {
         let Event::Updated(update) = event;
+        self.take(update);
+        self.changed_version = recorded.version;
+    }
+
+    fn take(&mut self, update: &Update) {
         take(&mut self.require_2fa, update.require_2fa.as_ref());
         take(&mut self.allowed_regions, update.allowed_regions.as_ref());
         take(&mut self.ip_allowlist_required, update.ip_allowlist_required.as_ref());
@@ -129,7 +134,6 @@ impl Settings {
         if let Some(controller) = update.controller.changed() {
             self.controller = controller.clone();
         }
-        self.changed_version = recorded.version;
     }
 
     /// Whether requests from this address pass the allowlist.
@@ -186,22 +190,7 @@ pub enum Rejection {
 }
 
 pub fn decide(organization: &Organization, command: &Command) -> Result<Vec<Event>, Rejection> {
-    let profile = organization.profile().ok_or(Rejection::NotFound)?;
-    let before = organization.settings();
-    let mut update = changes(before, command, profile.id.subject());
-    let mut after = before.clone();
-    take(&mut after.ip_allowlist_required, update.ip_allowlist_required.as_ref());
-    take(&mut after.ip_allowlist, update.ip_allowlist.as_ref());
-    take(&mut after.sso_enabled, update.sso_enabled.as_ref());
-    take(&mut after.sso_enforced, update.sso_enforced.as_ref());
-    if after.sso_enforced && !after.sso_enabled {
-        return Err(Rejection::SsoNotEnabled);
-    }
-    let touches_the_allowlist =
-        update.ip_allowlist_required.is_some() || update.ip_allowlist.is_some();
-    // nobody has signed in through a provider of the organization's own yet
-    let locks_out = touches_the_allowlist && !after.admits(command.address)
-        || after.sso_enforced && !before.sso_enforced;
+    let (mut update, Preview { locks_out, .. }) = proposed(organization, command)?;
     if locks_out && !command.is_override {
         return Err(Rejection::WouldLockOut);
     }
@@ -210,6 +199,38 @@ pub fn decide(organization: &Organization, command: &Command) -> Result<Vec<Even
     }
     update.is_override = locks_out;
     Ok(vec![Event::Updated(Box::new(update))])
+}
+
+/// What a command would lead to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Preview {
+    pub after: Settings,
+    /// Its author would be kept out.
+    pub locks_out: bool,
+}
+
+pub fn preview(organization: &Organization, command: &Command) -> Result<Preview, Rejection> {
+    proposed(organization, command).map(|(_, preview)| preview)
+}
+
+fn proposed(
+    organization: &Organization,
+    command: &Command,
+) -> Result<(Update, Preview), Rejection> {
+    let profile = organization.profile().ok_or(Rejection::NotFound)?;
+    let before = organization.settings();
+    let update = changes(before, command, profile.id.subject());
+    let mut after = before.clone();
+    after.take(&update);
+    if after.sso_enforced && !after.sso_enabled {
+        return Err(Rejection::SsoNotEnabled);
+    }
+    let touches_the_allowlist =
+        update.ip_allowlist_required.is_some() || update.ip_allowlist.is_some();
+    // nobody has signed in through a provider of the organization's own yet
+    let locks_out = touches_the_allowlist && !after.admits(command.address)
+        || after.sso_enforced && !before.sso_enforced;
+    Ok((update, Preview { after, locks_out }))
 }
 
 fn changed<T: Clone + PartialEq>(from: &T, to: Option<&T>) -> Option<Changed<T>> {

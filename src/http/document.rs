@@ -21,6 +21,8 @@ pub(super) struct OrganizationReads;
 pub(super) struct Commands;
 /// How a command to an organization can be refused.
 pub(super) struct OrganizationCommands;
+/// How a question about a command to an organization can be refused.
+pub(super) struct OrganizationPreviews;
 /// How a command can be refused that wants to be confirmed.
 pub(super) struct ConfirmedCommands;
 /// How a command can be refused that needs no credential.
@@ -41,6 +43,7 @@ refusals! {
     OrganizationReads: 400 401 403 404 503;
     Commands: 400 401 409 413 415 422 503;
     OrganizationCommands: 400 401 403 404 409 412 413 415 422 503;
+    OrganizationPreviews: 400 401 403 404 409 413 415 422 503;
     ConfirmedCommands: 400 401 403 404 409 412 413 415 422 428 503;
     PublicCommands: 400 401 409 413 415 422 503;
 }

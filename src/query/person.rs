@@ -8,7 +8,7 @@ use super::{Error, row, rows};
 use crate::App;
 
 /// In the order of the accounts; `None` where there is no such account.
-pub(super) async fn all(app: &App, accounts: &[AccountId]) -> Result<Vec<Option<Person>>, Error> {
+pub(crate) async fn all(app: &App, accounts: &[AccountId]) -> Result<Vec<Option<Person>>, Error> {
     let keys: Vec<Key> = accounts.iter().map(|account| Key::new(SCOPE, account)).collect();
     let found = rows::<People>(app).await?.rows(People::NAME, &keys).await?;
     keys.iter().map(|key| found.get(key).map(|body| row::<People>(body)).transpose()).collect()

@@ -91,11 +91,10 @@ async fn transfer(
     }
     let command = |_: &_| Command::Transfer { from, to, kept_role };
     let done = execute::organization(app, from, organization, &order, command, view(from)).await;
-    let done = done.map_err(|error| match error {
-        execute::Error::Membership(Rejection::NotAMember) => not_a_member(),
-        error => error.into(),
-    })?;
-    answered(app, StatusCode::OK, &done).await
+    if let Err(execute::Error::Membership(Rejection::NotAMember)) = done {
+        return Err(not_a_member());
+    }
+    answered(app, StatusCode::OK, &done?).await
 }
 
 fn checked(new_owner: &str, keep_role: Option<&str>) -> Result<(AccountId, Role), Problem> {

@@ -1,0 +1,158 @@
+//! Whom a change of settings would have kept out, had it been made thirty days ago: told from where
+//! members came in that time. A second factor is not asked about, because demanding one keeps
+//! nobody out for good.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::{IntoResponse as _, Response};
+use events::id::{AccountId, OrganizationId};
+use events::permission::Permission;
+use events::setting;
+use events::time::Time;
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::body::SettingsBody;
+use crate::access::Access;
+use crate::http::answer;
+use crate::http::authentication::Caller;
+use crate::http::document::OrganizationPreviews;
+use crate::http::organization::{active, named};
+use crate::http::problem::Problem;
+use crate::http::request::{Authenticated, OrganizationPath, Submission};
+use crate::query::origin_of_members::{self, Origin};
+use crate::{App, execute, query};
+
+/// Thirty days.
+const LOOKED_BACK_MILLIS: i64 = 30 * 24 * 60 * 60 * 1000;
+
+pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new().routes(routes!(preview_settings)).routes(routes!(preview_active_settings))
+}
+
+#[derive(Serialize, ToSchema)]
+pub(crate) struct SettingsPreview {
+    /// The change would be refused without `override`.
+    would_lock_you_out: bool,
+    /// Those of the members seen since then whom the settings would have kept out.
+    blocked: Vec<Blocked>,
+    #[schema(value_type = String)]
+    since: Time,
+    members_seen: usize,
+    /// How many entries of the audit log were looked at, the newest first.
+    entries_examined: usize,
+    /// There were no more entries since then.
+    is_complete: bool,
+}
+
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Blocked {
+    #[schema(value_type = String, example = "usr_01h2xcejqtf2nbrexx3vqjhp41")]
+    user_id: AccountId,
+    email: Option<String>,
+    name: Option<String>,
+    /// `address_not_allowed`, `sso_required`.
+    reasons: Vec<&'static str>,
+    /// From where they came and would not come in, the last one first.
+    addresses: Vec<BlockedAddress>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub(crate) struct BlockedAddress {
+    #[schema(example = "198.51.100.7")]
+    ip_address: String,
+    #[schema(value_type = String)]
+    last_seen_at: Time,
+}
+
+#[utoipa::path(post, path = "/organizations/{org}/settings/preview",
+    operation_id = "previewSettings", tag = "settings",
+    params(("org" = String, Path, description = "id or slug")), request_body = SettingsBody,
+    responses((status = 200, body = SettingsPreview), OrganizationPreviews))]
+async fn preview_settings(
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
+    org: OrganizationPath,
+    Authenticated(caller, submission): Authenticated,
+) -> Result<Response, Problem> {
+    let organization = named(&app, &headers, &org).await?;
+    preview(&app, &caller, organization, &submission).await
+}
+
+#[utoipa::path(post, path = "/organization/settings/preview",
+    operation_id = "previewActiveSettings", tag = "settings", request_body = SettingsBody,
+    responses((status = 200, body = SettingsPreview), OrganizationPreviews))]
+async fn preview_active_settings(
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
+    Authenticated(caller, submission): Authenticated,
+) -> Result<Response, Problem> {
+    let organization = active(&app, &caller, &headers).await?;
+    preview(&app, &caller, organization, &submission).await
+}
+
+async fn preview(
+    app: &App,
+    caller: &Caller,
+    organization: OrganizationId,
+    submission: &Submission,
+) -> Result<Response, Problem> {
+    let (account, needed) = (caller.identity.account, Permission::UpdateSettings);
+    Access::check(app, account, organization, needed).await?;
+    let body: SettingsBody = submission.json()?;
+    let command = body.command(super::address_of(caller))?;
+    let (access, (before, preview)) =
+        Access::seen(app, account, organization, needed, |organization| {
+            (organization.settings().clone(), setting::preview(organization, &command))
+        })
+        .await?;
+    let setting::Preview { after, locks_out } = preview.map_err(execute::Error::from)?;
+    let since = Time::from_millis(app.clock.now().millis() - LOOKED_BACK_MILLIS);
+    let seen = origin_of_members::since(app, &access, since).await?;
+    let is_enforced = after.sso_enforced && !before.sso_enforced;
+    let mut blocked = Vec::new();
+    for (account, origins) in &seen.members {
+        let refused = |origin: &&Origin| is_enforced || !after.admits(Some(origin.address));
+        let refused: Vec<&Origin> = origins.iter().filter(refused).collect();
+        if refused.is_empty() {
+            continue;
+        }
+        let is_elsewhere = refused.iter().any(|origin| !after.admits(Some(origin.address)));
+        let mut reasons = Vec::new();
+        reasons.extend(is_elsewhere.then_some("address_not_allowed"));
+        reasons.extend(is_enforced.then_some("sso_required"));
+        blocked.push((*account, reasons, refused));
+    }
+    let accounts: Vec<AccountId> = blocked.iter().map(|(account, ..)| *account).collect();
+    let people = query::person::all(app, &accounts).await?;
+    let mut shown = Vec::with_capacity(blocked.len());
+    for ((user_id, reasons, refused), person) in blocked.into_iter().zip(people) {
+        let email = person.as_ref().and_then(|person| person.email.as_ref());
+        let name = person.as_ref().and_then(|person| person.name.as_ref());
+        let address = |origin: &Origin| BlockedAddress {
+            ip_address: origin.address.to_string(),
+            last_seen_at: origin.last_seen_at,
+        };
+        shown.push(Blocked {
+            user_id,
+            email: answer::shown(query::opened(app, email).await?),
+            name: answer::shown(query::opened(app, name).await?),
+            reasons,
+            addresses: refused.into_iter().map(address).collect(),
+        });
+    }
+    let body = SettingsPreview {
+        would_lock_you_out: locks_out,
+        blocked: shown,
+        since,
+        members_seen: seen.members.len(),
+        entries_examined: seen.entries,
+        is_complete: seen.is_complete,
+    };
+    Ok(Json(body).into_response())
+}
