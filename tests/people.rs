@@ -161,6 +161,31 @@ impl Person {
         self.asks(Method::PATCH, path).json(body)
     }
 
+    pub(crate) fn deletes(&self, path: &str) -> Ask {
+        self.asks(Method::DELETE, path)
+    }
+
+    /// Invites somebody with this role, who accepts.
+    pub(crate) async fn takes_in(&self, other: &Self, slug: &str, role: &str) {
+        let invitation = json!({ "email": other.email, "role": role });
+        let path = format!("/v1/organizations/{slug}/invitations");
+        let invited = self.posts(&path, &invitation).answer().await.expect(201).body();
+        let link = words(&invited["accept_url"]);
+        let secret = link.rsplit('/').next().expect("the link ends with a secret");
+        let acceptance = json!({ "token": secret });
+        other.posts("/v1/invitations/accept", &acceptance).answer().await.expect(200);
+    }
+
+    /// The id of the person's account.
+    pub(crate) async fn id(&self) -> String {
+        words(&self.gets("/v1/auth/me").answer().await.expect(200).body()["id"])
+    }
+
+    /// Where a member of an organization is found.
+    pub(crate) async fn as_member_of(&self, slug: &str) -> String {
+        format!("/v1/organizations/{slug}/members/{}", self.id().await)
+    }
+
     pub(crate) async fn creates(&self, slug: &str) -> Answer {
         let body = json!({ "name": slug, "slug": slug });
         self.posts("/v1/organizations", &body).answer().await.expect(201)
