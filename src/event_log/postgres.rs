@@ -165,8 +165,7 @@ impl Postgres {
         let sql = "SELECT (SELECT max(version) FROM log.event WHERE stream = wanted.stream) \
                    FROM unnest($1::text[]) WITH ORDINALITY AS wanted (stream, place) ORDER BY place";
         let names: Vec<String> = streams.iter().map(Stream::to_string).collect();
-        let rows = self.rows(|| sqlx::query(sql).bind(names.clone())).await?;
-        rows.iter().map(|row| count(row, 0)).collect()
+        self.rows(|| sqlx::query(sql).bind(names.clone()), |row| count(row, 0)).await
     }
 
     pub(super) async fn wait(&self, after: Position, up_to: Duration) {
