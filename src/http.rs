@@ -19,13 +19,17 @@ mod answer;
 mod audit_log;
 mod authentication;
 mod document;
+mod email_verification;
 mod envelope;
 mod etag;
 mod health;
+mod link;
 mod organization;
+mod password;
 mod problem;
 mod reference;
 mod request;
+mod session;
 
 #[derive(utoipa::OpenApi)]
 #[openapi(
@@ -41,6 +45,9 @@ struct Document;
 fn api() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
         .merge(account::routes())
+        .merge(session::routes())
+        .merge(password::routes())
+        .merge(email_verification::routes())
         .merge(organization::routes())
         .merge(audit_log::routes())
         .merge(health::api_routes())
@@ -60,6 +67,7 @@ pub(crate) fn service(app: Arc<App>) -> NormalizePath<Router> {
     let router = routes
         .merge(unversioned)
         .merge(pages)
+        .merge(link::pages())
         .route("/openapi.json", get(async move || document))
         .fallback(async || Problem::new(Code::NotFound))
         .method_not_allowed_fallback(async || Problem::new(Code::MethodNotAllowed))

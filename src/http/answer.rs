@@ -25,6 +25,15 @@ pub(crate) fn command<T>(status: StatusCode, done: &Done<T>, body: impl Serializ
     (status, headers, Json(body)).into_response()
 }
 
+/// The answer to a command that leaves nothing to show.
+pub(crate) fn gone<T>(done: &Done<T>) -> Response {
+    let mut response = command(StatusCode::NO_CONTENT, done, ());
+    *response.body_mut() = axum::body::Body::empty();
+    response.headers_mut().remove(axum::http::header::CONTENT_TYPE);
+    response.headers_mut().remove(axum::http::header::CONTENT_LENGTH);
+    response
+}
+
 /// A page of a list, with a relative link to the next one.
 pub(crate) fn page(path: &str, size: usize, next: Option<&str>, body: impl Serialize) -> Response {
     let response = Json(body).into_response();

@@ -35,11 +35,11 @@ macro_rules! refusals {
 }
 
 refusals! {
-    Reads: 400 401 503;
-    OrganizationReads: 400 401 403 404 503;
-    Commands: 400 401 409 413 415 422 503;
-    OrganizationCommands: 400 401 403 404 409 412 413 415 422 503;
-    PublicCommands: 400 401 409 413 415 422 503;
+    Reads: 400 401 429 503;
+    OrganizationReads: 400 401 403 404 429 503;
+    Commands: 400 401 404 409 413 415 422 429 503;
+    OrganizationCommands: 400 401 403 404 409 412 413 415 422 429 503;
+    PublicCommands: 400 401 404 409 410 413 415 422 429 503;
 }
 
 /// How a read of one resource is answered to who has it already.

@@ -255,6 +255,15 @@ impl Submission {
         Ok(read)
     }
 
+    /// The same where a body may be left out: then it is an empty object.
+    pub(crate) fn json_or_empty<T: DeserializeOwned>(&self) -> Result<T, Problem> {
+        if self.body.is_empty() {
+            return serde_json::from_slice(b"{}")
+                .map_err(|error| wrong_field(String::new(), &error));
+        }
+        self.json()
+    }
+
     /// The order of a caller who has signed in.
     pub(crate) fn order(
         &self,
