@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 
 use secrecy::SecretString;
 
+use crate::mail::smtp::SmtpServer;
+
 const PREFIX: &str = "CHANCERY_";
 const FILE: &str = "chancery.toml";
 /// Variables that are read by somebody else than this file.
@@ -42,6 +44,13 @@ pub struct Flags {
     /// [default: the listen address]
     #[arg(long, value_name = "URL")]
     public_url: Option<String>,
+    /// `file` to write mails into the data folder, `smtp://…` or `smtps://…` to send them
+    /// [default: file]
+    #[arg(long, value_name = "URL")]
+    mail: Option<String>,
+    /// `off` for load tests: nothing is refused because it comes too often [default: on]
+    #[arg(long, value_name = "ON|OFF")]
+    rate_limits: Option<String>,
     /// A file with these settings [default: chancery.toml, where there is one]
     #[arg(long, value_name = "FILE", env = "CHANCERY_CONFIG")]
     config: Option<PathBuf>,
@@ -56,6 +65,8 @@ impl Flags {
             "event-log" => self.event_log.as_deref(),
             "master-key-file" => self.master_key_file.as_deref(),
             "public-url" => self.public_url.as_deref(),
+            "mail" => self.mail.as_deref(),
+            "rate-limits" => self.rate_limits.as_deref(),
             _ => None,
         }
     }
@@ -63,13 +74,15 @@ impl Flags {
 
 /// Every setting; those that may hold a secret are also read from the file that
 /// `CHANCERY_<NAME>_FILE` names.
-const SETTINGS: [(&str, Secret); 6] = [
+const SETTINGS: [(&str, Secret); 8] = [
     ("listen", Secret::No),
     ("data", Secret::No),
     ("database", Secret::Yes),
     ("event-log", Secret::Yes),
     ("master-key-file", Secret::No),
     ("public-url", Secret::No),
+    ("mail", Secret::Yes),
+    ("rate-limits", Secret::No),
 ];
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -87,6 +100,17 @@ pub struct Config {
     pub master_key_file: PathBuf,
     /// Scheme and authority, without a slash at the end.
     public_url: Option<String>,
+    pub mail: MailPlace,
+    /// Whether anything is refused because it comes too often.
+    pub rate_limits: bool,
+}
+
+/// Where mails go.
+#[derive(Clone, Debug)]
+pub enum MailPlace {
+    /// Into a folder of the data folder.
+    Outbox,
+    Smtp(SmtpServer),
 }
 
 impl Config {
@@ -291,8 +315,32 @@ fn check(given: &BTreeMap<&str, Given>, mistakes: &mut Vec<String>) -> Option<Co
             ));
         }
     }
+    let mail = match text("mail") {
+        None | Some("file") => MailPlace::Outbox,
+        Some(url) => match url.parse() {
+            Ok(server) => MailPlace::Smtp(server),
+            Err(error) => {
+                mistakes.push(format!("{}: {error}", from("mail")));
+                MailPlace::Outbox
+            }
+        },
+    };
+    let rate_limits = text("rate-limits").unwrap_or("on");
+    if !["on", "off"].contains(&rate_limits) {
+        mistakes.push(format!("{}: `on` or `off` is expected", from("rate-limits")));
+    }
+    let rate_limits = rate_limits == "on";
     let listen = listen.ok()?;
-    Some(Config { listen, data, database, event_log, master_key_file, public_url })
+    Some(Config {
+        listen,
+        data,
+        database,
+        event_log,
+        master_key_file,
+        public_url,
+        mail,
+        rate_limits,
+    })
 }
 
 #[cfg(test)]

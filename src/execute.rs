@@ -13,19 +13,21 @@ use events::personal::Personal;
 use events::recorded::{Actor, BodyMac, Cause, Position};
 use events::stream::Stream;
 use events::wire::{Draft, Unwritable};
-use events::{
-    Command, Event, State, account, address, invitation, membership, organization, setting,
-};
+use events::{Command, Event, State, address, invitation, membership, organization, setting};
 use uuid::Uuid;
 
 use crate::App;
 use crate::event_log::{AppendError, Appended, Expected, NewEvent, ReadError, Stored};
 use crate::failure::{Failure, fails_with};
 use crate::fold::{self, Entry, Folded, Folds, Told};
-use crate::{keyring, operational, password};
+use crate::{keyring, operational};
 
+pub(crate) mod account;
+pub(crate) mod email_verification;
+pub(crate) mod password;
 mod precondition;
 pub(crate) mod register;
+pub(crate) mod session;
 
 pub(crate) use precondition::Precondition;
 
@@ -85,6 +87,13 @@ pub(crate) struct Done<T> {
     pub(crate) is_caught_up: bool,
 }
 
+impl<T> Done<T> {
+    pub(crate) fn map<U>(self, answer: impl FnOnce(T) -> U) -> Done<U> {
+        let Self { position, is_replayed, is_caught_up, .. } = self;
+        Done { answer: answer(self.answer), position, is_replayed, is_caught_up }
+    }
+}
+
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
     #[error("no such thing, or not for this caller")]
@@ -96,7 +105,7 @@ pub(crate) enum Error {
     #[error("the first request with this idempotency key is still running")]
     InProgress,
     #[error(transparent)]
-    Account(#[from] account::Rejection),
+    Account(#[from] events::account::Rejection),
     #[error(transparent)]
     Address(#[from] address::Rejection),
     #[error(transparent)]
@@ -118,7 +127,7 @@ pub(crate) enum Error {
 }
 
 fails_with!(Error, Error::Failed: AppendError, ReadError, keyring::Error, operational::Error,
-    password::Error);
+    crate::password::Error);
 
 impl From<Unwritable> for Error {
     fn from(error: Unwritable) -> Self {
@@ -231,32 +240,6 @@ pub(crate) async fn organization_before<T>(
     let Some(told) = told_before(app, &stream, &entry, order).await? else { return Ok(None) };
     let done = first_answer(app, stream, order, told, &answer).await?;
     Ok(Some(caught_up(app, done).await))
-}
-
-/// Gives an order to an account.
-pub(crate) async fn account<T>(
-    app: &App,
-    account: AccountId,
-    order: &Order,
-    command: &account::Command,
-    answer: impl Fn(&account::Account) -> T,
-) -> Result<Done<T>, Error> {
-    let done = account_step(app, account, order, command, answer).await?;
-    Ok(caught_up(app, done).await)
-}
-
-/// A step of a longer chain: it does not wait for the read models.
-async fn account_step<T>(
-    app: &App,
-    account: AccountId,
-    order: &Order,
-    command: &account::Command,
-    answer: impl Fn(&account::Account) -> T,
-) -> Result<Done<T>, Error> {
-    let decide = |state: &account::Account| {
-        Ok(into_events(account::decide(state, command)?, Event::Account))
-    };
-    append(app, &app.accounts, Stream::Account(account), order, decide, answer).await
 }
 
 fn into_events<E>(events: Vec<E>, wrap: impl Fn(E) -> Event) -> Vec<Event> {

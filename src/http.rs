@@ -19,14 +19,18 @@ mod answer;
 mod audit_log;
 mod authentication;
 mod document;
+mod email_verification;
 mod envelope;
 mod etag;
 mod health;
+mod link;
 mod membership;
 mod organization;
+mod password;
 mod problem;
 mod reference;
 mod request;
+mod session;
 mod setting;
 
 #[derive(utoipa::OpenApi)]
@@ -43,6 +47,9 @@ struct Document;
 fn api() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
         .merge(account::routes())
+        .merge(session::routes())
+        .merge(password::routes())
+        .merge(email_verification::routes())
         .merge(organization::routes())
         .merge(membership::routes())
         .merge(setting::routes())
@@ -64,6 +71,7 @@ pub(crate) fn service(app: Arc<App>) -> NormalizePath<Router> {
     let router = routes
         .merge(unversioned)
         .merge(pages)
+        .merge(link::pages())
         .route("/openapi.json", get(async move || document))
         .fallback(async || Problem::new(Code::NotFound))
         .method_not_allowed_fallback(async || Problem::new(Code::MethodNotAllowed))

@@ -3,18 +3,20 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use events::account::Person;
-use events::id::{AccountId, EventId};
+use events::account::{Person, Session};
+use events::id::{AccountId, EventId, OrganizationId, SessionId, SubjectId};
 use events::personal::Opened;
 use events::stream::Stream;
 use quick_cache::sync::Cache;
 use secrecy::{ExposeSecret as _, SecretString};
+use uuid::Uuid;
 
-use crate::App;
 use crate::address::Address;
-use crate::failure::Failure;
-use crate::keyring;
+use crate::event_log::ReadError;
+use crate::failure::{Failure, fails_with};
+use crate::rate_limit::{Origin, TooOften};
 use crate::session_token::SessionToken;
+use crate::{App, keyring, password};
 
 /// How long a proven pair of address and password is remembered.
 const REMEMBERED_FOR: Duration = Duration::from_mins(5);
@@ -25,7 +27,35 @@ const REMEMBERED_PAIRS: usize = 10_000;
 pub(crate) struct Identity {
     pub(crate) account: AccountId,
     pub(crate) person: Arc<Person>,
+    /// The session it was proven by; none for a password.
+    pub(crate) session: Option<Current>,
 }
+
+/// The session of a request.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Current {
+    pub(crate) id: SessionId,
+    /// What its requests act on that name no organization, unless it is the personal one.
+    pub(crate) organization: Option<OrganizationId>,
+}
+
+impl Identity {
+    /// The version of the credential: the event that set the password.
+    pub(crate) fn password_set_by(&self) -> Option<EventId> {
+        self.person.password_hash.sealed().map(|sealed| sealed.event)
+    }
+}
+
+/// Why it cannot be told whose a password is.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Unproven {
+    #[error(transparent)]
+    TooOften(#[from] TooOften),
+    #[error(transparent)]
+    Failed(#[from] Failure),
+}
+
+fails_with!(Unproven, Unproven::Failed: keyring::Error, ReadError, password::Error);
 
 /// Pairs of address and password that were proven, so that HTTP Basic costs Argon2 once.
 pub(crate) struct ProvenPairs {
@@ -64,29 +94,32 @@ pub(crate) async fn by_session(
 ) -> Result<Option<Identity>, Failure> {
     let entry = app.accounts.current(&app.log, Stream::Account(token.account)).await?;
     let folded = entry.read();
-    let session = folded.state.session(token.session, app.clock.now());
-    Ok(session.filter(|session| token.proves(&session.secret_hash)).and_then(|_| {
+    let now = app.clock.now();
+    let session = folded.state.session(token.session, now);
+    let session = session.filter(|session| session.serving(now).any(|hash| token.proves(hash)));
+    Ok(session.and_then(|session| {
         let person = folded.state.person()?.clone();
-        Some(Identity { account: token.account, person })
+        let current = Current { id: token.session, organization: session.organization };
+        Some(Identity { account: token.account, person, session: Some(current) })
     }))
 }
 
-/// The owner of an address and password. An unknown address costs as much as a wrong password.
+/// The owner of an address and password, proven from this client. An unknown address costs as much
+/// as a wrong password: the same hashing, and as many questions to the stores.
 pub(crate) async fn by_password(
     app: &App,
     address: &Address,
     password: SecretString,
-) -> Result<Option<Identity>, Failure> {
-    let holder = holder(app, address).await?;
-    let hash = match holder.as_ref().and_then(|identity| identity.person.password_hash.sealed()) {
-        Some(sealed) => match app.keyring.open_value(sealed).await? {
-            Opened::Known(hash) => Some(hash),
-            Opened::Erased | Opened::KeyMissing => None,
-        },
-        None => None,
-    };
-    let proven = app.passwords.verify(password, hash).await?;
-    Ok(holder.filter(|_| proven))
+    client: Option<&str>,
+) -> Result<Option<Identity>, Unproven> {
+    let subject = app.keyring.subject_of(address).await?;
+    let named = named(app, address, subject);
+    let proof = app.rate_limits.proof(Origin::of(client), named).await?;
+    let identity = compared(app, subject, named, password).await?;
+    if identity.is_none() {
+        proof.failed();
+    }
+    Ok(identity)
 }
 
 /// The same, remembering what was proven from this client for a few minutes.
@@ -94,54 +127,116 @@ pub(crate) async fn by_basic(
     app: &App,
     address: &Address,
     password: SecretString,
-    client: &str,
-) -> Result<Option<Identity>, Failure> {
-    let name = app.proven.name(address, &password, client);
-    if let Some(proven) = app.proven.pairs.get(&name) {
-        if proven.at.elapsed() < REMEMBERED_FOR
-            && let Some(identity) = existing(app, proven.account).await?
-            && set_by(&identity) == proven.password_set_by
-        {
-            return Ok(Some(identity));
-        }
-        app.proven.pairs.remove(&name);
+    client: Option<&str>,
+) -> Result<Option<Identity>, Unproven> {
+    let name = app.proven.name(address, &password, client.unwrap_or_default());
+    if let Some(identity) = remembered(app, &name).await? {
+        return Ok(Some(identity));
     }
-    let identity = by_password(app, address, password).await?;
-    if let Some(identity) = &identity {
-        let proven = Proven {
-            account: identity.account,
-            password_set_by: set_by(identity),
-            at: Instant::now(),
-        };
-        app.proven.pairs.insert(name, proven);
+    let subject = app.keyring.subject_of(address).await?;
+    let named = named(app, address, subject);
+    let proof = app.rate_limits.proof(Origin::of(client), named).await?;
+    // somebody else may have proven the pair while this waited
+    if let Some(identity) = remembered(app, &name).await? {
+        return Ok(Some(identity));
+    }
+    let identity = compared(app, subject, named, password).await?;
+    match &identity {
+        Some(identity) => {
+            let proven = Proven {
+                account: identity.account,
+                password_set_by: identity.password_set_by(),
+                at: Instant::now(),
+            };
+            app.proven.pairs.insert(name, proven);
+        }
+        None => proof.failed(),
     }
     Ok(identity)
 }
 
-/// Whether this is the caller's password.
+/// Whether this is the caller's password. A wrong one counts like a failed sign-in.
 pub(crate) async fn proves_again(
     app: &App,
     identity: &Identity,
     password: SecretString,
-) -> Result<bool, Failure> {
-    let hash = match identity.person.password_hash.sealed() {
-        Some(sealed) => app.keyring.open_value(sealed).await?,
-        None => Opened::KeyMissing,
-    };
-    let hash = match hash {
-        Opened::Known(hash) => Some(hash),
-        Opened::Erased | Opened::KeyMissing => None,
-    };
-    Ok(app.passwords.verify(password, hash).await?)
+    client: Option<&str>,
+) -> Result<bool, Unproven> {
+    let named = *identity.person.subject.0.as_bytes();
+    let proof = app.rate_limits.proof(Origin::of(client), named).await?;
+    let hash = password_hash(app, Some(&identity.person)).await?;
+    let is_proven = app.passwords.verify(password, hash).await?;
+    if !is_proven {
+        proof.failed();
+    }
+    Ok(is_proven)
 }
 
-fn set_by(identity: &Identity) -> Option<EventId> {
-    identity.person.password_hash.sealed().map(|sealed| sealed.event)
+/// What stands for the account of an address in counts of failures, whether there is one or not.
+fn named(app: &App, address: &Address, subject: Option<SubjectId>) -> [u8; 16] {
+    let mac = app.keyring.principal_of(address);
+    subject.map_or_else(|| std::array::from_fn(|place| mac[place]), |it| *it.0.as_bytes())
+}
+
+async fn remembered(app: &App, name: &[u8; 32]) -> Result<Option<Identity>, Failure> {
+    let Some(proven) = app.proven.pairs.get(name) else { return Ok(None) };
+    if proven.at.elapsed() < REMEMBERED_FOR
+        && let Some(identity) = existing(app, proven.account).await?
+        && identity.password_set_by() == proven.password_set_by
+    {
+        return Ok(Some(identity));
+    }
+    app.proven.pairs.remove(name);
+    Ok(None)
+}
+
+async fn compared(
+    app: &App,
+    subject: Option<SubjectId>,
+    named: [u8; 16],
+    password: SecretString,
+) -> Result<Option<Identity>, Failure> {
+    let holder = match subject {
+        Some(subject) => holder_by_subject(app, subject).await?,
+        None => None,
+    };
+    if holder.is_none() {
+        decoy(app, subject, named).await?;
+    }
+    let hash = password_hash(app, holder.as_ref().map(|holder| &*holder.person)).await?;
+    let is_proven = app.passwords.verify(password, hash).await?;
+    Ok(holder.filter(|_| is_proven))
+}
+
+/// Asks what would be asked for an address that has an account; what comes back is of no interest.
+async fn decoy(app: &App, subject: Option<SubjectId>, named: [u8; 16]) -> Result<(), Failure> {
+    let nobody = Uuid::new_v8(named);
+    if subject.is_none() {
+        app.log.last_version(&Stream::Address(SubjectId(nobody))).await?;
+    }
+    app.log.last_version(&Stream::Account(AccountId(nobody))).await?;
+    Ok(())
+}
+
+async fn password_hash(app: &App, person: Option<&Person>) -> Result<Option<String>, Failure> {
+    let Some(sealed) = person.and_then(|person| person.password_hash.sealed()) else {
+        return Ok(None);
+    };
+    Ok(match app.keyring.open_value(sealed).await? {
+        Opened::Known(hash) => Some(hash),
+        Opened::Erased | Opened::KeyMissing => None,
+    })
 }
 
 /// Who holds an address; nobody when the claim on it is dead.
 pub(crate) async fn holder(app: &App, address: &Address) -> Result<Option<Identity>, Failure> {
-    let Some(subject) = app.keyring.subject_of(address).await? else { return Ok(None) };
+    match app.keyring.subject_of(address).await? {
+        Some(subject) => holder_by_subject(app, subject).await,
+        None => Ok(None),
+    }
+}
+
+async fn holder_by_subject(app: &App, subject: SubjectId) -> Result<Option<Identity>, Failure> {
     let claim = app.addresses.current(&app.log, Stream::Address(subject)).await?;
     let holder = claim.read().state.holder();
     match holder {
@@ -150,13 +245,28 @@ pub(crate) async fn holder(app: &App, address: &Address) -> Result<Option<Identi
     }
 }
 
+/// The account, if it exists and whoever has its address owns it.
 async fn existing(app: &App, account: AccountId) -> Result<Option<Identity>, Failure> {
     let entry = app.accounts.current(&app.log, Stream::Account(account)).await?;
-    let person = entry.read().state.person().cloned();
-    Ok(person.map(|person| Identity { account, person }))
+    let folded = entry.read();
+    let person = folded.state.person().filter(|_| folded.state.has_address()).cloned();
+    Ok(person.map(|person| Identity { account, person, session: None }))
 }
 
 /// Who an account is; `None` when there is no such account.
 pub(crate) async fn person(app: &App, account: AccountId) -> Result<Option<Arc<Person>>, Failure> {
-    Ok(existing(app, account).await?.map(|identity| identity.person))
+    let entry = app.accounts.current(&app.log, Stream::Account(account)).await?;
+    let person = entry.read().state.person().cloned();
+    Ok(person)
+}
+
+/// The sessions of an account that are not over.
+pub(crate) async fn sessions(
+    app: &App,
+    account: AccountId,
+) -> Result<Vec<(SessionId, Session)>, Failure> {
+    let entry = app.accounts.current(&app.log, Stream::Account(account)).await?;
+    let folded = entry.read();
+    let sessions = folded.state.sessions(app.clock.now());
+    Ok(sessions.map(|(id, session)| (id, session.clone())).collect())
 }

@@ -12,11 +12,14 @@ use events::personal::{self, Disclosure, Opened, Personal, Sealed};
 use events::recorded::BodyMac;
 use events::stream::Stream;
 use events::wire::SealedField;
+use hmac::{Hmac, Mac as _};
 use quick_cache::sync::Cache;
 use secrecy::{ExposeSecret as _, SecretBox};
+use sha2::Sha256;
 use uuid::Uuid;
 
 use crate::address::Address;
+use crate::link_secret::{LinkSecret, Purpose};
 
 mod master;
 mod postgres;
@@ -147,6 +150,7 @@ pub(crate) struct Keyring {
     derivation: Key,
     addresses: Key,
     bodies: Key,
+    links: Key,
     opened: Cache<SubjectId, OpenedKey>,
 }
 
@@ -187,6 +191,7 @@ impl Keyring {
             derivation: derived("chancery 2026 ids, salts and secrets of commands"),
             addresses: derived("chancery 2026 address mac"),
             bodies: derived("chancery 2026 request body mac"),
+            links: derived("chancery 2026 link secrets"),
             store,
             master,
             log_id: Uuid::nil(),
@@ -222,6 +227,18 @@ impl Keyring {
 
     pub(crate) fn body_mac(&self, body: &[u8]) -> BodyMac {
         BodyMac(keyed(&self.bodies, "body", &[body]))
+    }
+
+    /// The secret of the `issue`-th link that something was given for a purpose: the same whenever
+    /// and wherever the mail is made.
+    pub(crate) fn link_secret(&self, purpose: Purpose, id: Uuid, issue: u64) -> LinkSecret {
+        let mut mac = <Hmac<Sha256> as hmac::KeyInit>::new_from_slice(self.links.expose_secret())
+            .expect("HMAC takes keys of any length");
+        // id and number have a fixed length, so nothing can be read in two ways
+        for part in [purpose.as_bytes(), id.as_bytes(), &issue.to_be_bytes()] {
+            mac.update(part);
+        }
+        LinkSecret::of_bits(&mac.finalize().into_bytes().into())
     }
 
     fn address_mac(&self, address: &Address) -> [u8; 32] {
@@ -321,6 +338,38 @@ impl Keyring {
             subject_key.keep(sealed, value);
         }
         Ok(value.map_or(Opened::KeyMissing, Opened::Known))
+    }
+
+    /// Seals a personal value that stands in no event; `place` says where it stands. `None` when the
+    /// subject's key is destroyed, or was never made.
+    pub(crate) async fn seal_text(
+        &self,
+        subject: SubjectId,
+        place: &[u8],
+        text: &str,
+    ) -> Result<Option<Vec<u8>>, Error> {
+        let Some(OpenedKey::There(key)) = self.opened(subject).await? else { return Ok(None) };
+        let place = [self.log_id.as_bytes(), place].concat();
+        Ok(Some(seal_bytes(key.expose(), &place, text.as_bytes())))
+    }
+
+    /// Opens what [`Self::seal_text`] has sealed for this place.
+    pub(crate) async fn open_text(
+        &self,
+        subject: SubjectId,
+        place: &[u8],
+        sealed: &[u8],
+    ) -> Result<Opened, Error> {
+        let key = match self.opened(subject).await {
+            Ok(Some(OpenedKey::There(key))) => key,
+            Ok(Some(OpenedKey::Destroyed)) => return Ok(Opened::Erased),
+            Ok(None) | Err(Error::Damaged(_)) => return Ok(Opened::KeyMissing),
+            Err(error) => return Err(error),
+        };
+        let place = [self.log_id.as_bytes(), place].concat();
+        let text = open_bytes(key.expose(), &place, sealed)
+            .and_then(|bytes| String::from_utf8(bytes).ok());
+        Ok(text.map_or(Opened::KeyMissing, Opened::Known))
     }
 
     /// Brings a value that came from an earlier event into the clear, to be recorded once more.

@@ -11,9 +11,12 @@ mod execute;
 mod fail_point;
 mod failure;
 mod fold;
+mod forgotten;
 mod http;
 mod identity;
 mod keyring;
+mod link_secret;
+mod mail;
 mod node;
 mod operational;
 mod password;
@@ -21,11 +24,13 @@ mod postgres_database;
 mod projector;
 mod query;
 mod random;
+mod rate_limit;
 mod reactions;
 mod read_store;
 mod readiness;
 pub mod rebuild;
 pub mod serve;
+mod session_activity;
 mod session_token;
 mod sqlite_file;
 
@@ -45,13 +50,20 @@ pub struct App {
     clock: clock::Clock,
     passwords: password::Passwords,
     proven: identity::ProvenPairs,
+    rate_limits: rate_limit::RateLimits,
+    activity: session_activity::SessionActivity,
+    /// Addresses whose owners want to set a password.
+    forgotten: tokio::sync::mpsc::Sender<address::Address>,
+    /// How the world reaches this server: scheme and authority.
+    public_url: String,
     running: execute::Running,
     accounts: fold::Folds<Account>,
     addresses: fold::Folds<events::address::Address>,
     organizations: fold::Folds<Organization>,
     projector: tokio::sync::watch::Receiver<projector::Standing>,
-    /// Why a reaction does not come further.
-    trouble: tokio::sync::watch::Receiver<Option<String>>,
+    /// Why reactions do not come further.
+    trouble: tokio::sync::watch::Receiver<reactions::Trouble>,
+    post: mail::Post,
     /// Accounts known to have their personal organization.
     complete_accounts: Cache<AccountId, ()>,
 }

@@ -1,10 +1,12 @@
-//! What is neither fact nor secret: the bodies of keyed commands, and how far reactions have come.
+//! What is neither fact nor secret: the bodies of keyed commands, how far reactions have come, and
+//! from where sessions were last used, and which mails wait.
 
 use std::path::Path;
 
-use events::id::CommandId;
+use events::id::{AccountId, CommandId, EventId, SessionId};
 use events::recorded::{BodyMac, Position};
 use events::stream::Stream;
+use events::time::Time;
 
 use crate::fold::Told;
 
@@ -20,6 +22,26 @@ impl Error {
         Self(Box::new(cause))
     }
 }
+
+/// A session's last use, its personal values sealed.
+pub(crate) struct KeptActivity {
+    pub(crate) session: SessionId,
+    pub(crate) account: AccountId,
+    pub(crate) used_at: Time,
+    pub(crate) device: Option<Vec<u8>>,
+    pub(crate) ip_address: Option<Vec<u8>>,
+}
+
+/// A mail that the mail server has put off.
+pub(crate) struct DeferredMail {
+    pub(crate) event: EventId,
+    pub(crate) position: Position,
+    /// How often it was tried.
+    pub(crate) attempts: u32,
+}
+
+/// Mails tried again at once.
+const DUE_MAILS: u32 = 100;
 
 pub(crate) enum Operational {
     Sqlite(sqlite::State),
@@ -85,6 +107,64 @@ impl Operational {
         match self {
             Self::Sqlite(state) => state.move_cursor(name, to).await,
             Self::Postgres(state) => state.move_cursor(name, to).await,
+        }
+    }
+
+    /// Keeps each session's last use, unless a later one is kept.
+    pub(crate) async fn keep_activity(&self, activity: Vec<KeptActivity>) -> Result<(), Error> {
+        match self {
+            Self::Sqlite(state) => state.keep_activity(activity).await,
+            Self::Postgres(state) => state.keep_activity(activity).await,
+        }
+    }
+
+    pub(crate) async fn activity_of(&self, account: AccountId) -> Result<Vec<KeptActivity>, Error> {
+        match self {
+            Self::Sqlite(state) => state.activity_of(account),
+            Self::Postgres(state) => state.activity_of(account).await,
+        }
+    }
+
+    /// Removes what is older.
+    pub(crate) async fn forget_activity(&self, before: Time) -> Result<(), Error> {
+        match self {
+            Self::Sqlite(state) => state.forget_activity(before).await,
+            Self::Postgres(state) => state.forget_activity(before).await,
+        }
+    }
+
+    pub(crate) async fn defer_mail(&self, mail: DeferredMail, due_at: Time) -> Result<(), Error> {
+        match self {
+            Self::Sqlite(state) => state.defer_mail(mail, due_at).await,
+            Self::Postgres(state) => state.defer_mail(mail, due_at).await,
+        }
+    }
+
+    /// Writes down that a mail will never be delivered, and why.
+    pub(crate) async fn refuse_mail(
+        &self,
+        event: EventId,
+        position: Position,
+        refusal: &str,
+    ) -> Result<(), Error> {
+        match self {
+            Self::Sqlite(state) => state.refuse_mail(event, position, refusal).await,
+            Self::Postgres(state) => state.refuse_mail(event, position, refusal).await,
+        }
+    }
+
+    /// The mails that were put off until now, the earliest first.
+    pub(crate) async fn due_mails(&self, now: Time) -> Result<Vec<DeferredMail>, Error> {
+        match self {
+            Self::Sqlite(state) => state.due_mails(now),
+            Self::Postgres(state) => state.due_mails(now).await,
+        }
+    }
+
+    pub(crate) async fn mail_is_done(&self, event: EventId) -> Result<(), Error> {
+        match self {
+            Self::Sqlite(state) => state.mail_is_done(event).await,
+            Self::Postgres(state) => state.mail_is_done(event).await,
         }
     }
 }

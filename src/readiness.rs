@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 
 use crate::App;
 use crate::projector::Standing;
+use crate::reactions::Reaction;
 
 /// A store that has not answered by then is not there.
 const WITHIN: Duration = Duration::from_secs(2);
@@ -27,9 +28,6 @@ pub(crate) struct Readiness {
     read_store: StoreStanding,
     /// `owner`, `standby`, `starting`, or why it stopped.
     projector: String,
-    /// Why a reaction does not come further.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reactions: Option<String>,
     /// Where the log ends.
     #[schema(example = "42")]
     head: String,
@@ -37,6 +35,7 @@ pub(crate) struct Readiness {
     #[schema(example = "42")]
     position: String,
     read_models: Vec<ReadModelStanding>,
+    reactions: Vec<ReactionStanding>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
@@ -51,6 +50,14 @@ struct ReadModelStanding {
     name: String,
     /// `live`, `building` or `stuck`.
     status: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+struct ReactionStanding {
+    name: &'static str,
+    /// Why it does not come further.
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
 }
@@ -74,11 +81,15 @@ pub(crate) async fn ask(app: &App) -> Readiness {
             error: model.error.clone(),
         })
         .collect();
-    let reactions = app.trouble.borrow().clone();
+    let trouble = app.trouble.borrow().clone();
+    let reactions = Reaction::ALL.map(|reaction| {
+        let name = reaction.name();
+        ReactionStanding { name, error: trouble.get(name).cloned() }
+    });
     let all_live = !read_models.is_empty() && read_models.iter().all(|one| one.status == "live");
     let status = if head.is_none() || position.is_none() || progress.is_none() || stopped {
         Status::NotReady
-    } else if all_live && reactions.is_none() {
+    } else if all_live && trouble.is_empty() {
         Status::Ready
     } else {
         Status::Degraded
@@ -89,10 +100,10 @@ pub(crate) async fn ask(app: &App) -> Readiness {
         event_log: standing(head.is_some()),
         read_store: standing(position.is_some() && progress.is_some()),
         projector,
-        reactions,
         head: head.unwrap_or_default().to_string(),
         position: position.unwrap_or_default().to_string(),
         read_models,
+        reactions: reactions.into(),
     }
 }
 

@@ -22,25 +22,28 @@ use quick_cache::sync::Cache;
 use secrecy::ExposeSecret as _;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
 use crate::App;
 use crate::causes::causes;
 use crate::clock::Clock;
-use crate::config::{Config, Database, EventLogPlace};
+use crate::config::{Config, Database, EventLogPlace, MailPlace};
 use crate::event_log::{AppendError, EventLog, Expected, NewEvent};
 use crate::execute::Running;
 use crate::fold::{self, Folds};
 use crate::identity::ProvenPairs;
 use crate::keyring::{self, Keyring, MasterKey};
+use crate::mail::Post;
 use crate::node::Node;
 use crate::operational::Operational;
 use crate::password::Passwords;
 use crate::projector::Projector;
+use crate::rate_limit::{self, RateLimits};
 use crate::read_store::ReadStore;
-use crate::{http, postgres_database, reactions, sqlite_file};
+use crate::session_activity::{self, SessionActivity};
+use crate::{forgotten, http, postgres_database, reactions, sqlite_file};
 
 /// Folds kept in memory of each kind of stream.
 const FOLDS: usize = 20_000;
@@ -53,6 +56,8 @@ pub(crate) struct Stores {
     pub(crate) read_store: Arc<ReadStore>,
     keyring: Keyring,
     operational: Operational,
+    /// What the log has called this installation since its first event.
+    origin: String,
 }
 
 /// Serves until the process is told to stop (SIGTERM or SIGINT).
@@ -68,7 +73,8 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     let stores = Stores::open(&config, &public_url).await?;
     let projector =
         Projector::new(stores.log.clone(), stores.read_store.clone(), node.name.clone());
-    let (tell_trouble, trouble) = watch::channel(None);
+    let (tell_trouble, trouble) = watch::channel(reactions::Trouble::new());
+    let (forgotten, requests) = mpsc::channel(forgotten::QUEUE);
     let app = Arc::new(App {
         log: stores.log,
         read_store: stores.read_store,
@@ -77,6 +83,12 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
         clock: Clock::default(),
         passwords: Passwords::new()?,
         proven: ProvenPairs::new()?,
+        rate_limits: RateLimits::new(config.rate_limits),
+        activity: SessionActivity::default(),
+        forgotten,
+        public_url: public_url.clone(),
+        post: Post::new(&config.mail, &config.data, &stores.origin)
+            .context("cannot write mails in this installation's name")?,
         running: Running::default(),
         accounts: Folds::new(FOLDS),
         addresses: Folds::new(FOLDS),
@@ -90,9 +102,19 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     workers.spawn(projector.run(stopping.clone()));
     let watched = Arc::clone(&app.read_store);
     let others = tokio::spawn(async move { watched.watch_others().await });
-    workers.spawn(reactions::run(Arc::clone(&app), tell_trouble, stopping));
+    let limited = Arc::clone(&app);
+    let forgetting = tokio::spawn(async move { rate_limit::forget(&limited.rate_limits).await });
+    workers.spawn(reactions::run(Arc::clone(&app), tell_trouble, stopping.clone()));
+    workers.spawn(forgotten::run(Arc::clone(&app), requests, stopping.clone()));
+    workers.spawn(session_activity::run(Arc::clone(&app), stopping));
 
     announce(&public_url, address);
+    if let MailPlace::Outbox = config.mail {
+        tracing::info!(
+            "mails are not sent but written to `{}`; set --mail to send them",
+            config.data.join("outbox").display()
+        );
+    }
     let service = ServiceExt::<Request>::into_make_service_with_connect_info::<SocketAddr>(
         http::service(Arc::clone(&app)),
     );
@@ -112,6 +134,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     stop.send_replace(true);
     while workers.join_next().await.is_some() {}
     others.abort();
+    forgetting.abort();
     app.log.close().await;
     settle(&config.data);
     tracing::info!("stopped");
@@ -188,7 +211,7 @@ impl Stores {
         let master = MasterKey::read_or_make(&config.master_key_file, nothing_written)?;
         // in this order, so that a log that has begun always has its keyring
         let keyring = Keyring::open(keys, master, nothing_written).await?;
-        let log_id = initialize(&log, public_url).await?;
+        let (log_id, origin) = initialize(&log, public_url).await?;
         let keyring = keyring.bound_to(log_id);
         let (operational, read_store) = match pool {
             None => (
@@ -199,7 +222,7 @@ impl Stores {
                 (Operational::postgres(pool.clone()), ReadStore::postgres(pool, log_id).await?)
             }
         };
-        Ok(Self { log, read_store: Arc::new(read_store), keyring, operational })
+        Ok(Self { log, read_store: Arc::new(read_store), keyring, operational, origin })
     }
 }
 
@@ -230,13 +253,15 @@ async fn open_log(config: &Config, pool: Option<&sqlx::PgPool>) -> anyhow::Resul
     }
 }
 
-/// The log's id: from its first event, which this writes when there is none. Of two nodes that
+/// The log's id and origin: from its first event, which this writes when there is none. Of two nodes that
 /// start at once one writes it, and both read it.
-async fn initialize(log: &EventLog, public_url: &str) -> anyhow::Result<Uuid> {
+async fn initialize(log: &EventLog, public_url: &str) -> anyhow::Result<(Uuid, String)> {
     loop {
         if log.last_version(&Stream::Platform).await?.is_some() {
             let platform: Platform = fold::state_at(log, Stream::Platform, 0).await?;
-            return platform.log_id.context("the platform's stream does not name the log");
+            let log_id = platform.log_id;
+            let log_id = log_id.context("the platform's stream does not name the log")?;
+            return Ok((log_id, platform.origin));
         }
         let log_id = Uuid::new_v4();
         let command = CommandId(Uuid::new_v4());

@@ -7,6 +7,7 @@ mod architecture;
 mod crash;
 mod event_log;
 mod line;
+mod mailbox;
 mod nodes;
 mod oracle;
 mod people;

@@ -123,7 +123,12 @@ impl Person {
 
     /// The same person with the session that this answer began.
     pub(crate) fn with_token_of(&self, answer: &Answer) -> Self {
-        Self { token: Some(words(&answer.body()["token"])), ..self.clone() }
+        self.with_token(Some(words(&answer.body()["token"])))
+    }
+
+    /// The same person with this token, or with none.
+    pub(crate) fn with_token(&self, token: Option<String>) -> Self {
+        Self { token, ..self.clone() }
     }
 
     /// The same person, asking another node.

@@ -112,6 +112,8 @@ impl Installation {
         command.current_dir(self.folder.path()).args(verb);
         command.arg("--data").arg(self.data_of(node));
         command.arg("--master-key-file").arg(self.master_key());
+        // tests hurry; the few that want limits say so
+        command.env("CHANCERY_RATE_LIMITS", "off");
         match &self.store {
             Store::Sqlite => {}
             Store::Postgres(database) => drop(command.args(["--database", &database.url()])),
@@ -216,6 +218,19 @@ impl Node {
             Ok(Err(_)) | Err(_) => None,
         };
         heard.unwrap_or_else(|| panic!("it never said `{words}`:\n{}", self.said()))
+    }
+
+    /// Waits until so many lines on stderr contain this, and gives them.
+    pub(crate) async fn until_it_has_said(&self, words: &str, times: usize) -> Vec<String> {
+        let mut said = self.said.clone();
+        let count = |lines: &Vec<String>| lines.iter().filter(|line| line.contains(words)).count();
+        let heard = timeout(SOON, said.wait_for(|lines| count(lines) >= times)).await;
+        match heard {
+            Ok(Ok(lines)) => lines.iter().filter(|line| line.contains(words)).cloned().collect(),
+            Ok(Err(_)) | Err(_) => {
+                panic!("it did not say `{words}` {times} times:\n{}", self.said())
+            }
+        }
     }
 
     /// Everything it has written to stderr.

@@ -1,16 +1,20 @@
-//! The account stream: one person's registration and sessions.
-
-use std::collections::BTreeMap;
-use std::sync::Arc;
+//! The account stream: one person's registration, sessions, password and proof of their address.
 
 use serde::{Deserialize, Serialize};
 
-use crate::State;
 use crate::chain::Link;
-use crate::id::{SessionId, SubjectId};
+use crate::id::{OrganizationId, SessionId, SubjectId};
+use crate::organization::ChangedPersonal;
 use crate::personal::Personal;
-use crate::recorded::Recorded;
 use crate::time::Time;
+
+mod command;
+mod session;
+mod state;
+
+pub use command::{Command, Rejection, decide};
+pub use session::{Secrets, Session};
+pub use state::{Account, LinkIssue, Person};
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -31,13 +35,91 @@ pub enum Event {
     /// The account can never exist: somebody else has taken over its claim on an address.
     #[serde(rename = "account.abandoned")]
     Abandoned {},
-    #[serde(rename = "session.started")]
-    SessionStarted {
-        session: SessionId,
-        /// BLAKE3 of the session token's 256 random bits.
+    #[serde(rename = "account.updated")]
+    Updated {
+        #[serde(skip)]
+        name: ChangedPersonal,
+        #[serde(skip)]
+        company: ChangedPersonal,
+    },
+    /// Its owner, who knew the old one, has set another. Every session ends but the one it was
+    /// done in.
+    #[serde(rename = "account.password_changed")]
+    PasswordChanged {
+        kept: Option<SessionId>,
+        #[serde(skip)]
+        password_hash: Personal,
+    },
+    /// A link was issued that lets whoever reads the account's mail set a password; the one issued
+    /// before is dead.
+    #[serde(rename = "account.password_reset_requested")]
+    PasswordResetRequested {
+        issue: u64,
+        /// BLAKE3 of the link's secret.
         secret_hash: Link,
         expires_at: Time,
     },
+    /// Set through the link. Every session ends, and the address is proven.
+    #[serde(rename = "account.password_reset")]
+    PasswordReset {
+        issue: u64,
+        #[serde(skip)]
+        password_hash: Personal,
+    },
+    #[serde(rename = "account.email_verification_requested")]
+    EmailVerificationRequested {
+        issue: u64,
+        /// BLAKE3 of the link's secret.
+        secret_hash: Link,
+        expires_at: Time,
+    },
+    #[serde(rename = "account.email_verified")]
+    EmailVerified { issue: u64 },
+    /// Never verified, the account has lost its address to the person who reads its mail. Nobody
+    /// signs in to it any more, and the address can be registered anew.
+    #[serde(rename = "account.address_lost")]
+    AddressLost { issue: u64 },
+    #[serde(rename = "session.started")]
+    SessionStarted {
+        session: SessionId,
+        /// BLAKE3 of the session token's 256 secret bits.
+        secret_hash: Link,
+        expires_at: Time,
+        /// BLAKE3 of the refresh token's 256 secret bits; none in a session that cannot be
+        /// refreshed.
+        refresh_hash: Option<Link>,
+        refresh_expires_at: Time,
+        /// The session ends here, however often it is refreshed.
+        ends_at: Time,
+    },
+    /// New tokens for old ones.
+    #[serde(rename = "session.refreshed")]
+    SessionRefreshed {
+        session: SessionId,
+        /// How often the session has been refreshed.
+        generation: u32,
+        secret_hash: Link,
+        expires_at: Time,
+        refresh_hash: Link,
+        refresh_expires_at: Time,
+    },
+    #[serde(rename = "session.ended")]
+    SessionEnded { session: SessionId, reason: EndReason },
+    /// What requests of the session act on that name no organization; none for the personal one.
+    #[serde(rename = "session.organization_chosen")]
+    OrganizationChosen { session: SessionId, organization: Option<OrganizationId> },
+}
+
+/// Why a session ended before its time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EndReason {
+    /// By itself.
+    SignedOut,
+    /// By another session of the account.
+    Revoked,
+    /// A refresh token came twice: one of the two who have it is not the owner.
+    RefreshReused,
 }
 
 impl Event {
@@ -45,7 +127,17 @@ impl Event {
         match self {
             Self::Registered { .. } => ("account.registered", 1),
             Self::Abandoned {} => ("account.abandoned", 1),
-            Self::SessionStarted { .. } => ("session.started", 1),
+            Self::Updated { .. } => ("account.updated", 1),
+            Self::PasswordChanged { .. } => ("account.password_changed", 1),
+            Self::PasswordResetRequested { .. } => ("account.password_reset_requested", 1),
+            Self::PasswordReset { .. } => ("account.password_reset", 1),
+            Self::EmailVerificationRequested { .. } => ("account.email_verification_requested", 1),
+            Self::EmailVerified { .. } => ("account.email_verified", 1),
+            Self::AddressLost { .. } => ("account.address_lost", 1),
+            Self::SessionStarted { .. } => ("session.started", 2),
+            Self::SessionRefreshed { .. } => ("session.refreshed", 1),
+            Self::SessionEnded { .. } => ("session.ended", 1),
+            Self::OrganizationChosen { .. } => ("session.organization_chosen", 1),
         }
     }
 
@@ -57,128 +149,23 @@ impl Event {
                 visit("company", company);
                 visit("password_hash", password_hash);
             }
-            Self::Abandoned {} | Self::SessionStarted { .. } => {}
-        }
-    }
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Session {
-    pub secret_hash: Link,
-    pub expires_at: Time,
-}
-
-/// Who a registered account is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Person {
-    pub subject: SubjectId,
-    pub email: Personal,
-    pub name: Personal,
-    pub company: Personal,
-    pub password_hash: Personal,
-    pub registered_at: Time,
-}
-
-#[derive(Debug, Default)]
-pub struct Account {
-    person: Option<Arc<Person>>,
-    abandoned: bool,
-    sessions: BTreeMap<SessionId, Session>,
-}
-
-impl Account {
-    /// `None` before registration and for an account that never came to be.
-    pub fn person(&self) -> Option<&Arc<Person>> {
-        self.person.as_ref()
-    }
-
-    /// A session that has not run out at `now`.
-    pub fn session(&self, session: SessionId, now: Time) -> Option<&Session> {
-        self.sessions.get(&session).filter(|session| now < session.expires_at)
-    }
-}
-
-impl State for Account {
-    fn evolve(&mut self, recorded: &Recorded) {
-        let crate::Event::Account(event) = &recorded.event else { return };
-        match event {
-            Event::Registered { subject, email, name, company, password_hash } => {
-                self.person = Some(Arc::new(Person {
-                    subject: *subject,
-                    email: email.clone(),
-                    name: name.clone(),
-                    company: company.clone(),
-                    password_hash: password_hash.clone(),
-                    registered_at: recorded.at,
-                }));
+            Self::Updated { name, company } => {
+                visit("name.from", &mut name.from);
+                visit("name.to", &mut name.to);
+                visit("company.from", &mut company.from);
+                visit("company.to", &mut company.to);
             }
-            Event::Abandoned {} => self.abandoned = true,
-            Event::SessionStarted { session, secret_hash, expires_at } => {
-                // the fold keeps only sessions that could still be used
-                self.sessions.retain(|_, session| recorded.at < session.expires_at);
-                let session_state = Session { secret_hash: *secret_hash, expires_at: *expires_at };
-                self.sessions.insert(*session, session_state);
-            }
+            Self::PasswordChanged { password_hash, .. }
+            | Self::PasswordReset { password_hash, .. } => visit("password_hash", password_hash),
+            Self::Abandoned {}
+            | Self::PasswordResetRequested { .. }
+            | Self::EmailVerificationRequested { .. }
+            | Self::EmailVerified { .. }
+            | Self::AddressLost { .. }
+            | Self::SessionStarted { .. }
+            | Self::SessionRefreshed { .. }
+            | Self::SessionEnded { .. }
+            | Self::OrganizationChosen { .. } => {}
         }
     }
-}
-
-#[derive(Clone, Debug)]
-pub enum Command {
-    /// Registers and signs in at once.
-    Register {
-        person: Person,
-        session: SessionId,
-        secret_hash: Link,
-        expires_at: Time,
-    },
-    StartSession {
-        session: SessionId,
-        secret_hash: Link,
-        expires_at: Time,
-    },
-    /// Makes sure that an account named by a dead claim can never exist.
-    Abandon,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Rejection {
-    #[error("the account is registered already")]
-    Registered,
-    #[error("the account's claim on its address was taken over")]
-    Abandoned,
-    #[error("there is no such account")]
-    Unregistered,
-}
-
-pub fn decide(account: &Account, command: &Command) -> Result<Vec<Event>, Rejection> {
-    if account.abandoned {
-        return match command {
-            Command::Abandon => Ok(vec![]),
-            Command::Register { .. } | Command::StartSession { .. } => Err(Rejection::Abandoned),
-        };
-    }
-    match command {
-        Command::Register { person, session, secret_hash, expires_at } => {
-            if account.person.is_some() {
-                return Err(Rejection::Registered);
-            }
-            let Person { subject, email, name, company, password_hash, registered_at: _ } =
-                person.clone();
-            Ok(vec![
-                Event::Registered { subject, email, name, company, password_hash },
-                session_started(*session, *secret_hash, *expires_at),
-            ])
-        }
-        Command::StartSession { session, secret_hash, expires_at } => {
-            account.person.as_ref().ok_or(Rejection::Unregistered)?;
-            Ok(vec![session_started(*session, *secret_hash, *expires_at)])
-        }
-        Command::Abandon if account.person.is_some() => Err(Rejection::Registered),
-        Command::Abandon => Ok(vec![Event::Abandoned {}]),
-    }
-}
-
-fn session_started(session: SessionId, secret_hash: Link, expires_at: Time) -> Event {
-    Event::SessionStarted { session, secret_hash, expires_at }
 }

@@ -208,6 +208,15 @@ pub fn head(line: &[u8]) -> Result<Head, Malformed> {
     Ok(serde_json::from_slice(line)?)
 }
 
+/// The type a line names, found without reading the rest: for passing over what is of no interest.
+/// In a canonical line `type` is the last member whose value could hold these characters.
+pub fn kind_of_line(line: &[u8]) -> Option<&str> {
+    const MEMBER: &[u8] = b"\"type\":\"";
+    let at = line.windows(MEMBER.len()).rposition(|part| part == MEMBER)? + MEMBER.len();
+    let length = line[at..].iter().position(|byte| *byte == b'"')?;
+    str::from_utf8(&line[at..at + length]).ok()
+}
+
 #[derive(Deserialize)]
 struct StoredLine<'a> {
     actor: Actor,
@@ -356,6 +365,16 @@ fn upcast(kind: &str, version: u32, data: &RawValue) -> Result<Option<Box<RawVal
             let mut data: Value = serde_json::from_str(data.get())?;
             let members = data.as_object_mut().ok_or_else(|| Malformed::because("no members"))?;
             members.insert("country".to_owned(), Value::Null);
+            Ok(Some(serde_json::value::to_raw_value(&data)?))
+        }
+        // version 1 could not be refreshed: it ended with its session token
+        ("session.started", 1) => {
+            let mut data: Value = serde_json::from_str(data.get())?;
+            let members = data.as_object_mut().ok_or_else(|| Malformed::because("no members"))?;
+            let end = members.get("expires_at").cloned().unwrap_or_default();
+            members.insert("refresh_hash".to_owned(), Value::Null);
+            members.insert("refresh_expires_at".to_owned(), end.clone());
+            members.insert("ends_at".to_owned(), end);
             Ok(Some(serde_json::value::to_raw_value(&data)?))
         }
         _ => Ok(None),

@@ -23,3 +23,25 @@ CREATE TABLE state.cursor (
     name     text PRIMARY KEY,
     position bigint NOT NULL
 );
+
+-- From where and when each session was last used; what is personal in it is sealed.
+CREATE TABLE state.session_activity (
+    session    uuid PRIMARY KEY,
+    account    uuid NOT NULL,
+    -- milliseconds since 1970
+    used_at    bigint NOT NULL,
+    device     bytea,
+    ip_address bytea
+);
+CREATE INDEX session_activity_of_account ON state.session_activity (account);
+
+-- Mails that the mail server has put off, or refused for good (then they are never due).
+CREATE TABLE state.mail (
+    event    uuid PRIMARY KEY,
+    position bigint NOT NULL,
+    attempts bigint NOT NULL,
+    -- milliseconds since 1970
+    due_at   bigint,
+    refusal  text
+);
+CREATE INDEX mail_in_order ON state.mail (due_at);

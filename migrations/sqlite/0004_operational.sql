@@ -22,3 +22,25 @@ CREATE TABLE cursor (
     name     TEXT PRIMARY KEY,
     position INTEGER NOT NULL
 ) STRICT;
+
+-- From where and when each session was last used; what is personal in it is sealed.
+CREATE TABLE session_activity (
+    session    BLOB PRIMARY KEY CHECK (length(session) = 16),
+    account    BLOB NOT NULL CHECK (length(account) = 16),
+    -- milliseconds since 1970
+    used_at    INTEGER NOT NULL,
+    device     BLOB,
+    ip_address BLOB
+) STRICT;
+CREATE INDEX session_activity_of_account ON session_activity (account);
+
+-- Mails that the mail server has put off, or refused for good (then they are never due).
+CREATE TABLE mail (
+    event    BLOB PRIMARY KEY CHECK (length(event) = 16),
+    position INTEGER NOT NULL,
+    attempts INTEGER NOT NULL,
+    -- milliseconds since 1970
+    due_at   INTEGER,
+    refusal  TEXT
+) STRICT;
+CREATE INDEX mail_in_order ON mail (due_at);

@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 pub mod audit_trail;
+pub mod link_target;
 pub mod member_list;
 pub mod membership_list;
 pub mod organization_overview;
@@ -19,8 +20,9 @@ mod table;
 pub use pending::Pending;
 
 /// Every read model there is.
-pub const ALL: [&dyn Model; 5] = [
+pub const ALL: [&dyn Model; 6] = [
     &Of::<audit_trail::AuditTrail>::new(),
+    &Of::<link_target::LinkTarget>::new(),
     &Of::<member_list::MemberList>::new(),
     &Of::<membership_list::MembershipList>::new(),
     &Of::<organization_overview::OrganizationOverview>::new(),

@@ -2,14 +2,18 @@
 //! still sealed.
 
 use events::Event;
-use events::account::Event::{Abandoned, Registered, SessionStarted};
+use events::account::Event::{
+    Abandoned, AddressLost, EmailVerificationRequested, EmailVerified, OrganizationChosen,
+    PasswordChanged, PasswordReset, PasswordResetRequested, Registered, SessionEnded,
+    SessionRefreshed, SessionStarted, Updated,
+};
 use events::id::AccountId;
 use events::personal::Sealed;
 use events::recorded::Recorded;
 use events::stream::Stream;
 use serde::{Deserialize, Serialize};
 
-use crate::Change::Put;
+use crate::Change::{Edit, Put};
 use crate::{Change, Key, ReadModel};
 
 /// All rows share one scope.
@@ -36,7 +40,27 @@ impl ReadModel for People {
                 let (email, name) = (email.sealed().cloned(), name.sealed().cloned());
                 vec![(Key::new(SCOPE, account), Put(Person { account, email, name }))]
             }
-            Event::Account(Abandoned {} | SessionStarted { .. })
+            Event::Account(Updated { name, .. }) => {
+                let name = name.changed().map(|name| name.sealed().cloned());
+                edit(account, move |person| {
+                    if let Some(name) = name {
+                        person.name = name;
+                    }
+                })
+            }
+            Event::Account(AddressLost { .. }) => edit(account, |person| person.email = None),
+            Event::Account(
+                Abandoned {}
+                | PasswordChanged { .. }
+                | PasswordResetRequested { .. }
+                | PasswordReset { .. }
+                | EmailVerificationRequested { .. }
+                | EmailVerified { .. }
+                | SessionStarted { .. }
+                | SessionRefreshed { .. }
+                | SessionEnded { .. }
+                | OrganizationChosen { .. },
+            )
             | Event::Organization(_)
             | Event::Membership(_)
             | Event::Invitation(_)
@@ -49,4 +73,11 @@ impl ReadModel for People {
     fn sort(row: &Person) -> String {
         row.account.to_string()
     }
+}
+
+fn edit(
+    account: AccountId,
+    edit: impl FnOnce(&mut Person) + Send + 'static,
+) -> Vec<(Key, Change<Person>)> {
+    vec![(Key::new(SCOPE, account), Edit(Box::new(edit)))]
 }

@@ -2,27 +2,23 @@
 //! streams, three idempotent steps; whatever is missing after a crash is completed later.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use events::Event;
-use events::account::{self, Account, Person};
+use events::account::{Account, Command, Person, Rejection, decide};
 use events::address;
-use events::id::{AccountId, OrganizationId, SessionId};
+use events::id::{AccountId, OrganizationId};
 use events::organization::{self, Organization};
-use events::personal::{Opened, Personal};
+use events::personal::{self, Personal};
 use events::recorded::Actor;
 use events::slug;
 use events::stream::Stream;
-use events::time::Time;
 use secrecy::SecretString;
 
-use super::{Client, Done, Error, Order, account_step, append, caught_up, found, system_order};
+use super::session::{Opened, expiry, first_tokens};
+use super::{Client, Done, Error, Order, account, append, caught_up, email_verification, found};
+use super::{password, system_order};
 use crate::address::Address;
-use crate::session_token::SessionToken;
 use crate::{App, fail_point};
-
-/// How long a session token serves.
-pub(crate) const SESSION: Duration = Duration::from_hours(1);
 
 pub(crate) struct Registration {
     pub(crate) address: Address,
@@ -34,8 +30,7 @@ pub(crate) struct Registration {
 pub(crate) struct Registered<T> {
     pub(crate) account: AccountId,
     pub(crate) person: Arc<Person>,
-    pub(crate) token: SessionToken,
-    pub(crate) expires_at: Time,
+    pub(crate) opened: Opened,
     pub(crate) organization: T,
 }
 
@@ -56,12 +51,11 @@ pub(crate) async fn register<T>(
     order.actor = Actor::Account(account);
     order.client = Some(Client { subject, ip_address, user_agent });
 
-    let salt: [u8; 16] = *keyring.id_of(order.command, "password salt").as_bytes();
-    let password_hash = app.passwords.hash(registration.password, salt).await?;
+    let password_hash = password::hash(app, &order, registration.password).await?;
     claim(app, &order, Stream::Address(subject), account).await?;
     fail_point::reached("register.claimed");
 
-    let token = new_session(app, &order, account);
+    let tokens = first_tokens(app, &order, account);
     let now = app.clock.now();
     let person = Person {
         subject,
@@ -70,42 +64,33 @@ pub(crate) async fn register<T>(
         company: Personal::optional(subject, registration.company),
         password_hash: Personal::known(subject, password_hash),
         registered_at: now,
+        email_verified_at: None,
     };
-    let command = account::Command::Register {
-        person,
-        session: token.session,
-        secret_hash: token.secret_hash(),
-        expires_at: now.after(SESSION),
+    let session = tokens.session.session;
+    let command = Command::Register {
+        person: Box::new(person),
+        session,
+        secrets: tokens.secrets(),
+        verification: email_verification::link(app, account, 1, now),
+        now,
     };
-    let session = token.session;
-    let registered = account_step(app, account, &order, &command, |state: &Account| {
+    let decide = |state: &Account| decide(state, &command);
+    let registered = account::step(app, account, &order, decide, |state: &Account| {
         (state.person().cloned(), expiry(state, session))
     })
     .await
     .map_err(taken)?;
     fail_point::reached("register.registered");
     let (person, expires_at) = registered.answer;
-    let person = person.ok_or(account::Rejection::Unregistered)?;
+    let person = person.ok_or(Rejection::Unregistered)?;
 
     let founded = found_personal_organization(app, account, &person, answer).await?;
     drop(running);
-    let answer = Registered { account, person, token, expires_at, organization: founded.answer };
+    let opened = Opened { tokens, expires_at };
+    let answer = Registered { account, person, opened, organization: founded.answer };
     let position = founded.position.max(registered.position);
     let is_replayed = registered.is_replayed;
     Ok(caught_up(app, Done { answer, position, is_replayed, is_caught_up: false }).await)
-}
-
-/// A session whose secret follows from the command that starts it, so that a repeat shows it again.
-pub(crate) fn new_session(app: &App, order: &Order, account: AccountId) -> SessionToken {
-    let session = SessionId(app.keyring.id_of(order.command, "session"));
-    let secret = app.keyring.derive("session secret", &[order.command.0.as_bytes()]);
-    SessionToken::new(account, session, secret)
-}
-
-/// When a session ends that the account's events have started.
-pub(crate) fn expiry(state: &Account, session: SessionId) -> Time {
-    let always = Time::from_millis(i64::MIN);
-    state.session(session, always).map_or(always, |session| session.expires_at)
 }
 
 /// Makes `account` the holder of the address, unless an account that exists holds it.
@@ -129,7 +114,7 @@ async fn claim(app: &App, order: &Order, stream: Stream, account: AccountId) -> 
 /// Makes sure that the account a claim names can never exist; refused when it does.
 async fn abandon(app: &App, account: AccountId) -> Result<(), Error> {
     let order = system_order(app, &[b"abandon", account.0.as_bytes()]);
-    account_step(app, account, &order, &account::Command::Abandon, |_| ())
+    account::step(app, account, &order, |state| decide(state, &Command::Abandon), |_| ())
         .await
         .map(drop)
         .map_err(taken)
@@ -139,7 +124,7 @@ async fn abandon(app: &App, account: AccountId) -> Result<(), Error> {
 fn taken(error: Error) -> Error {
     let is_taken = matches!(
         error,
-        Error::Account(account::Rejection::Registered | account::Rejection::Abandoned)
+        Error::Account(Rejection::Registered | Rejection::Abandoned)
             | Error::Address(address::Rejection::Claimed)
     );
     if is_taken { Error::EmailTaken } else { error }
@@ -157,11 +142,11 @@ pub(crate) async fn found_personal_organization<T>(
     let organization = OrganizationId::personal(app.keyring.log_id(), account);
     let name = match person.name.sealed() {
         Some(sealed) => app.keyring.open_value(sealed).await?,
-        None => Opened::Erased,
+        None => personal::Opened::Erased,
     };
     let name = match name {
-        Opened::Known(name) => name,
-        Opened::Erased | Opened::KeyMissing => String::new(),
+        personal::Opened::Known(name) => name,
+        personal::Opened::Erased | personal::Opened::KeyMissing => String::new(),
     };
     let create = organization::Create {
         organization,
@@ -193,23 +178,4 @@ pub(crate) async fn complete(app: &App, account: AccountId) -> Result<(), Error>
     }
     app.complete_accounts.insert(account, ());
     Ok(())
-}
-
-/// Starts a session for an account whose owner was just recognised.
-pub(crate) async fn start_session(
-    app: &App,
-    order: &Order,
-    account: AccountId,
-) -> Result<Done<(SessionToken, Time)>, Error> {
-    let token = new_session(app, order, account);
-    let command = account::Command::StartSession {
-        session: token.session,
-        secret_hash: token.secret_hash(),
-        expires_at: app.clock.now().after(SESSION),
-    };
-    let session = token.session;
-    let done =
-        super::account(app, account, order, &command, |state| expiry(state, session)).await?;
-    let Done { answer: expires_at, position, is_replayed, is_caught_up } = done;
-    Ok(Done { answer: (token, expires_at), position, is_replayed, is_caught_up })
 }

@@ -1,4 +1,4 @@
-//! Register, sign in, and who I am.
+//! Register, and who I am.
 
 use std::sync::Arc;
 
@@ -6,10 +6,10 @@ use axum::Json;
 use axum::extract::{OriginalUri, State};
 use axum::http::StatusCode;
 use axum::response::Response;
-use events::account::Person;
-use events::id::{AccountId, OrganizationId};
-use events::permission::Role;
-use events::recorded::Actor;
+use events::account::{Account, Command, Person};
+use events::id::{AccountId, OrganizationId, SessionId};
+use events::permission::{Permission, Role};
+use events::personal::Personal;
 use events::time::Time;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
@@ -18,18 +18,19 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::authentication::Caller;
-use super::document::{PublicCommands, Reads};
-use super::organization::{self, Organization};
-use super::problem::{Code, Problem};
-use super::request::{Parameters, Submission};
+use super::document::{Commands, PublicCommands, Reads};
+use super::organization::{self, Organization, present};
+use super::problem::{Code, FieldError, Problem};
+use super::request::{Authenticated, Parameters, Submission};
 use super::{answer, checked};
+use crate::access::{Access, Refusal};
 use crate::address::Address;
-use crate::execute::Client;
 use crate::execute::register::{self, Registered, Registration};
-use crate::{App, identity, password, query};
+use crate::identity::Identity;
+use crate::{App, execute, password, query, session_activity};
 
 pub(crate) fn routes() -> OpenApiRouter<Arc<App>> {
-    OpenApiRouter::new().routes(routes!(register)).routes(routes!(sign_in)).routes(routes!(show_me))
+    OpenApiRouter::new().routes(routes!(register)).routes(routes!(show_me, update_me))
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -65,9 +66,13 @@ pub(crate) struct RegisterAnswer {
     user: User,
     organization: Organization,
     /// The session token; send it as `Authorization: Bearer`.
+    #[schema(example = "chy_ses_AYjH...")]
     token: String,
-    #[schema(value_type = String)]
+    #[schema(value_type = String, example = "2026-01-31T10:30:00.000Z")]
     expires_at: Time,
+    /// Gets the next session token, once.
+    #[schema(example = "chy_ref_AYjH...")]
+    refresh_token: String,
 }
 
 #[utoipa::path(post, path = "/auth/register", operation_id = "register", tag = "accounts",
@@ -89,6 +94,7 @@ async fn register(
         return Err(Problem::invalid(errors));
     };
     let order = submission.anonymous_order(&app, &app.keyring.principal_of(&address))?;
+    app.rate_limits.public_call(submission.origin.limited())?;
     let registration = Registration { address, password: body.password, name, company };
     let (ip_address, user_agent) =
         (submission.origin.ip_address.clone(), submission.origin.user_agent.clone());
@@ -96,59 +102,19 @@ async fn register(
         state.profile().cloned().zip(Some(state.member_count()))
     };
     let done = register::register(&app, order, ip_address, user_agent, registration, view).await?;
-    let Registered { account, person, token, expires_at, organization } = &done.answer;
+    let Registered { account, person, opened, organization } = &done.answer;
+    let client = submission.origin.client(person.subject);
+    session_activity::note_use(&app, opened.tokens.session.session, *account, &client);
     let founded = organization.as_ref().ok_or(Problem::new(Code::Internal))?;
     let body = RegisterAnswer {
         user: user(&app, *account, person).await?,
         organization: organization::founded(&app, *account, &founded.0, founded.1, Role::Owner)
             .await?,
-        token: token.reveal(),
-        expires_at: *expires_at,
+        token: opened.tokens.session.reveal(),
+        expires_at: opened.expires_at,
+        refresh_token: opened.tokens.refresh.reveal(),
     };
     Ok(answer::command(StatusCode::CREATED, &done, body))
-}
-
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct SignInBody {
-    email: String,
-    #[schema(value_type = String)]
-    password: SecretString,
-}
-
-#[derive(Serialize, ToSchema)]
-pub(crate) struct SignInAnswer {
-    token: String,
-    #[schema(value_type = String)]
-    expires_at: Time,
-    user: User,
-}
-
-#[utoipa::path(post, path = "/auth/login", operation_id = "signIn", tag = "accounts",
-    request_body = SignInBody,
-    responses((status = 200, body = SignInAnswer), PublicCommands))]
-async fn sign_in(State(app): State<Arc<App>>, submission: Submission) -> Result<Response, Problem> {
-    let body: SignInBody = submission.json()?;
-    // what is no address belongs to nobody
-    let address: Address =
-        body.email.parse().map_err(|_| Problem::new(Code::InvalidCredentials))?;
-    let owner = identity::by_password(&app, &address, body.password).await?;
-    let owner = owner.ok_or(Problem::new(Code::InvalidCredentials))?;
-    register::complete(&app, owner.account).await?;
-    let client = Client {
-        subject: owner.person.subject,
-        ip_address: submission.origin.ip_address.clone(),
-        user_agent: submission.origin.user_agent.clone(),
-    };
-    let order = submission.unkeyed_order(&app, Actor::Account(owner.account), client);
-    let done = register::start_session(&app, &order, owner.account).await?;
-    let (token, expires_at) = &done.answer;
-    let body = SignInAnswer {
-        token: token.reveal(),
-        expires_at: *expires_at,
-        user: user(&app, owner.account, &owner.person).await?,
-    };
-    Ok(answer::command(StatusCode::OK, &done, body))
 }
 
 #[derive(Serialize, ToSchema)]
@@ -168,14 +134,115 @@ async fn show_me(
     OriginalUri(uri): OriginalUri,
 ) -> Result<Json<Me>, Problem> {
     Parameters::of(&uri, &[])?;
-    let account = caller.identity.account;
-    Ok(Json(Me {
-        user: user(&app, account, &caller.identity.person).await?,
-        active_organization: OrganizationId::personal(app.keyring.log_id(), account),
-    }))
+    let Identity { account, person, .. } = &caller.identity;
+    let active_organization = organization::usual(&app, &caller);
+    Ok(Json(Me { user: user(&app, *account, person).await?, active_organization }))
 }
 
-async fn user(app: &App, id: AccountId, person: &Person) -> Result<User, Problem> {
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct UpdateMeBody {
+    /// 1 to 100 characters.
+    #[schema(example = "Ana")]
+    name: Option<String>,
+    /// `null` takes it away.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<String>)]
+    company: Option<Option<String>>,
+    /// Id or slug of one of the caller's organizations; kept in this session, which is needed.
+    /// `null` is the personal one.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<String>, example = "acme-engineering")]
+    active_organization: Option<Option<String>>,
+}
+
+#[utoipa::path(patch, path = "/auth/me", operation_id = "updateMe", tag = "accounts",
+    request_body = UpdateMeBody,
+    responses((status = 200, body = Me), Commands))]
+async fn update_me(
+    State(app): State<Arc<App>>,
+    Authenticated(caller, submission): Authenticated,
+) -> Result<Response, Problem> {
+    let Identity { account, session, .. } = caller.identity;
+    let order = submission.order(&app, &caller, None)?;
+    let now = app.clock.now();
+    let view = |state: &Account| {
+        let session = session.and_then(|current| state.session(current.id, now));
+        state.person().cloned().zip(Some(session.and_then(|session| session.organization)))
+    };
+    let done = match execute::account::before(&app, account, &order, view).await? {
+        Some(done) => done,
+        None => {
+            let command = update_command(&app, &caller, submission.json()?).await?;
+            execute::account::order(&app, account, &order, &command, view).await?
+        }
+    };
+    let (person, chosen) = done.answer.as_ref().ok_or(Problem::new(Code::Internal))?;
+    let personal = || OrganizationId::personal(app.keyring.log_id(), account);
+    let user = user(&app, account, person).await?;
+    let body = Me { user, active_organization: chosen.unwrap_or_else(personal) };
+    Ok(answer::command(StatusCode::OK, &done, body))
+}
+
+async fn update_command(
+    app: &App,
+    caller: &Caller,
+    body: UpdateMeBody,
+) -> Result<Command, Problem> {
+    let subject = caller.identity.person.subject;
+    let mut errors = Vec::new();
+    let name = body.name.map(|name| organization::checked_name("name", name, &mut errors));
+    let company = body.company.map(|company| {
+        let company = company.filter(|company| !company.is_empty());
+        company.map(|company| organization::checked_name("company", company, &mut errors))
+    });
+    let organization = match body.active_organization {
+        Some(named) => chosen(app, caller, named.as_deref(), &mut errors).await?,
+        None => None,
+    };
+    if !errors.is_empty() {
+        return Err(Problem::invalid(errors));
+    }
+    Ok(Command::Update {
+        name: name.map(|name| Personal::known(subject, name)),
+        company: company.map(|company| Personal::optional(subject, company)),
+        organization,
+        now: app.clock.now(),
+    })
+}
+
+/// The session that chooses, and what it chooses; `None` beside an error.
+async fn chosen(
+    app: &App,
+    caller: &Caller,
+    named: Option<&str>,
+    errors: &mut Vec<FieldError>,
+) -> Result<Option<(SessionId, Option<OrganizationId>)>, Problem> {
+    let mut refuse = |detail: &str| {
+        let field = "active_organization".to_owned();
+        errors.push(FieldError { field, detail: detail.to_owned() });
+        Ok(None)
+    };
+    let Some(session) = caller.identity.session else {
+        return refuse("is kept in a session; sign in for one instead of sending a password");
+    };
+    let Some(named) = named else { return Ok(Some((session.id, None))) };
+    let Some(found) = query::organization_overview::resolve(app, named).await? else {
+        return refuse("is none of your organizations");
+    };
+    let account = caller.identity.account;
+    match Access::check(app, account, found, Permission::ReadOrganization).await {
+        Ok(access) => {
+            let personal = OrganizationId::personal(app.keyring.log_id(), account);
+            let chosen = Some(access.organization()).filter(|chosen| *chosen != personal);
+            Ok(Some((session.id, chosen)))
+        }
+        Err(Refusal::NotFound | Refusal::Denied) => refuse("is none of your organizations"),
+        Err(Refusal::Failed(failure)) => Err(failure.into()),
+    }
+}
+
+pub(super) async fn user(app: &App, id: AccountId, person: &Person) -> Result<User, Problem> {
     let email = query::opened(app, person.email.sealed()).await?;
     let name = query::opened(app, person.name.sealed()).await?;
     let company = query::opened(app, person.company.sealed()).await?;
@@ -185,7 +252,7 @@ async fn user(app: &App, id: AccountId, person: &Person) -> Result<User, Problem
         name: answer::shown(name),
         company: answer::shown(company),
         two_factor_enabled: false,
-        email_verified_at: None,
+        email_verified_at: person.email_verified_at,
         created_at: person.registered_at,
     })
 }

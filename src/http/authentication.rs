@@ -9,14 +9,15 @@ use axum::http::header::{AUTHORIZATION, USER_AGENT};
 use axum::http::request::Parts;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use events::id::SubjectId;
 use secrecy::SecretString;
 
 use super::problem::{Code, Problem};
 use super::request::await_position;
-use crate::App;
 use crate::execute::{Client, register};
 use crate::identity::{self, Identity};
 use crate::session_token::SessionToken;
+use crate::{App, rate_limit, session_activity};
 
 /// Longest part of a `User-Agent` that is recorded, in bytes.
 const LONGEST_AGENT: usize = 512;
@@ -45,6 +46,19 @@ impl Origin {
     }
 }
 
+impl Origin {
+    /// As limits tell clients apart.
+    pub(crate) fn limited(&self) -> rate_limit::Origin {
+        rate_limit::Origin::of(self.ip_address.as_deref())
+    }
+
+    /// As events record it, for a person.
+    pub(crate) fn client(&self, subject: SubjectId) -> Client {
+        let Self { ip_address, user_agent } = self;
+        Client { subject, ip_address: ip_address.clone(), user_agent: user_agent.clone() }
+    }
+}
+
 impl FromRequestParts<Arc<App>> for Caller {
     type Rejection = Problem;
 
@@ -63,8 +77,7 @@ impl FromRequestParts<Arc<App>> for Caller {
             let (email, password) =
                 basic(credential).ok_or(Problem::new(Code::InvalidCredentials))?;
             let address = email.parse().map_err(|_| Problem::new(Code::InvalidCredentials))?;
-            let from = ip_address.as_deref().unwrap_or_default();
-            let owner = identity::by_basic(app, &address, password, from).await?;
+            let owner = identity::by_basic(app, &address, password, ip_address.as_deref()).await?;
             owner.ok_or(Problem::new(Code::InvalidCredentials))?
         } else {
             return Err(Problem::new(Code::Unauthenticated));
@@ -72,6 +85,7 @@ impl FromRequestParts<Arc<App>> for Caller {
         register::complete(app, identity.account).await?;
         await_position(app, parts).await?;
         let client = Client { subject: identity.person.subject, ip_address, user_agent };
+        session_activity::note(app, &identity, &client);
         Ok(Self { identity, client })
     }
 }

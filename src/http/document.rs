@@ -19,6 +19,8 @@ pub(super) struct Reads;
 pub(super) struct OrganizationReads;
 /// How a command can be refused.
 pub(super) struct Commands;
+/// How a command can be refused that asks for the caller's password once more.
+pub(super) struct ProvenCommands;
 /// How a command to an organization can be refused.
 pub(super) struct OrganizationCommands;
 /// How a question about a command to an organization can be refused.
@@ -39,13 +41,14 @@ macro_rules! refusals {
 }
 
 refusals! {
-    Reads: 400 401 503;
-    OrganizationReads: 400 401 403 404 503;
-    Commands: 400 401 409 413 415 422 503;
-    OrganizationCommands: 400 401 403 404 409 412 413 415 422 503;
-    OrganizationPreviews: 400 401 403 404 409 413 415 422 503;
-    ConfirmedCommands: 400 401 403 404 409 412 413 415 422 428 503;
-    PublicCommands: 400 401 409 413 415 422 503;
+    Reads: 400 401 429 503;
+    OrganizationReads: 400 401 403 404 429 503;
+    Commands: 400 401 404 409 413 415 422 429 503;
+    ProvenCommands: 400 401 403 404 409 413 415 422 429 503;
+    OrganizationCommands: 400 401 403 404 409 412 413 415 422 429 503;
+    OrganizationPreviews: 400 401 403 404 409 413 415 422 429 503;
+    ConfirmedCommands: 400 401 403 404 409 412 413 415 422 428 429 503;
+    PublicCommands: 400 401 404 409 410 413 415 422 429 503;
 }
 
 /// How a read of one resource is answered to who has it already.

@@ -209,7 +209,9 @@ pub(crate) struct UpdateBody {
 }
 
 /// Tells a field that is `null` from one that is not there.
-fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<String>>, D::Error> {
+pub(super) fn present<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Option<String>>, D::Error> {
     Option::deserialize(deserializer).map(Some)
 }
 
@@ -363,7 +365,17 @@ pub(crate) async fn named(
     in_path.ok_or(Problem::new(Code::NotFound))
 }
 
-/// The organization of a request that names none in its path: the header's, else the personal one.
+/// The organization chosen in the caller's session, else the personal one. A chosen one to which
+/// the caller no longer belongs stays chosen, and is then nothing to them: what was meant for one
+/// organization must not land in another.
+pub(crate) fn usual(app: &App, caller: &Caller) -> OrganizationId {
+    let chosen = caller.identity.session.and_then(|session| session.organization);
+    chosen
+        .unwrap_or_else(|| OrganizationId::personal(app.keyring.log_id(), caller.identity.account))
+}
+
+/// The organization of a request that names none in its path: the header's, else the session's,
+/// else the personal one.
 pub(crate) async fn active(
     app: &App,
     caller: &Caller,
@@ -371,7 +383,7 @@ pub(crate) async fn active(
 ) -> Result<OrganizationId, Problem> {
     match in_header(app, headers).await? {
         Some(named) => named.ok_or(Problem::new(Code::NotFound)),
-        None => Ok(OrganizationId::personal(app.keyring.log_id(), caller.identity.account)),
+        None => Ok(usual(app, caller)),
     }
 }
 

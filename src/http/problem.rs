@@ -12,6 +12,8 @@ use uuid::Uuid;
 use crate::access::Refusal;
 use crate::causes::causes;
 use crate::failure::Failure;
+use crate::identity::Unproven;
+use crate::rate_limit::TooOften;
 use crate::{execute, query};
 
 mod code;
@@ -31,6 +33,8 @@ pub(crate) struct Problem {
     code: Code,
     detail: Option<String>,
     errors: Vec<FieldError>,
+    /// Seconds after which the same may be tried again.
+    retry_after: u64,
     /// What went wrong inside; for the program's own log only.
     cause: Option<String>,
 }
@@ -57,15 +61,15 @@ pub(crate) struct ProblemBody<'a> {
 
 impl Problem {
     pub(crate) fn new(code: Code) -> Self {
-        Self { code, detail: None, errors: Vec::new(), cause: None }
+        Self { code, detail: None, errors: Vec::new(), retry_after: 1, cause: None }
     }
 
     pub(crate) fn with_detail(code: Code, detail: impl Into<String>) -> Self {
-        Self { code, detail: Some(detail.into()), errors: Vec::new(), cause: None }
+        Self { code, detail: Some(detail.into()), errors: Vec::new(), retry_after: 1, cause: None }
     }
 
     pub(crate) fn invalid(errors: Vec<FieldError>) -> Self {
-        Self { code: Code::Invalid, detail: None, errors, cause: None }
+        Self { code: Code::Invalid, detail: None, errors, retry_after: 1, cause: None }
     }
 
     /// The answer's body; only where the request id is known can it be written.
@@ -98,7 +102,7 @@ impl Problem {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(schemes));
         }
         if self.code.retry_after() {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(self.retry_after));
         }
         response
     }
@@ -179,9 +183,32 @@ impl From<execute::Error> for Problem {
                 account::Rejection::Registered | account::Rejection::Abandoned => {
                     Self::new(Code::EmailTaken)
                 }
-                account::Rejection::Unregistered => Self::new(Code::InvalidCredentials),
+                account::Rejection::Unregistered | account::Rejection::PasswordChanged => {
+                    Self::new(Code::InvalidCredentials)
+                }
+                account::Rejection::SessionOver => Self::new(Code::InvalidToken),
+                account::Rejection::NoSuchSession => Self::new(Code::NotFound),
+                account::Rejection::LinkClosed => Self::new(Code::LinkClosed),
+                account::Rejection::AlreadyVerified => Self::new(Code::AlreadyVerified),
             },
             Error::Failed(failure) => failure.into(),
+        }
+    }
+}
+
+impl From<TooOften> for Problem {
+    fn from(refusal: TooOften) -> Self {
+        // the next whole second, so that who waits exactly so long is let in
+        let retry_after = refusal.after.as_secs() + 1;
+        Self { retry_after, ..Self::new(Code::TooManyRequests) }
+    }
+}
+
+impl From<Unproven> for Problem {
+    fn from(unproven: Unproven) -> Self {
+        match unproven {
+            Unproven::TooOften(refusal) => refusal.into(),
+            Unproven::Failed(failure) => failure.into(),
         }
     }
 }

@@ -1,11 +1,13 @@
 //! Operational state in the schema `state`.
 
-use events::id::CommandId;
+use events::id::{AccountId, CommandId, EventId, SessionId};
 use events::recorded::{BodyMac, Position};
 use events::stream::Stream;
+use events::time::Time;
 use sqlx::PgPool;
+use uuid::Uuid;
 
-use super::Error;
+use super::{DUE_MAILS, DeferredMail, Error, KeptActivity};
 use crate::fold::Told;
 
 pub(crate) struct State {
@@ -101,5 +103,119 @@ impl State {
         .await
         .map(drop)
         .map_err(Error::unavailable)
+    }
+
+    pub(super) async fn keep_activity(&self, activity: Vec<KeptActivity>) -> Result<(), Error> {
+        let mut transaction = self.pool.begin().await.map_err(Error::unavailable)?;
+        for KeptActivity { session, account, used_at, device, ip_address } in activity {
+            sqlx::query(
+                "INSERT INTO state.session_activity AS kept \
+                 (session, account, used_at, device, ip_address) \
+                 VALUES ($1, $2, $3, $4, $5) ON CONFLICT (session) DO UPDATE SET \
+                 used_at = excluded.used_at, device = excluded.device, \
+                 ip_address = excluded.ip_address WHERE kept.used_at <= excluded.used_at",
+            )
+            .bind(session.0)
+            .bind(account.0)
+            .bind(used_at.millis())
+            .bind(device)
+            .bind(ip_address)
+            .execute(&mut *transaction)
+            .await
+            .map_err(Error::unavailable)?;
+        }
+        transaction.commit().await.map_err(Error::unavailable)
+    }
+
+    pub(super) async fn activity_of(&self, account: AccountId) -> Result<Vec<KeptActivity>, Error> {
+        type Row = (Uuid, i64, Option<Vec<u8>>, Option<Vec<u8>>);
+        let found: Vec<Row> = sqlx::query_as(
+            "SELECT session, used_at, device, ip_address FROM state.session_activity \
+             WHERE account = $1",
+        )
+        .bind(account.0)
+        .fetch_all(&self.pool)
+        .await
+        .map_err(Error::unavailable)?;
+        let kept = |(session, used_at, device, ip_address)| KeptActivity {
+            session: SessionId(session),
+            account,
+            used_at: Time::from_millis(used_at),
+            device,
+            ip_address,
+        };
+        Ok(found.into_iter().map(kept).collect())
+    }
+
+    pub(super) async fn forget_activity(&self, before: Time) -> Result<(), Error> {
+        sqlx::query("DELETE FROM state.session_activity WHERE used_at < $1")
+            .bind(before.millis())
+            .execute(&self.pool)
+            .await
+            .map(drop)
+            .map_err(Error::unavailable)
+    }
+
+    pub(super) async fn defer_mail(&self, mail: DeferredMail, due_at: Time) -> Result<(), Error> {
+        sqlx::query(
+            "INSERT INTO state.mail (event, position, attempts, due_at) VALUES ($1, $2, $3, $4) \
+             ON CONFLICT (event) DO UPDATE SET attempts = excluded.attempts, \
+             due_at = excluded.due_at",
+        )
+        .bind(mail.event.0)
+        .bind(mail.position.0.cast_signed())
+        .bind(i64::from(mail.attempts))
+        .bind(due_at.millis())
+        .execute(&self.pool)
+        .await
+        .map(drop)
+        .map_err(Error::unavailable)
+    }
+
+    pub(super) async fn refuse_mail(
+        &self,
+        event: EventId,
+        position: Position,
+        refusal: &str,
+    ) -> Result<(), Error> {
+        sqlx::query(
+            "INSERT INTO state.mail AS mail (event, position, attempts, refusal) \
+             VALUES ($1, $2, 1, $3) ON CONFLICT (event) DO UPDATE SET \
+             attempts = mail.attempts + 1, due_at = NULL, refusal = excluded.refusal",
+        )
+        .bind(event.0)
+        .bind(position.0.cast_signed())
+        .bind(refusal)
+        .execute(&self.pool)
+        .await
+        .map(drop)
+        .map_err(Error::unavailable)
+    }
+
+    pub(super) async fn due_mails(&self, now: Time) -> Result<Vec<DeferredMail>, Error> {
+        let found: Vec<(Uuid, i64, i64)> = sqlx::query_as(
+            "SELECT event, position, attempts FROM state.mail WHERE due_at <= $1 \
+             ORDER BY due_at LIMIT $2",
+        )
+        .bind(now.millis())
+        .bind(i64::from(DUE_MAILS))
+        .fetch_all(&self.pool)
+        .await
+        .map_err(Error::unavailable)?;
+        let deferred = |(event, position, attempts): (Uuid, i64, i64)| DeferredMail {
+            event: EventId(event),
+            position: Position(position.cast_unsigned()),
+            attempts: u32::try_from(attempts).unwrap_or(u32::MAX),
+        };
+        Ok(found.into_iter().map(deferred).collect())
+    }
+
+    pub(super) async fn mail_is_done(&self, event: EventId) -> Result<(), Error> {
+        sqlx::query("DELETE FROM state.mail WHERE event = $1")
+            .bind(event.0)
+            .execute(&self.pool)
+            .await
+            .map(drop)
+            .map_err(Error::unavailable)
     }
 }

@@ -2,12 +2,14 @@
 
 use std::path::Path;
 
-use events::id::CommandId;
+use events::id::{AccountId, CommandId, EventId, SessionId};
 use events::recorded::{BodyMac, Position};
 use events::stream::Stream;
+use events::time::Time;
 use rusqlite::OptionalExtension as _;
+use uuid::Uuid;
 
-use super::Error;
+use super::{DUE_MAILS, DeferredMail, Error, KeptActivity};
 use crate::fold::Told;
 use crate::sqlite_file::{Durability, SqliteFile};
 
@@ -101,5 +103,116 @@ impl State {
             )
         };
         self.file.write(set).await.map(drop).map_err(Error::unavailable)
+    }
+
+    pub(super) async fn keep_activity(&self, activity: Vec<KeptActivity>) -> Result<(), Error> {
+        let keep = move |connection: &mut rusqlite::Connection| {
+            let transaction = connection.transaction()?;
+            for KeptActivity { session, account, used_at, device, ip_address } in &activity {
+                transaction
+                    .prepare_cached(
+                        "INSERT INTO session_activity \
+                         (session, account, used_at, device, ip_address) \
+                         VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (session) DO UPDATE SET \
+                         used_at = excluded.used_at, device = excluded.device, \
+                         ip_address = excluded.ip_address WHERE used_at <= excluded.used_at",
+                    )?
+                    .execute((
+                        session.0.as_bytes(),
+                        account.0.as_bytes(),
+                        used_at.millis(),
+                        device,
+                        ip_address,
+                    ))?;
+            }
+            transaction.commit()
+        };
+        self.file.write(keep).await.map_err(Error::unavailable)
+    }
+
+    pub(super) fn activity_of(&self, account: AccountId) -> Result<Vec<KeptActivity>, Error> {
+        let found = self.file.read(|connection| {
+            connection
+                .prepare_cached(
+                    "SELECT session, used_at, device, ip_address FROM session_activity \
+                     WHERE account = ?1",
+                )?
+                .query_map([account.0.as_bytes()], |row| {
+                    Ok(KeptActivity {
+                        session: SessionId(Uuid::from_bytes(row.get(0)?)),
+                        account,
+                        used_at: Time::from_millis(row.get(1)?),
+                        device: row.get(2)?,
+                        ip_address: row.get(3)?,
+                    })
+                })?
+                .collect()
+        });
+        found.map_err(Error::unavailable)
+    }
+
+    pub(super) async fn forget_activity(&self, before: Time) -> Result<(), Error> {
+        let forget = move |connection: &mut rusqlite::Connection| {
+            let before = before.millis();
+            connection.execute("DELETE FROM session_activity WHERE used_at < ?1", [before])
+        };
+        self.file.write(forget).await.map(drop).map_err(Error::unavailable)
+    }
+
+    pub(super) async fn defer_mail(&self, mail: DeferredMail, due_at: Time) -> Result<(), Error> {
+        let defer = move |connection: &mut rusqlite::Connection| {
+            let DeferredMail { event, position, attempts } = &mail;
+            connection.execute(
+                "INSERT INTO mail (event, position, attempts, due_at) VALUES (?1, ?2, ?3, ?4) \
+                 ON CONFLICT (event) DO UPDATE SET attempts = excluded.attempts, \
+                 due_at = excluded.due_at",
+                (event.0.as_bytes(), position.0, attempts, due_at.millis()),
+            )
+        };
+        self.file.write(defer).await.map(drop).map_err(Error::unavailable)
+    }
+
+    pub(super) async fn refuse_mail(
+        &self,
+        event: EventId,
+        position: Position,
+        refusal: &str,
+    ) -> Result<(), Error> {
+        let refusal = refusal.to_owned();
+        let refuse = move |connection: &mut rusqlite::Connection| {
+            connection.execute(
+                "INSERT INTO mail (event, position, attempts, refusal) VALUES (?1, ?2, 1, ?3) \
+                 ON CONFLICT (event) DO UPDATE SET attempts = attempts + 1, due_at = NULL, \
+                 refusal = excluded.refusal",
+                (event.0.as_bytes(), position.0, &refusal),
+            )
+        };
+        self.file.write(refuse).await.map(drop).map_err(Error::unavailable)
+    }
+
+    pub(super) fn due_mails(&self, now: Time) -> Result<Vec<DeferredMail>, Error> {
+        let found = self.file.read(|connection| {
+            connection
+                .prepare_cached(
+                    "SELECT event, position, attempts FROM mail WHERE due_at <= ?1 \
+                     ORDER BY due_at LIMIT ?2",
+                )?
+                .query_map((now.millis(), DUE_MAILS), |row| {
+                    Ok(DeferredMail {
+                        event: EventId(Uuid::from_bytes(row.get(0)?)),
+                        position: Position(row.get(1)?),
+                        attempts: row.get(2)?,
+                    })
+                })?
+                .collect()
+        });
+        found.map_err(Error::unavailable)
+    }
+
+    pub(super) async fn mail_is_done(&self, event: EventId) -> Result<(), Error> {
+        let remove = move |connection: &mut rusqlite::Connection| {
+            connection.execute("DELETE FROM mail WHERE event = ?1", [event.0.as_bytes()])
+        };
+        self.file.write(remove).await.map(drop).map_err(Error::unavailable)
     }
 }

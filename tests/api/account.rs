@@ -12,7 +12,7 @@ fn fields(body: &Value) -> Vec<String> {
     errors.iter().map(|error| words(&error["field"])).collect()
 }
 
-fn basic(email: &str, password: &str) -> String {
+pub(crate) fn basic(email: &str, password: &str) -> String {
     format!("Basic {}", STANDARD.encode(format!("{email}:{password}")))
 }
 

@@ -302,8 +302,10 @@ async fn readiness_names_every_store_and_model() {
             "status": "ready", "event_log": "ok", "read_store": "ok", "projector": "owner",
             "head": position, "position": position,
             "read_models": [
-                model("audit_trail"), model("membership_list"), model("organization_overview"),
+                model("audit_trail"), model("link_target"), model("membership_list"),
+                model("organization_overview"),
             ],
+            "reactions": [{ "name": "complete_registrations" }, { "name": "mail" }],
         })
     );
     assert_eq!(ana.gets("/v1/health").answer().await.expect(200).body()["status"], "ok");

@@ -36,7 +36,8 @@ struct Disclosed {
 fn newest() -> Vec<(Stream, Event)> {
     let account = Stream::Account(ANA);
     let organization = Stream::Organization(ORGANIZATION);
-    let samples = vec![
+    let of_accounts = of_accounts().into_iter().map(|event| (account, Event::Account(event)));
+    let mut samples: Vec<(Stream, Event)> = vec![
         (
             Stream::Platform,
             Event::Platform(platform::Event::Initialized {
@@ -56,14 +57,7 @@ fn newest() -> Vec<(Stream, Event)> {
             }),
         ),
         (account, Event::Account(account::Event::Abandoned {})),
-        (
-            account,
-            Event::Account(account::Event::SessionStarted {
-                session: SessionId(Uuid::from_u128(0x5e)),
-                secret_hash: Link::of_line(b"secret"),
-                expires_at: Time::from_millis(0).after(Duration::from_hours(1)),
-            }),
-        ),
+        (account, session_started(Some(Link::of_line(b"refresh")), 30 * 24, 90 * 24)),
         (organization, created(Some("DE"))),
         (
             organization,
@@ -75,8 +69,8 @@ fn newest() -> Vec<(Stream, Event)> {
             }),
         ),
     ];
-    let of_the_organization = of_the_organization().into_iter().map(|event| (organization, event));
-    let samples: Vec<_> = samples.into_iter().chain(of_the_organization).collect();
+    samples.extend(of_accounts);
+    samples.extend(of_the_organization().into_iter().map(|event| (organization, event)));
     for (_, sample) in &samples {
         match sample {
             Event::Platform(platform::Event::Initialized { .. })
@@ -84,7 +78,17 @@ fn newest() -> Vec<(Stream, Event)> {
             | Event::Account(
                 account::Event::Registered { .. }
                 | account::Event::Abandoned {}
-                | account::Event::SessionStarted { .. },
+                | account::Event::Updated { .. }
+                | account::Event::PasswordChanged { .. }
+                | account::Event::PasswordResetRequested { .. }
+                | account::Event::PasswordReset { .. }
+                | account::Event::EmailVerificationRequested { .. }
+                | account::Event::EmailVerified { .. }
+                | account::Event::AddressLost { .. }
+                | account::Event::SessionStarted { .. }
+                | account::Event::SessionRefreshed { .. }
+                | account::Event::SessionEnded { .. }
+                | account::Event::OrganizationChosen { .. },
             )
             | Event::Organization(
                 organization::Event::Created { .. }
@@ -181,10 +185,62 @@ fn settings_updated() -> setting::Update {
     }
 }
 
+fn session() -> SessionId {
+    SessionId(Uuid::from_u128(0x5e))
+}
+
+fn hours(hours: u64) -> Time {
+    Time::from_millis(0).after(Duration::from_hours(hours))
+}
+
+fn session_started(refresh_hash: Option<Link>, idle: u64, whole: u64) -> Event {
+    Event::Account(account::Event::SessionStarted {
+        session: session(),
+        secret_hash: Link::of_line(b"secret"),
+        expires_at: hours(1),
+        refresh_hash,
+        refresh_expires_at: hours(idle),
+        ends_at: hours(whole),
+    })
+}
+
+/// What an account goes through besides registering and signing in.
+fn of_accounts() -> Vec<account::Event> {
+    let known = |text: &str| Personal::known(PERSON, text);
+    let changed = |from: &str, to: &str| ChangedPersonal { from: known(from), to: known(to) };
+    let secret_hash = Link::of_line(b"link");
+    vec![
+        account::Event::Updated { name: changed("Ana", "Anna"), company: changed("Acme", "Desk") },
+        account::Event::PasswordChanged {
+            kept: Some(session()),
+            password_hash: known("$argon2id$v=19$"),
+        },
+        account::Event::PasswordResetRequested { issue: 1, secret_hash, expires_at: hours(1) },
+        account::Event::PasswordReset { issue: 1, password_hash: known("$argon2id$v=19$") },
+        account::Event::EmailVerificationRequested { issue: 2, secret_hash, expires_at: hours(48) },
+        account::Event::EmailVerified { issue: 2 },
+        account::Event::AddressLost { issue: 3 },
+        account::Event::SessionRefreshed {
+            session: session(),
+            generation: 1,
+            secret_hash: Link::of_line(b"secret"),
+            expires_at: hours(2),
+            refresh_hash: Link::of_line(b"refresh"),
+            refresh_expires_at: hours(31 * 24),
+        },
+        account::Event::SessionEnded {
+            session: session(),
+            reason: account::EndReason::RefreshReused,
+        },
+        account::Event::OrganizationChosen { session: session(), organization: Some(ORGANIZATION) },
+    ]
+}
+
 /// What the older versions in the files mean today.
 fn older(kind: &str, version: u32) -> Option<Event> {
     match (kind, version) {
         ("organization.created", 1) => Some(created(None)),
+        ("session.started", 1) => Some(session_started(None, 1, 1)),
         _ => None,
     }
 }
@@ -310,6 +366,15 @@ fn every_version_ever_written_still_means_the_same() {
             None => older(name, version).expect("an older version has its meaning in `older`"),
         };
         assert_eq!(read.event, expected, "{name} version {version}");
+    }
+}
+
+#[test]
+fn the_type_of_a_line_is_found_without_reading_it() {
+    for entry in fs::read_dir(folder()).unwrap() {
+        let golden = golden(&entry.unwrap().path());
+        let line = golden.line.as_bytes();
+        assert_eq!(kind_of_line(line), Some(head(line).unwrap().kind.as_str()));
     }
 }
 

@@ -86,7 +86,8 @@ async fn transfer(
     Access::check(app, from, organization, Permission::TransferOrganization).await?;
     let TransferBody { new_owner_id, password, keep_role } = submission.json()?;
     let (to, kept_role) = checked(&new_owner_id, keep_role.as_deref())?;
-    if !identity::proves_again(app, &caller.identity, password).await? {
+    let client = submission.origin.ip_address.as_deref();
+    if !identity::proves_again(app, &caller.identity, password, client).await? {
         return Err(Problem::new(Code::WrongPassword));
     }
     let command = |_: &_| Command::Transfer { from, to, kept_role };

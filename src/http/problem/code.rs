@@ -139,6 +139,10 @@ codes! {
         "the invitation was sent again five times; cancel it and invite anew";
         "An invitation may be sent again five times."
         "Cancel it and invite the person anew; check the address before.";
+    AlreadyVerified: CONFLICT "already_verified",
+        "the e-mail address of this account is verified already";
+        "Whoever reads the mail of this account's address has proven it before."
+        "There is nothing to do.";
     IdempotencyInProgress: CONFLICT "idempotency_in_progress",
         "the first request with this idempotency key is still running; repeat it soon";
         "Two requests with one idempotency key are under way at the same time."
@@ -153,6 +157,11 @@ codes! {
         "The link was good once, and admits nobody any more: the invitation was answered, \
          canceled or sent again with another link, or its time is over."
         "Ask whoever invited you for a new invitation.";
+    LinkClosed: GONE "link_closed",
+        "the link was used, was replaced by a newer one, or has run out; ask for another";
+        "The link was good once. It sets a password once and within an hour, or verifies an address \
+         within two days, and only the newest of its kind does."
+        "Ask for another mail and open the link in that one.";
     PreconditionFailed: PRECONDITION_FAILED "precondition_failed",
         "it has changed since the version in `If-Match`; read it again and decide anew";
         "`If-Match` names a version that is no longer the current one: somebody else was faster. \
@@ -179,6 +188,12 @@ codes! {
         "this cannot be undone; send the organization's slug as `confirm`";
         "What you ask for ends something for everybody and for ever, so it has to be confirmed."
         "Send `{\"confirm\": \"<slug>\"}` with the slug of the organization that is meant.";
+    TooManyRequests: TOO_MANY_REQUESTS "too_many_requests",
+        "too often; try again when `Retry-After` has passed";
+        "Too many sign-ins have failed for this account or from this network address, or too many \
+         accounts were registered and mails asked for from it. While that is so, the right password \
+         has to wait as well; sessions go on."
+        "Wait as long as `Retry-After` says.";
     Internal: INTERNAL_SERVER_ERROR "internal",
         "something went wrong here; the request id helps to find out what";
         "A fault of the server, which has written down what happened under the request id."
@@ -200,7 +215,11 @@ impl Code {
     pub(super) fn retry_after(self) -> bool {
         matches!(
             self,
-            Self::IdempotencyInProgress | Self::Contended | Self::NotCaughtUp | Self::Unavailable
+            Self::IdempotencyInProgress
+                | Self::Contended
+                | Self::TooManyRequests
+                | Self::NotCaughtUp
+                | Self::Unavailable
         )
     }
 

@@ -173,8 +173,6 @@ fn network(text: &str) -> Result<IpNet, String> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-
     #[test]
     fn networks_are_read_as_they_are_meant() {
         for (text, network) in [

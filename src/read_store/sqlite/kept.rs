@@ -77,7 +77,12 @@ impl Kept {
             self.0.clear();
         }
         for ModelRows { model, rows } in written {
-            for Written { key, body, .. } in rows {
+            for written in rows {
+                if written.ends_scope() {
+                    self.0.retain(|(of, key), _| *of != model || key.scope != written.key.scope);
+                    continue;
+                }
+                let Written { key, body, .. } = written;
                 match body {
                     Some(body) if self.0.contains_key(&Place(model, &key)) => {
                         self.0.insert((model, key), body.into());

@@ -1,0 +1,179 @@
+//! What an account's events amount to.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::State;
+use crate::account::{Event, Session};
+use crate::chain::Link;
+use crate::id::{SessionId, SubjectId};
+use crate::personal::Personal;
+use crate::recorded::Recorded;
+use crate::time::Time;
+
+/// Who a registered account is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Person {
+    pub subject: SubjectId,
+    pub email: Personal,
+    pub name: Personal,
+    pub company: Personal,
+    /// Absent once the account has lost its address: nobody signs in to it.
+    pub password_hash: Personal,
+    pub registered_at: Time,
+    pub email_verified_at: Option<Time>,
+}
+
+/// A link that was issued: its secret's hash, its number among those of its purpose, and its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LinkIssue {
+    pub issue: u64,
+    pub secret_hash: Link,
+    pub expires_at: Time,
+}
+
+impl LinkIssue {
+    /// Whether this secret still opens anything.
+    pub fn lives(&self, secret_hash: &Link, now: Time) -> bool {
+        self.secret_hash == *secret_hash && now < self.expires_at
+    }
+}
+
+#[derive(Debug, Default)]
+pub struct Account {
+    person: Option<Arc<Person>>,
+    pub(super) abandoned: bool,
+    has_lost_address: bool,
+    pub(super) sessions: BTreeMap<SessionId, Session>,
+    reset: Option<LinkIssue>,
+    reset_used: bool,
+    verification: Option<LinkIssue>,
+}
+
+impl Account {
+    /// `None` before registration and for an account that never came to be.
+    pub fn person(&self) -> Option<&Arc<Person>> {
+        self.person.as_ref()
+    }
+
+    /// Whether whoever has the account's address is its owner.
+    pub fn has_address(&self) -> bool {
+        self.person.is_some() && !self.has_lost_address
+    }
+
+    /// A session that is not over at `now`, though its session token may be.
+    pub fn session(&self, session: SessionId, now: Time) -> Option<&Session> {
+        self.sessions.get(&session).filter(|session| now < session.over_at())
+    }
+
+    /// Every session that is not over at `now`.
+    pub fn sessions(&self, now: Time) -> impl Iterator<Item = (SessionId, &Session)> {
+        self.sessions
+            .iter()
+            .filter(move |(_, session)| now < session.over_at())
+            .map(|(id, session)| (*id, session))
+    }
+
+    /// The link that sets a password now; none when the last one was used.
+    pub fn reset(&self) -> Option<&LinkIssue> {
+        self.reset.as_ref().filter(|_| !self.reset_used)
+    }
+
+    /// The newest link that verifies the address, used or not.
+    pub fn verification(&self) -> Option<&LinkIssue> {
+        self.verification.as_ref()
+    }
+
+    /// The number of the next link that sets a password.
+    pub fn next_reset(&self) -> u64 {
+        self.reset.map_or(0, |last| last.issue) + 1
+    }
+
+    /// The number of the next link that verifies the address.
+    pub fn next_verification(&self) -> u64 {
+        self.verification.map_or(0, |last| last.issue) + 1
+    }
+
+    fn edit(&mut self, edit: impl FnOnce(&mut Person)) {
+        if let Some(person) = &mut self.person {
+            edit(Arc::make_mut(person));
+        }
+    }
+
+    fn prove_address(&mut self, at: Time) {
+        self.edit(|person| person.email_verified_at = person.email_verified_at.or(Some(at)));
+    }
+}
+
+impl State for Account {
+    fn evolve(&mut self, recorded: &Recorded) {
+        let crate::Event::Account(event) = &recorded.event else { return };
+        let at = recorded.at;
+        match event {
+            Event::Registered { subject, email, name, company, password_hash } => {
+                self.person = Some(Arc::new(Person {
+                    subject: *subject,
+                    email: email.clone(),
+                    name: name.clone(),
+                    company: company.clone(),
+                    password_hash: password_hash.clone(),
+                    registered_at: at,
+                    email_verified_at: None,
+                }));
+            }
+            Event::Abandoned {} => self.abandoned = true,
+            Event::Updated { name, company } => self.edit(|person| {
+                if let Some(name) = name.changed() {
+                    person.name = name.clone();
+                }
+                if let Some(company) = company.changed() {
+                    person.company = company.clone();
+                }
+            }),
+            Event::PasswordChanged { kept, password_hash } => {
+                self.edit(|person| person.password_hash = password_hash.clone());
+                self.sessions.retain(|session, _| Some(*session) == *kept);
+                // whoever could have the old link must not undo this
+                self.reset_used = true;
+            }
+            Event::PasswordResetRequested { issue, secret_hash, expires_at } => {
+                let (issue, secret_hash, expires_at) = (*issue, *secret_hash, *expires_at);
+                self.reset = Some(LinkIssue { issue, secret_hash, expires_at });
+                self.reset_used = false;
+            }
+            Event::PasswordReset { issue: _, password_hash } => {
+                self.edit(|person| person.password_hash = password_hash.clone());
+                self.prove_address(at);
+                self.sessions.clear();
+                self.reset_used = true;
+            }
+            Event::EmailVerificationRequested { issue, secret_hash, expires_at } => {
+                let (issue, secret_hash, expires_at) = (*issue, *secret_hash, *expires_at);
+                self.verification = Some(LinkIssue { issue, secret_hash, expires_at });
+            }
+            Event::EmailVerified { issue: _ } => self.prove_address(at),
+            Event::AddressLost { issue: _ } => {
+                self.edit(|person| person.password_hash = Personal::Absent);
+                self.has_lost_address = true;
+                self.sessions.clear();
+                self.reset_used = true;
+            }
+            Event::SessionStarted { session, .. } => {
+                // the fold keeps only sessions that could still be used
+                self.sessions.retain(|_, session| at < session.over_at());
+                self.sessions.extend(Session::of(event, at).map(|started| (*session, started)));
+            }
+            Event::SessionRefreshed { session, .. } => {
+                if let Some(session) = self.sessions.get_mut(session) {
+                    session.take(event, at);
+                }
+            }
+            Event::SessionEnded { session, reason: _ } => drop(self.sessions.remove(session)),
+            Event::OrganizationChosen { session, organization } => {
+                if let Some(session) = self.sessions.get_mut(session) {
+                    session.organization = *organization;
+                }
+            }
+        }
+    }
+}

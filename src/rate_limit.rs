@@ -1,0 +1,350 @@
+//! How often something may be tried: counted in memory, on each node for itself. Only failed proofs
+//! of a password count, but when too many have failed, the right one has to wait as well.
+//!
+//! Windows slide: never are there more than so many within any minute (or hour). Proofs that are
+//! under way may all fail, so no more of them run at once than may still fail; the rest waits.
+
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, VecDeque};
+use std::hash::Hash;
+use std::net::{IpAddr, Ipv6Addr};
+use std::pin::pin;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use tokio::sync::Notify;
+
+const MINUTE: Duration = Duration::from_mins(1);
+const HOUR: Duration = Duration::from_hours(1);
+
+/// How many within how long.
+#[derive(Clone, Copy)]
+struct Limit(usize, Duration);
+
+const FAILED_OF_PAIR: Limit = Limit(10, MINUTE);
+const FAILED_OF_CLIENT: Limit = Limit(30, MINUTE);
+const FAILED_OF_ACCOUNT: Limit = Limit(100, HOUR);
+const PUBLIC_CALLS: Limit = Limit(10, MINUTE);
+
+/// Too often; the same may be tried again after a while.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("too often; try again in {}", seconds(.after))]
+pub(crate) struct TooOften {
+    pub(crate) after: Duration,
+}
+
+fn seconds(span: &Duration) -> String {
+    format!("{} s", span.as_secs() + 1)
+}
+
+/// Where a request comes from, as far as it is told apart: of IPv6 a network is one client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Origin(Option<IpAddr>);
+
+impl Origin {
+    pub(crate) fn of(address: Option<&str>) -> Self {
+        let address = address.and_then(|address| address.parse().ok());
+        Self(address.map(|address| match address {
+            IpAddr::V4(_) => address,
+            IpAddr::V6(whole) => {
+                let [a, b, c, d, ..] = whole.segments();
+                IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
+            }
+        }))
+    }
+}
+
+/// What stands for an account, whether it exists or not. Nothing personal.
+pub(crate) type Proven = [u8; 16];
+
+/// The limits of one node.
+pub(crate) struct RateLimits {
+    is_on: bool,
+    proofs: FailedProofs,
+    public_calls: PublicCalls,
+}
+
+impl RateLimits {
+    pub(crate) fn new(is_on: bool) -> Self {
+        let (proofs, public_calls) = (FailedProofs::default(), PublicCalls::default());
+        Self { is_on, proofs, public_calls }
+    }
+
+    /// Lets somebody prove to be the owner of an account. Waits while so many others try that one
+    /// more could fail too often.
+    pub(crate) async fn proof(
+        &self,
+        origin: Origin,
+        account: Proven,
+    ) -> Result<Proof<'_>, TooOften> {
+        if !self.is_on {
+            return Ok(Proof { running: None, has_failed: false });
+        }
+        let keys = [Key::Pair(origin, account), Key::Client(origin), Key::Account(account)];
+        let keys = self.proofs.admit(keys).await?;
+        Ok(Proof { running: Some((&self.proofs, keys)), has_failed: false })
+    }
+
+    /// Counts a call that anybody can make and that costs much, or sends a mail.
+    pub(crate) fn public_call(&self, origin: Origin) -> Result<(), TooOften> {
+        if self.is_on { self.public_calls.count(origin, Instant::now()) } else { Ok(()) }
+    }
+
+    fn forget_old(&self) {
+        let now = Instant::now();
+        self.proofs.forget_old(now);
+        self.public_calls.forget_old(now);
+    }
+}
+
+/// Runs until dropped: forgets what is too long ago to matter.
+pub(crate) async fn forget(limits: &RateLimits) {
+    loop {
+        tokio::time::sleep(MINUTE).await;
+        limits.forget_old();
+    }
+}
+
+/// A proof under way; it has succeeded unless it is said to have failed.
+#[must_use]
+pub(crate) struct Proof<'a> {
+    running: Option<(&'a FailedProofs, [Key; 3])>,
+    has_failed: bool,
+}
+
+impl Proof<'_> {
+    pub(crate) fn failed(mut self) {
+        self.has_failed = true;
+    }
+}
+
+impl Drop for Proof<'_> {
+    fn drop(&mut self) {
+        if let Some((proofs, keys)) = self.running.take() {
+            proofs.ended(keys, self.has_failed, Instant::now());
+        }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Key {
+    Pair(Origin, Proven),
+    Client(Origin),
+    Account(Proven),
+}
+
+impl Key {
+    fn limit(self) -> Limit {
+        match self {
+            Self::Pair(..) => FAILED_OF_PAIR,
+            Self::Client(_) => FAILED_OF_CLIENT,
+            Self::Account(_) => FAILED_OF_ACCOUNT,
+        }
+    }
+}
+
+/// When something happened, the oldest first.
+#[derive(Default)]
+struct Window(VecDeque<Instant>);
+
+impl Window {
+    /// Forgets what is too long ago; `true` when nothing is left.
+    fn slide(&mut self, Limit(_, span): Limit, now: Instant) -> bool {
+        let is_old = |at: &Instant| now.saturating_duration_since(*at) >= span;
+        while self.0.front().is_some_and(is_old) {
+            self.0.pop_front();
+        }
+        self.0.is_empty()
+    }
+
+    /// How long it takes until there is room again; `None` when there is.
+    fn full_for(&self, Limit(most, span): Limit, now: Instant) -> Option<Duration> {
+        let oldest = *self.0.front().filter(|_| self.0.len() >= most)?;
+        Some(span.saturating_sub(now.saturating_duration_since(oldest)))
+    }
+}
+
+#[derive(Default)]
+struct Failures {
+    failed: Window,
+    /// Proofs under way.
+    running: usize,
+}
+
+#[derive(Default)]
+struct FailedProofs {
+    of: Mutex<HashMap<Key, Failures>>,
+    ended: Notify,
+}
+
+/// Whether a proof may run now.
+enum Turn {
+    Admitted,
+    /// When one has ended that is under way.
+    Later,
+}
+
+impl FailedProofs {
+    async fn admit(&self, keys: [Key; 3]) -> Result<[Key; 3], TooOften> {
+        loop {
+            let mut ended = pin!(self.ended.notified());
+            // from here on no end is missed
+            ended.as_mut().enable();
+            match self.try_admit(keys, Instant::now())? {
+                Turn::Admitted => return Ok(keys),
+                Turn::Later => ended.await,
+            }
+        }
+    }
+
+    fn try_admit(&self, keys: [Key; 3], now: Instant) -> Result<Turn, TooOften> {
+        let mut of = self.of.lock().expect("nothing panics with the lock held");
+        let mut must_wait = false;
+        for key in keys {
+            let Some(failures) = of.get_mut(&key) else { continue };
+            failures.failed.slide(key.limit(), now);
+            if let Some(after) = failures.failed.full_for(key.limit(), now) {
+                return Err(TooOften { after });
+            }
+            must_wait |= failures.failed.0.len() + failures.running >= key.limit().0;
+        }
+        if must_wait {
+            return Ok(Turn::Later);
+        }
+        for key in keys {
+            of.entry(key).or_default().running += 1;
+        }
+        Ok(Turn::Admitted)
+    }
+
+    fn ended(&self, keys: [Key; 3], has_failed: bool, now: Instant) {
+        let mut of = self.of.lock().expect("nothing panics with the lock held");
+        for key in keys {
+            let Entry::Occupied(mut found) = of.entry(key) else { continue };
+            let failures = found.get_mut();
+            failures.running -= 1;
+            if has_failed {
+                failures.failed.0.push_back(now);
+            } else if failures.running == 0 && failures.failed.0.is_empty() {
+                found.remove();
+            }
+        }
+        drop(of);
+        self.ended.notify_waiters();
+    }
+
+    fn forget_old(&self, now: Instant) {
+        let mut of = self.of.lock().expect("nothing panics with the lock held");
+        of.retain(|key, failures| !failures.failed.slide(key.limit(), now) || failures.running > 0);
+    }
+}
+
+#[derive(Default)]
+struct PublicCalls(Mutex<HashMap<Origin, Window>>);
+
+impl PublicCalls {
+    fn count(&self, origin: Origin, now: Instant) -> Result<(), TooOften> {
+        let mut of = self.0.lock().expect("nothing panics with the lock held");
+        let window = of.entry(origin).or_default();
+        window.slide(PUBLIC_CALLS, now);
+        if let Some(after) = window.full_for(PUBLIC_CALLS, now) {
+            return Err(TooOften { after });
+        }
+        window.0.push_back(now);
+        Ok(())
+    }
+
+    fn forget_old(&self, now: Instant) {
+        let mut of = self.0.lock().expect("nothing panics with the lock held");
+        of.retain(|_, window| !window.slide(PUBLIC_CALLS, now));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn origin(last: u8) -> Origin {
+        Origin::of(Some(&format!("192.0.2.{last}")))
+    }
+
+    fn keys(origin: Origin, account: u8) -> [Key; 3] {
+        let account = [account; 16];
+        [Key::Pair(origin, account), Key::Client(origin), Key::Account(account)]
+    }
+
+    /// How many proofs fail before one is refused.
+    fn failures(proofs: &FailedProofs, keys: [Key; 3], at: Instant) -> usize {
+        (0..1000)
+            .find(|_| match proofs.try_admit(keys, at) {
+                Ok(Turn::Admitted) => {
+                    proofs.ended(keys, true, at);
+                    false
+                }
+                Ok(Turn::Later) => panic!("nothing is under way"),
+                Err(_) => true,
+            })
+            .expect("there is an end to it")
+    }
+
+    #[test]
+    fn failures_count_for_the_pair_the_client_and_the_account() {
+        let (proofs, now) = (FailedProofs::default(), Instant::now());
+        assert_eq!(failures(&proofs, keys(origin(1), 1), now), 10);
+        let of_client: usize =
+            (2..8).map(|account| failures(&proofs, keys(origin(1), account), now)).sum();
+        assert_eq!(of_client, 20, "thirty from one client");
+        let of_account: usize =
+            (2..30).map(|client| failures(&proofs, keys(origin(client), 1), now)).sum();
+        assert_eq!(of_account, 90, "a hundred for one account");
+        let later = now + MINUTE;
+        assert_eq!(failures(&proofs, keys(origin(1), 1), later), 0, "the hour is not over");
+        assert_eq!(failures(&proofs, keys(origin(1), 2), later), 10);
+        proofs.forget_old(now + HOUR + MINUTE);
+        assert!(proofs.of.lock().unwrap().is_empty(), "nothing is kept for ever");
+    }
+
+    #[test]
+    fn a_success_counts_for_nothing() {
+        let (proofs, now) = (FailedProofs::default(), Instant::now());
+        for _ in 0..100 {
+            let admitted = proofs.try_admit(keys(origin(1), 1), now);
+            assert!(matches!(admitted, Ok(Turn::Admitted)));
+            proofs.ended(keys(origin(1), 1), false, now);
+        }
+        assert!(proofs.of.lock().unwrap().is_empty());
+    }
+
+    #[tokio::test]
+    async fn no_more_run_at_once_than_may_fail() {
+        let limits = RateLimits::new(true);
+        let mut running = Vec::new();
+        for _ in 0..10 {
+            running.push(limits.proof(origin(1), [1; 16]).await.unwrap());
+        }
+        let mut eleventh = pin!(limits.proof(origin(1), [1; 16]));
+        let mut asked = pin!(async { futures_util::poll!(&mut eleventh).is_pending() });
+        assert!(asked.as_mut().await, "it waits");
+        running.pop().unwrap().failed();
+        drop(running);
+        drop(eleventh.await.unwrap());
+        for _ in 0..9 {
+            limits.proof(origin(1), [1; 16]).await.unwrap().failed();
+        }
+        let refused = limits.proof(origin(1), [1; 16]).await.err().unwrap();
+        assert!(refused.after <= MINUTE && refused.after > MINUTE / 2, "{refused}");
+    }
+
+    #[test]
+    fn public_calls_are_counted_by_network() {
+        let calls = PublicCalls::default();
+        let now = Instant::now();
+        for host in 0..10 {
+            calls.count(Origin::of(Some(&format!("2001:db8::{host}"))), now).unwrap();
+        }
+        let refused = calls.count(Origin::of(Some("2001:db8::ff")), now + MINUTE / 4).unwrap_err();
+        assert_eq!(refused.after, MINUTE * 3 / 4);
+        calls.count(Origin::of(Some("2001:db8:0:1::1")), now).unwrap();
+        calls.count(Origin::of(Some("2001:db8::ff")), now + MINUTE).unwrap();
+    }
+}

@@ -1,0 +1,97 @@
+//! How often something may be tried.
+
+use serde_json::json;
+use tokio::task::JoinSet;
+
+use super::account::basic;
+use crate::people::{Answer, PASSWORD, Person};
+use crate::server::{Installation, Node};
+
+async fn limited(installation: &Installation) -> Node {
+    installation.launch(0, &[("CHANCERY_RATE_LIMITS", "on")]).serving().await
+}
+
+async fn tries(who: &Person, email: &str, password: &str) -> Answer {
+    let body = json!({ "email": email, "password": password });
+    who.posts("/v1/auth/login", &body).answer().await
+}
+
+#[track_caller]
+fn assert_limited(answer: &Answer, at_most: u64) {
+    assert_eq!(answer.refusal(), (429, "too_many_requests".to_owned()));
+    let after: u64 = answer.header("retry-after").expect("when to come back").parse().unwrap();
+    assert!((1..=at_most).contains(&after), "{after}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ten_thousand_failed_sign_ins_are_throttled() {
+    let installation = Installation::sqlite();
+    let node = limited(&installation).await;
+    let ana = Person::registers(&node, "ana").await;
+    let stranger = Person::stranger(&node);
+    let mut callers = JoinSet::new();
+    for caller in 0..20 {
+        let (stranger, email) = (stranger.clone(), ana.email.clone());
+        callers.spawn(async move {
+            let mut statuses = Vec::new();
+            for number in 0..500 {
+                let wrong = format!("wrong password {caller} {number}");
+                statuses.push(tries(&stranger, &email, &wrong).await.status);
+            }
+            statuses
+        });
+    }
+    let statuses = callers.join_all().await.concat();
+    let count = |status| statuses.iter().filter(|found| **found == status).count();
+    assert_eq!((count(401), count(429)), (10, 9_990));
+    // the right one has to wait as well, but who is signed in is not disturbed
+    assert_limited(&tries(&stranger, &ana.email, PASSWORD).await, 61);
+    let by_basic = stranger.gets("/v1/auth/me").with("authorization", &basic(&ana.email, PASSWORD));
+    assert_limited(&by_basic.answer().await, 61);
+    ana.gets("/v1/auth/me").answer().await.expect(200);
+    // an address without an account is treated alike
+    let statuses: Vec<u16> = {
+        let mut statuses = Vec::new();
+        for _ in 0..11 {
+            statuses.push(tries(&stranger, "nobody@example.org", PASSWORD).await.status);
+        }
+        statuses
+    };
+    assert_eq!(statuses, [[401; 10].as_slice(), &[429]].concat());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_proves_their_password_is_never_throttled() {
+    let installation = Installation::sqlite();
+    let node = limited(&installation).await;
+    let ana = Person::registers(&node, "ana").await;
+    let mut callers = JoinSet::new();
+    for _ in 0..40 {
+        let stranger = Person::stranger(&node);
+        let credential = basic(&ana.email, PASSWORD);
+        callers.spawn(async move {
+            stranger.gets("/v1/auth/me").with("authorization", &credential).answer().await.status
+        });
+    }
+    assert_eq!(callers.join_all().await, [200; 40]);
+    for _ in 0..12 {
+        tries(&ana, &ana.email, PASSWORD).await.expect(200);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn registrations_and_mails_are_counted_for_each_client() {
+    let installation = Installation::sqlite();
+    let node = limited(&installation).await;
+    let ana = Person::registers(&node, "ana").await;
+    for number in 0..8 {
+        let body = json!({ "email": format!("person-{number}@example.org") });
+        ana.posts("/v1/auth/password/forgot", &body).answer().await.expect(202);
+    }
+    let verification = || ana.asks(reqwest::Method::POST, "/v1/auth/email/verification");
+    verification().answer().await.expect(202);
+    assert_limited(&verification().answer().await, 61);
+    let body = json!({ "email": "ben@example.org", "password": PASSWORD, "name": "Ben" });
+    assert_limited(&ana.posts("/v1/auth/register", &body).answer().await, 61);
+    tries(&ana, &ana.email, PASSWORD).await.expect(200);
+}
