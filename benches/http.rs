@@ -61,8 +61,8 @@ fn main() {
         let ask_raw = |()| runtime.block_on(ask_all(&raw.address, templates, &mut raw_took));
         let ask_ours = |()| runtime.block_on(ask_all(&ours.address, templates, &mut ours_took));
         compare(name, goal, || (), ask_raw, ask_ours);
-        let raw_cost = cost(raw.processor_time() - before.0, raw_took);
-        let ours_cost = cost(ours.processor_time() - before.1, ours_took);
+        let raw_cost = cost(raw.processor_time().saturating_sub(before.0), raw_took);
+        let ours_cost = cost(ours.processor_time().saturating_sub(before.1), ours_took);
         costs.push(format!("{name:46} {raw_cost} | {ours_cost}"));
     };
     measure("rename, 32 organizations", Some(0.15), &all);
