@@ -7,28 +7,28 @@ use std::collections::HashSet;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use events::chain::Link;
 use events::id::{AccountId, CommandId, OrganizationId, SubjectId, TokenId};
-use events::personal::Personal;
-use events::recorded::{Actor, BodyMac, Cause, Position};
+use events::recorded::{Actor, BodyMac, Position};
 use events::stream::Stream;
-use events::wire::{Draft, Unwritable};
+use events::wire::Unwritable;
 use events::{Command, Event, State, address, invitation, membership, organization, setting};
 use uuid::Uuid;
 
 use crate::App;
-use crate::event_log::{AppendError, Appended, Expected, NewEvent, ReadError, Stored};
+use crate::event_log::{AppendError, Appended, Expected, NewEvent, ReadError};
 use crate::failure::{Failure, fails_with};
-use crate::fold::{self, Entry, Folded, Folds, Told};
+use crate::fold::{self, Entry, Folds, Told};
 use crate::{keyring, operational};
 
 pub(crate) mod account;
 pub(crate) mod email_verification;
+mod lines;
 pub(crate) mod password;
 mod precondition;
 pub(crate) mod register;
 pub(crate) mod session;
 
+use lines::{Lines, Next};
 pub(crate) use precondition::Precondition;
 
 /// How often a command is decided anew because another was faster.
@@ -282,15 +282,13 @@ async fn append<S: State, T>(
             return Ok(Done { answer, position, is_replayed: false, is_caught_up: true });
         }
         let (count, expected) = (facts.len() as u64, next.expected);
-        let events = lines(app, stream, order, facts, next).await?;
+        let Lines { events, mut recorded } = lines::finish(app, stream, order, facts, next).await?;
         match app.log.append(&stream, expected, events.clone()).await {
             Ok(appended) if is_ours(app, &stream, order, &appended, expected, &events).await? => {
-                let stored = events.into_iter().map(|event| Stored {
-                    position: appended.position,
-                    line: event.line,
-                    sealed: event.sealed,
-                });
-                entry.take(&stored.collect::<Vec<_>>())?;
+                for recorded in &mut recorded {
+                    recorded.position = appended.position;
+                }
+                entry.take_appended(&recorded)?;
                 let answer = answer(&entry.read().state);
                 let position = appended.position;
                 return Ok(Done { answer, position, is_replayed: false, is_caught_up: false });
@@ -376,87 +374,6 @@ async fn first_answer<S: State, T>(
     let state = fold::state_at::<S>(&app.log, stream, told.version).await?;
     let Told { position, .. } = told;
     Ok(Done { answer: answer(&state), position, is_replayed: true, is_caught_up: false })
-}
-
-/// Where a stream stands, for the lines that come next.
-struct Next {
-    expected: Expected,
-    prev: Link,
-    at: events::time::Time,
-}
-
-impl Next {
-    fn after<S: State>(folded: &Folded<S>) -> Self {
-        Self { expected: folded.expected(), prev: folded.prev, at: folded.at }
-    }
-}
-
-/// The finished lines of a decision.
-async fn lines(
-    app: &App,
-    stream: Stream,
-    order: &Order,
-    facts: Vec<Event>,
-    next: Next,
-) -> Result<Vec<NewEvent>, Error> {
-    let keyring = &app.keyring;
-    let cause = Cause {
-        command: order.command,
-        body: order.body,
-        request: order.request,
-        token: order.token,
-    };
-    // a stream's time never goes back, whatever the clocks of its writers say
-    let at = app.clock.now().max(next.at);
-    let mut prev = next.prev;
-    let mut lines = Vec::with_capacity(facts.len());
-    for (index, mut event) in facts.into_iter().enumerate() {
-        reveal(app, &mut event).await?;
-        let id = keyring.event_id(order.command, &stream, index);
-        let client = order.client.as_ref();
-        let of_client = |value: fn(&Client) -> Option<&String>| {
-            client.and_then(|client| {
-                value(client).map(|text| Personal::known(client.subject, text.as_str()))
-            })
-        };
-        let mut draft = Draft {
-            stream: &stream,
-            version: next.expected.next() + index as u64,
-            id,
-            at,
-            actor: &order.actor,
-            cause: &cause,
-            ip_address: of_client(|client| client.ip_address.as_ref()).unwrap_or_default(),
-            user_agent: of_client(|client| client.user_agent.as_ref()).unwrap_or_default(),
-            event,
-            prev,
-        };
-        let encoded = events::wire::encode(&mut draft, |field| keyring.salt(id, field))?;
-        prev = Link::of_line(&encoded.line);
-        let sealed = keyring.seal(id, &encoded.disclosures).await?;
-        lines.push(NewEvent { id, kind: encoded.kind, line: encoded.line, sealed });
-    }
-    Ok(lines)
-}
-
-/// Opens personal values that a decision took over from earlier events, such as the old value of a
-/// change: they are sealed anew with the new event.
-async fn reveal(app: &App, event: &mut Event) -> Result<(), Error> {
-    let mut sealed = Vec::new();
-    event.personal(&mut |field, value| {
-        if value.sealed().is_some() {
-            sealed.push((field, value.clone()));
-        }
-    });
-    for (field, mut value) in sealed {
-        app.keyring.reveal(&mut value).await?;
-        event.personal(&mut |name, place| {
-            if name == field {
-                *place = value.clone();
-            }
-        });
-    }
-    Ok(())
 }
 
 /// What the system itself does, because of an earlier event or of nothing at all.

@@ -12,7 +12,7 @@ use events::stream::Stream;
 use events::time::Time;
 use quick_cache::sync::Cache;
 
-use crate::event_log::{EventLog, Expected, ReadError, Stored};
+use crate::event_log::{Cause, EventLog, Expected, ReadError, Stored};
 
 /// Events read at once while a fold catches up.
 const PAGE: usize = 1000;
@@ -75,22 +75,32 @@ impl<S: State> Folded<S> {
     /// Events that are folded in already are passed over.
     pub(crate) fn take(&mut self, stream: &Stream, stored: &[Stored]) -> Result<(), ReadError> {
         for event in stored {
-            let corrupt = |source| ReadError::Corrupt { position: event.position, source };
             let recorded = events::wire::decode(event.position, &event.line, &event.sealed)
-                .map_err(|error| corrupt(error.into()))?;
-            if recorded.version < self.count {
-                continue;
-            }
-            if recorded.stream != *stream || recorded.version != self.count {
-                return Err(corrupt(format!("not version {} of {stream}", self.count).into()));
-            }
-            if recorded.prev != self.prev {
-                return Err(corrupt("the line does not link to the one before it".into()));
-            }
-            self.evolve(&recorded);
+                .map_err(|error| corrupt(event.position, error))?;
+            self.take_one(stream, &recorded)?;
         }
         Ok(())
     }
+
+    fn take_one(&mut self, stream: &Stream, recorded: &Recorded) -> Result<(), ReadError> {
+        if recorded.version < self.count {
+            return Ok(());
+        }
+        if recorded.stream != *stream || recorded.version != self.count {
+            let what = format!("not version {} of {stream}", self.count);
+            return Err(corrupt(recorded.position, what));
+        }
+        if recorded.prev != self.prev {
+            let what = "the line does not link to the one before it";
+            return Err(corrupt(recorded.position, what));
+        }
+        self.evolve(recorded);
+        Ok(())
+    }
+}
+
+fn corrupt(position: Position, source: impl Into<Cause>) -> ReadError {
+    ReadError::Corrupt { position, source: source.into() }
 }
 
 /// One stream's fold, and the queue of the commands that want to change it.
@@ -129,6 +139,12 @@ impl<S: State> Entry<S> {
 
     pub(crate) fn take(&self, stored: &[Stored]) -> Result<(), ReadError> {
         self.folded.write().expect("no fold panics").take(&self.stream, stored)
+    }
+
+    /// Takes in what was just appended, which need not be read back.
+    pub(crate) fn take_appended(&self, appended: &[Recorded]) -> Result<(), ReadError> {
+        let mut folded = self.folded.write().expect("no fold panics");
+        appended.iter().try_for_each(|recorded| folded.take_one(&self.stream, recorded))
     }
 }
 

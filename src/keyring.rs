@@ -292,7 +292,7 @@ impl Keyring {
         &self,
         event: EventId,
         disclosures: &[Disclosure],
-    ) -> Result<Vec<u8>, Error> {
+    ) -> Result<Vec<SealedField<'static>>, Error> {
         let mut fields = Vec::with_capacity(disclosures.len());
         for Disclosure { subject, field, text } in disclosures {
             let opened = match self.opened(*subject).await? {
@@ -314,7 +314,7 @@ impl Keyring {
                 sealed_box: events::wire::base64url(&sealed).into(),
             });
         }
-        Ok(events::wire::encode_sealed(&fields))
+        Ok(fields)
     }
 
     /// Opens a sealed value. A key that is missing, or does not fit, is told apart from one that

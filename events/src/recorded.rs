@@ -89,11 +89,11 @@ impl<'de> Deserialize<'de> for Actor {
     }
 }
 
-/// What made an event happen.
+/// What made an event happen. Its fields stand in canonical order, as the line has them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cause {
-    pub command: CommandId,
     pub body: BodyMac,
+    pub command: CommandId,
     /// The request's id, as `X-Request-Id` gave it.
     pub request: Uuid,
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -89,6 +89,7 @@ pub enum Unwritable {
     Json(#[from] serde_json::Error),
 }
 
+/// Its fields stand in canonical order.
 #[derive(Serialize)]
 struct Line<'a> {
     #[serde(rename = "_sd", skip_serializing_if = "Vec::is_empty")]
@@ -138,7 +139,7 @@ pub fn encode(
     if !is_exact(&data) {
         return Err(Unwritable::Inexact);
     }
-    let line = serde_json_canonicalizer::to_vec(&Line {
+    let line = Line {
         digest_algorithm: (!digests.is_empty()).then_some(DIGEST_ALGORITHM),
         digests,
         actor: draft.actor,
@@ -152,11 +153,30 @@ pub fn encode(
         type_version,
         v: LINE_VERSION,
         version: draft.version,
-    })?;
+    };
+    let line = if is_in_order(&data) {
+        serde_json::to_vec(&line)
+    } else {
+        serde_json_canonicalizer::to_vec(&line)
+    }?;
     if line.len() > LONGEST_LINE {
         return Err(Unwritable::TooLong(line.len()));
     }
     Ok(Encoded { kind, line, disclosures })
+}
+
+/// Whether plain JSON writes this value in canonical form: numbers are exact integers, strings are
+/// escaped in the same way, and so only the order of the members can differ.
+fn is_in_order(value: &Value) -> bool {
+    match value {
+        Value::Array(items) => items.iter().all(is_in_order),
+        Value::Object(members) => {
+            members.keys().all(|name| name.is_ascii())
+                && members.keys().is_sorted()
+                && members.values().all(is_in_order)
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => true,
+    }
 }
 
 fn is_exact(value: &Value) -> bool {
@@ -260,27 +280,7 @@ pub fn decode(position: Position, line: &[u8], sealed: &[u8]) -> Result<Recorded
     if stored.v != LINE_VERSION {
         return Err(Malformed::because(format_args!("line version {}", stored.v)));
     }
-    let mut event = event(stored.kind, stored.type_version, stored.data)?;
-    let mut ip_address = Personal::Absent;
-    let mut user_agent = Personal::Absent;
-    if !sealed.is_empty() {
-        let sealed = str::from_utf8(sealed).map_err(Malformed::because)?;
-        let fields: Vec<SealedField<'_>> = serde_json::from_str(sealed)?;
-        let mut put_back = |name: &'static str, personal: &mut Personal| {
-            if let Some(found) = fields.iter().find(|sealed| sealed.field == name) {
-                *personal = Personal::Sealed(Box::new(Sealed {
-                    subject: found.subject,
-                    event: stored.id,
-                    field: name.into(),
-                    sealed_box: found.sealed_box.as_ref().into(),
-                }));
-            }
-        };
-        put_back(OF_THE_ACTOR[0], &mut ip_address);
-        put_back(OF_THE_ACTOR[1], &mut user_agent);
-        event.personal(&mut put_back);
-    }
-    Ok(Recorded {
+    let mut recorded = Recorded {
         position,
         stream: stored.stream,
         version: stored.version,
@@ -288,12 +288,59 @@ pub fn decode(position: Position, line: &[u8], sealed: &[u8]) -> Result<Recorded
         at: stored.recorded_at,
         actor: stored.actor,
         cause: stored.cause,
-        ip_address,
-        user_agent,
-        event,
+        ip_address: Personal::Absent,
+        user_agent: Personal::Absent,
+        event: event(stored.kind, stored.type_version, stored.data)?,
         prev: stored.prev,
         link: Link::of_line(line),
-    })
+    };
+    if !sealed.is_empty() {
+        let sealed = str::from_utf8(sealed).map_err(Malformed::because)?;
+        let fields: Vec<SealedField<'_>> = serde_json::from_str(sealed)?;
+        put_back(&mut recorded, &fields);
+    }
+    Ok(recorded)
+}
+
+/// Puts the sealed values in the places of the event that they belong to.
+fn put_back(recorded: &mut Recorded, fields: &[SealedField<'_>]) {
+    let id = recorded.id;
+    let mut put_back = |name: &'static str, personal: &mut Personal| {
+        if let Some(found) = fields.iter().find(|sealed| sealed.field == name) {
+            *personal = Personal::Sealed(Box::new(Sealed {
+                subject: found.subject,
+                event: id,
+                field: name.into(),
+                sealed_box: found.sealed_box.as_ref().into(),
+            }));
+        }
+    };
+    put_back(OF_THE_ACTOR[0], &mut recorded.ip_address);
+    put_back(OF_THE_ACTOR[1], &mut recorded.user_agent);
+    recorded.event.personal(&mut put_back);
+}
+
+impl Draft<'_> {
+    /// What [`decode`] will read, for whoever has just written it: `link` is that of the finished
+    /// line, `sealed` what stands beside it.
+    pub fn recorded(self, position: Position, link: Link, sealed: &[SealedField<'_>]) -> Recorded {
+        let mut recorded = Recorded {
+            position,
+            stream: *self.stream,
+            version: self.version,
+            id: self.id,
+            at: self.at,
+            actor: *self.actor,
+            cause: *self.cause,
+            ip_address: self.ip_address,
+            user_agent: self.user_agent,
+            event: self.event,
+            prev: self.prev,
+            link,
+        };
+        put_back(&mut recorded, sealed);
+        recorded
+    }
 }
 
 /// The wire name of an event and the newest version of its shape.

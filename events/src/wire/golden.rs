@@ -414,6 +414,26 @@ fn each_field_is_listed_as_plain_or_as_personal() {
     assert_eq!(written, FIELDS.iter().map(|(name, _, _)| *name).collect());
 }
 
+proptest::proptest! {
+    #[test]
+    fn any_text_is_written_in_canonical_form(slug in ".*", name in "[\\x00-\\x7f]*|\\PC*") {
+        let event = organization::Event::Created {
+            organization: ORGANIZATION,
+            slug,
+            owner: ANA,
+            is_personal: false,
+            country: None,
+            name: Some(name),
+            personal_name: Personal::Absent,
+            billing_email: Personal::Absent,
+        };
+        let stream = Stream::Organization(ORGANIZATION);
+        let Encoded { line, .. } = write_sample(stream, Event::Organization(event));
+        let text = String::from_utf8_lossy(&line).into_owned();
+        proptest::prop_assert!(is_canonical(&line), "{}", text);
+    }
+}
+
 #[test]
 fn one_changed_byte_breaks_the_chain() {
     let stream = Stream::Organization(ORGANIZATION);
