@@ -73,8 +73,14 @@ async fn every_role_may_do_what_the_table_says() {
         write!(table, "{role:>10}").unwrap();
     }
     for (row, operation) in operations.iter().enumerate() {
-        write!(table, "\n{:7} {:rest$}", operation.method, operation.path, rest = width - 8)
-            .unwrap();
+        write!(
+            table,
+            "\n{:7} {:rest$}",
+            operation.method.as_str(),
+            operation.path,
+            rest = width - 8
+        )
+        .unwrap();
         for column in 0..people.columns.len() {
             let status = tried(operation, &people, column, &format!("o-{row}-{column}")).await;
             write!(table, "{status:>10}").unwrap();
