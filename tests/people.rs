@@ -158,6 +158,12 @@ impl Person {
         self.asks(Method::GET, path)
     }
 
+    /// The same with address and password instead of the session.
+    pub(crate) fn gets_by_password(&self, path: &str) -> Ask {
+        let request = self.client.get(format!("{}{path}", self.url));
+        Ask(request.basic_auth(&self.email, Some(PASSWORD)))
+    }
+
     pub(crate) fn posts(&self, path: &str, body: &Value) -> Ask {
         self.asks(Method::POST, path).json(body)
     }

@@ -55,8 +55,8 @@ async fn a_rebuild_changes_nothing(installation: Installation) {
     }
 }
 
-/// A change of an organization that was never founded: no row can show it.
-fn impossible() -> (Stream, NewEvent) {
+/// An event of an organization that was never founded: a change of it fits no row.
+pub(crate) fn unfounded(event: Event) -> (Stream, NewEvent) {
     let stream = Stream::Organization(OrganizationId(Uuid::new_v4()));
     let id = EventId(Uuid::new_v4());
     let mut draft = Draft {
@@ -73,12 +73,7 @@ fn impossible() -> (Stream, NewEvent) {
         },
         ip_address: Personal::Absent,
         user_agent: Personal::Absent,
-        event: Event::Organization(organization::Event::Updated {
-            name: Some(Changed { from: "Nothing".to_owned(), to: "Something".to_owned() }),
-            country: None,
-            personal_name: ChangedPersonal::default(),
-            billing_email: ChangedPersonal::default(),
-        }),
+        event,
         prev: Link::FIRST,
     };
     let encoded = wire::encode(&mut draft, |_| [0; 16]).expect("a line that can be written");
@@ -100,7 +95,12 @@ async fn a_fact_that_one_model_cannot_take_in_stops_that_model_only(installation
     ana.creates("acme").await;
     node.stop().await;
 
-    let (stream, poison) = impossible();
+    let (stream, poison) = unfounded(Event::Organization(organization::Event::Updated {
+        name: Some(Changed { from: "Nothing".to_owned(), to: "Something".to_owned() }),
+        country: None,
+        personal_name: ChangedPersonal::default(),
+        billing_email: ChangedPersonal::default(),
+    }));
     let log = installation.log().await;
     let at = log.append(&stream, Expected::NoStream, vec![poison]).await.unwrap().position;
     log.close().await;

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::people::{Ask, PASSWORD, Person, next_link, words};
+use crate::people::{Person, next_link, words};
 use crate::server::{Installation, on_every_store};
 
 on_every_store! {
@@ -212,15 +212,11 @@ async fn whoever_is_removed_is_out_at_the_next_request(installation: Installatio
     ana.creates("acme").await;
     ana.takes_in(&ben, "acme", "admin").await;
     let second = ben.with_token_of(&ben.signs_in().await);
-    let signed_out = Person::with_address(&node, &ben.email);
-    let with_password = || {
-        let ask = signed_out.gets("/v1/organizations/acme");
-        Ask(ask.0.basic_auth(&ben.email, Some(PASSWORD)))
-    };
-    with_password().answer().await.expect(200);
+    let by_password = || ben.gets_by_password("/v1/organizations/acme");
+    by_password().answer().await.expect(200);
     ana.deletes(&ben.as_member_of("acme").await).answer().await.expect(204);
     let nothing = ben.gets("/v1/organizations/nothing-here").answer().await.refusal();
-    for ask in [ben.gets("/v1/organizations/acme"), second.gets(MEMBERS), with_password()] {
+    for ask in [ben.gets("/v1/organizations/acme"), second.gets(MEMBERS), by_password()] {
         assert_eq!(ask.answer().await.refusal(), nothing);
     }
     let rename = json!({ "name": "Mine" });

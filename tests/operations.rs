@@ -1,0 +1,105 @@
+//! What the server's own document says it can do to an organization, with bodies that are valid for
+//! each of them: an operation that is not known here fails the tests that go through all of them.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::people::{Ask, PASSWORD, Person, words};
+use crate::server::Node;
+
+/// One thing that can be done to an organization.
+#[derive(Clone, Debug)]
+pub(crate) struct Operation {
+    pub(crate) method: Method,
+    /// As the document writes it, with names in braces.
+    pub(crate) path: String,
+}
+
+/// What the names in a path stand for.
+#[derive(Clone, Debug)]
+pub(crate) struct Places {
+    /// Slug or id; in the header where the path has no place for it.
+    pub(crate) org: String,
+    /// A user's id.
+    pub(crate) member: String,
+    pub(crate) invitation: String,
+    pub(crate) event: String,
+}
+
+const ACTIVE: &str = "/v1/organization";
+const NAMED: &str = "/v1/organizations/{org}";
+
+/// Every operation on one organization, in the document's order.
+pub(crate) async fn of_organizations(node: &Node) -> Vec<Operation> {
+    let document = Person::stranger(node).gets("/openapi.json").answer().await.expect(200).body();
+    let mut found = Vec::new();
+    for (path, methods) in document["paths"].as_object().expect("there are paths") {
+        let is_active = path == ACTIVE || path.starts_with(&format!("{ACTIVE}/"));
+        if !is_active && !path.starts_with(NAMED) {
+            continue;
+        }
+        for (method, operation) in methods.as_object().expect("a path has methods") {
+            assert!(!words(&operation["operationId"]).is_empty());
+            let method = method.to_uppercase().parse().expect("it is a method");
+            found.push(Operation { method, path: path.clone() });
+        }
+    }
+    found
+}
+
+impl Operation {
+    pub(crate) fn is_active(&self) -> bool {
+        !self.path.starts_with(NAMED)
+    }
+
+    /// What it does, whichever way the organization is named.
+    fn what(&self) -> String {
+        let rest = self.path.strip_prefix(NAMED).or(self.path.strip_prefix(ACTIVE));
+        format!("{} {}", self.method, rest.expect("it is about an organization"))
+    }
+
+    /// A body with which somebody who may do it succeeds.
+    pub(crate) fn valid_body(&self, places: &Places) -> Option<Value> {
+        let invitation = json!({ "email": "new@example.org", "role": "viewer" });
+        match self.what().as_str() {
+            "PATCH " => Some(json!({ "name": "Acme Two" })),
+            "DELETE " => Some(json!({ "confirm": places.org })),
+            "PATCH /members/{member}" => Some(json!({ "role": "member" })),
+            "POST /leave" => Some(json!({})),
+            "POST /transfer" => {
+                Some(json!({ "new_owner_id": places.member, "password": PASSWORD }))
+            }
+            "PATCH /settings" | "POST /settings/preview" => Some(json!({ "require_2fa": true })),
+            "POST /invitations" => Some(invitation),
+            "POST /invitations/bulk" => Some(json!({ "invitations": [invitation] })),
+            "POST /invitations/{invitation}/resend"
+            | "DELETE /invitations/{invitation}"
+            | "DELETE /members/{member}" => None,
+            what => {
+                assert!(what.starts_with("GET "), "say here with which body `{what}` succeeds");
+                None
+            }
+        }
+    }
+
+    /// Where it is done.
+    pub(crate) fn path_at(&self, places: &Places) -> String {
+        let Places { org, member, invitation, event } = places;
+        let named = [
+            ("{org}", org),
+            ("{member}", member),
+            ("{invitation}", invitation),
+            ("{event_id}", event),
+        ];
+        let path =
+            named.iter().fold(self.path.clone(), |path, (name, value)| path.replace(name, value));
+        assert!(!path.contains('{'), "say here what the names in `{path}` stand for");
+        path
+    }
+
+    /// Somebody's request for it, with this added to the path.
+    pub(crate) fn asked_by(&self, who: &Person, places: &Places, added: &str) -> Ask {
+        let ask = who.asks(self.method.clone(), &format!("{}{added}", self.path_at(places)));
+        if self.is_active() { ask.with("x-active-org-id", &places.org) } else { ask }
+    }
+}

@@ -1,0 +1,126 @@
+//! To a stranger an organization that exists is what one is that does not: the same bytes and
+//! headers, whatever is asked and however. Without a credential nothing is told at all.
+
+use reqwest::header::HeaderMap;
+
+use crate::operations::{Operation, Places, of_organizations};
+use crate::people::{Answer, Person, words};
+use crate::server::{Installation, Node};
+
+const REQUEST: &str = "9b2f3c1e-7c50-4f4e-9a53-1d0c8a5b7e10";
+
+/// What differs between any two answers.
+fn comparable(answer: &Answer) -> (u16, Vec<(String, Vec<u8>)>, String) {
+    let passes = |name: &str| name != "date" && !name.starts_with("ratelimit");
+    let headers: &HeaderMap = &answer.headers;
+    let mut headers: Vec<_> = headers
+        .iter()
+        .filter(|(name, _)| passes(name.as_str()))
+        .map(|(name, value)| (name.to_string(), value.as_bytes().to_vec()))
+        .collect();
+    headers.sort();
+    (answer.status, headers, String::from_utf8_lossy(&answer.bytes).into_owned())
+}
+
+/// Requests of every kind for one operation.
+async fn answers(operation: &Operation, who: &Person, places: &Places) -> Vec<Answer> {
+    let ask = |added: &str| operation.asked_by(who, places, added).with("x-request-id", REQUEST);
+    let valid = operation.valid_body(places).map(|body| body.to_string());
+    let bodies = [
+        ("application/json", "{}"),
+        ("application/json", "{"),
+        ("application/json", "[1]"),
+        ("application/json", r#"{"unknown":1}"#),
+        ("application/json", r#"{"role":"boss","name":"","confirm":7}"#),
+        ("text/plain", "{}"),
+        ("application/json", valid.as_deref().unwrap_or("null")),
+    ];
+    let mut asks: Vec<_> = ["", "?nonsense=1", "?page_size=0", "?page_token=x", "?as_of=1"]
+        .iter()
+        .map(|added| ask(added))
+        .collect();
+    asks.extend(bodies.map(|(kind, body)| ask("").bytes(kind, body)));
+    asks.push(ask("").with("if-match", "\"0\""));
+    asks.push(ask("").with("if-match", "nonsense"));
+    asks.push(ask("").with("if-none-match", "*"));
+    asks.push(ask("").key("the same").bytes("application/json", "{}"));
+    let mut answers = Vec::new();
+    for ask in asks {
+        answers.push(ask.answer().await);
+    }
+    answers
+}
+
+/// An organization, what is in it, and the same places where there is none.
+async fn pairs(node: &Node) -> Vec<(Places, Places)> {
+    let (ana, ben) = (Person::registers(node, "ana").await, Person::registers(node, "ben").await);
+    let id = words(&ana.creates("acme").await.body()["id"]);
+    ana.takes_in(&ben, "acme", "viewer").await;
+    let invited = ana.pages("/v1/organizations/acme/invitations", "invitations").await;
+    let event = ana.pages("/v1/organizations/acme/audit-log", "events").await.swap_remove(0);
+    let there = Places {
+        org: "acme".to_owned(),
+        member: ben.id().await,
+        invitation: words(&invited[0]["id"]),
+        event: words(&event["id"]),
+    };
+    let personal = ben.lists().await.swap_remove(0);
+    let nothing = Places { org: "acne".to_owned(), ..there.clone() };
+    let none = "org_01h2xcejqtf2nbrexx3vqjhp41".to_owned();
+    ana.creates("gone").await;
+    let gone = serde_json::json!({ "confirm": "gone" });
+    ana.deletes("/v1/organizations/gone").json(&gone).answer().await.expect(204);
+    vec![
+        (there.clone(), nothing.clone()),
+        (Places { org: id, ..there.clone() }, Places { org: none, ..there.clone() }),
+        (Places { org: personal, ..there.clone() }, nothing.clone()),
+        (Places { org: "gone".to_owned(), ..there.clone() }, nothing),
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stranger_is_answered_as_if_there_were_nothing() {
+    let installation = Installation::sqlite();
+    let node = installation.start().await;
+    let eve = Person::registers(&node, "eve").await;
+    let pairs = pairs(&node).await;
+    let (mut compared, mut not_found) = (0, 0);
+    for operation in of_organizations(&node).await {
+        for (there, nothing) in &pairs {
+            let found = answers(&operation, &eve, there).await;
+            let missing = answers(&operation, &eve, nothing).await;
+            for (found, missing) in found.iter().zip(&missing) {
+                assert_eq!(
+                    comparable(found),
+                    comparable(missing),
+                    "{operation:?}: {} and {}",
+                    there.org,
+                    nothing.org
+                );
+                assert!(found.status >= 400, "{operation:?}: {found:?}");
+                compared += 1;
+                not_found += usize::from(found.status == 404);
+            }
+        }
+    }
+    eprintln!("{compared} pairs of answers, {not_found} of them 404");
+    assert!(not_found * 2 > compared, "most are 404: {not_found} of {compared}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_credential_nothing_is_told() {
+    let installation = Installation::sqlite();
+    let node = installation.start().await;
+    let nobody = Person::stranger(&node);
+    let pairs = pairs(&node).await;
+    for operation in of_organizations(&node).await {
+        for (there, nothing) in &pairs {
+            let found = answers(&operation, &nobody, there).await;
+            let missing = answers(&operation, &nobody, nothing).await;
+            for (found, missing) in found.iter().zip(&missing) {
+                assert_eq!(found.status, 401, "{operation:?}: {found:?}");
+                assert_eq!(comparable(found), comparable(missing), "{operation:?}");
+            }
+        }
+    }
+}
