@@ -7,6 +7,13 @@ use events::stream::Stream;
 use crate::App;
 use crate::failure::Failure;
 
+/// A member asked for what the role does not allow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Denied {
+    pub(crate) account: AccountId,
+    pub(crate) organization: OrganizationId,
+}
+
 /// Made by [`Access::check`] only.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Access {
@@ -19,7 +26,7 @@ pub(crate) enum Refusal {
     #[error("no such organization")]
     NotFound,
     #[error("the role does not allow this")]
-    Denied,
+    Denied(Denied),
     #[error("it cannot be told who may do what")]
     Failed(#[source] Failure),
 }
@@ -35,7 +42,11 @@ impl Access {
     ) -> Result<Self, Refusal> {
         let role = role_of(app, caller, organization).await.map_err(Refusal::Failed)?;
         let role = role.ok_or(Refusal::NotFound)?;
-        if role.may(needed) { Ok(Self { organization, role }) } else { Err(Refusal::Denied) }
+        if role.may(needed) {
+            Ok(Self { organization, role })
+        } else {
+            Err(Refusal::Denied(Denied { account: caller, organization }))
+        }
     }
 
     pub(crate) fn organization(&self) -> OrganizationId {

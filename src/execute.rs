@@ -19,11 +19,13 @@ use events::{
 use uuid::Uuid;
 
 use crate::App;
+use crate::access::Denied;
 use crate::event_log::{AppendError, Appended, Expected, NewEvent, ReadError, Stored};
 use crate::failure::{Failure, fails_with};
 use crate::fold::{self, Entry, Folded, Folds, Told};
 use crate::{keyring, operational, password};
 
+pub(crate) mod access_attempt;
 mod precondition;
 pub(crate) mod register;
 
@@ -90,7 +92,7 @@ pub(crate) enum Error {
     #[error("no such thing, or not for this caller")]
     NotFound,
     #[error("the role does not allow this")]
-    Denied,
+    Denied(Denied),
     #[error("this idempotency key came first with another body")]
     KeyReused,
     #[error("the first request with this idempotency key is still running")]
@@ -206,7 +208,7 @@ where
         let role = state.role_of(caller).ok_or(Error::NotFound)?;
         let command = command(state);
         if !role.may(command.requires(state)) {
-            return Err(Error::Denied);
+            return Err(Error::Denied(Denied { account: caller, organization }));
         }
         order.precondition.check(command.resource_version(state))?;
         Ok(command.decide(state)?)
@@ -474,6 +476,12 @@ async fn reveal(app: &App, event: &mut Event) -> Result<(), Error> {
         });
     }
     Ok(())
+}
+
+/// What is done once, now, because of a request that was not itself an order.
+pub(crate) fn fresh_order(app: &App, actor: Actor) -> Order {
+    let command = CommandId(Uuid::new_v4());
+    Order { command, naming: Naming::Fresh, actor, ..system_order(app, &[]) }
 }
 
 /// What the system itself does, because of an earlier event or of nothing at all.

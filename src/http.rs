@@ -10,12 +10,14 @@ use tower_http::normalize_path::{NormalizePath, NormalizePathLayer};
 use utoipa::OpenApi as _;
 use utoipa_axum::router::OpenApiRouter;
 
+use self::attempt::Operations;
 use self::envelope::EnvelopeLayer;
 use self::problem::{Code, FieldError, Problem};
 use crate::App;
 
 mod account;
 mod answer;
+mod attempt;
 mod audit_log;
 mod authentication;
 mod document;
@@ -55,6 +57,8 @@ pub(crate) fn service(app: Arc<App>) -> NormalizePath<Router> {
         .split_for_parts();
     let document = document::finished(&document);
     let pages = reference::routes(&document);
+    let operations = Operations::of(&document);
+    let envelope = EnvelopeLayer::new(Arc::clone(&app), operations);
     let document = Json(document);
     let (unversioned, _) = api().split_for_parts();
     let router = routes
@@ -63,7 +67,7 @@ pub(crate) fn service(app: Arc<App>) -> NormalizePath<Router> {
         .route("/openapi.json", get(async move || document))
         .fallback(async || Problem::new(Code::NotFound))
         .method_not_allowed_fallback(async || Problem::new(Code::MethodNotAllowed))
-        .layer(EnvelopeLayer)
+        .layer(envelope)
         .with_state(app);
     NormalizePathLayer::trim_trailing_slash().layer(router)
 }

@@ -5,6 +5,7 @@ mod address;
 mod causes;
 mod clock;
 pub mod config;
+mod denied_attempts;
 pub mod event_log;
 mod execute;
 mod fail_point;
@@ -51,6 +52,7 @@ pub struct App {
     projector: tokio::sync::watch::Receiver<projector::Standing>,
     /// Why a reaction does not come further.
     trouble: tokio::sync::watch::Receiver<Option<String>>,
+    denied_attempts: denied_attempts::Queue,
     /// Accounts known to have their personal organization.
     complete_accounts: Cache<AccountId, ()>,
 }

@@ -40,7 +40,7 @@ use crate::operational::Operational;
 use crate::password::Passwords;
 use crate::projector::Projector;
 use crate::read_store::ReadStore;
-use crate::{http, postgres_database, reactions, sqlite_file};
+use crate::{denied_attempts, http, postgres_database, reactions, sqlite_file};
 
 /// Folds kept in memory of each kind of stream.
 const FOLDS: usize = 20_000;
@@ -69,6 +69,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     let projector =
         Projector::new(stores.log.clone(), stores.read_store.clone(), node.name.clone());
     let (tell_trouble, trouble) = watch::channel(None);
+    let (denied_attempts, waiting_attempts) = denied_attempts::queue();
     let app = Arc::new(App {
         log: stores.log,
         read_store: stores.read_store,
@@ -83,6 +84,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
         organizations: Folds::new(FOLDS),
         projector: projector.standing(),
         trouble,
+        denied_attempts,
         complete_accounts: Cache::new(FOLDS),
     });
     let (stop, stopping) = watch::channel(false);
@@ -90,6 +92,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     workers.spawn(projector.run(stopping.clone()));
     let watched = Arc::clone(&app.read_store);
     let others = tokio::spawn(async move { watched.watch_others().await });
+    workers.spawn(denied_attempts::run(Arc::clone(&app), waiting_attempts, stopping.clone()));
     workers.spawn(reactions::run(Arc::clone(&app), tell_trouble, stopping));
 
     announce(&public_url, address);

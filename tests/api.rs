@@ -4,6 +4,7 @@ mod account;
 mod audit_log;
 mod audit_search;
 mod conditional;
+mod denied_attempts;
 mod document;
 mod envelope;
 mod idempotency;

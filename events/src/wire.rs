@@ -18,7 +18,10 @@ use crate::personal::{Disclosure, OF_THE_ACTOR, Personal, Sealed};
 use crate::recorded::{Actor, Cause, Position, Recorded};
 use crate::stream::Stream;
 use crate::time::Time;
-use crate::{Event, account, address, invitation, membership, organization, platform, setting};
+use crate::{
+    Event, access_attempt, account, address, invitation, membership, organization, platform,
+    setting,
+};
 
 /// The version of the line's own shape.
 const LINE_VERSION: u8 = 1;
@@ -297,6 +300,7 @@ pub fn kind(event: &Event) -> (&'static str, u32) {
         Event::Membership(event) => event.kind(),
         Event::Invitation(event) => event.kind(),
         Event::Setting(event) => event.kind(),
+        Event::AccessAttempt(event) => event.kind(),
     }
 }
 
@@ -309,6 +313,7 @@ fn data(event: &Event) -> Result<Value, serde_json::Error> {
         Event::Membership(event) => serde_json::to_value(event),
         Event::Invitation(event) => serde_json::to_value(event),
         Event::Setting(event) => serde_json::to_value(event),
+        Event::AccessAttempt(event) => serde_json::to_value(event),
     }?;
     match tagged {
         Value::Object(members) => members
@@ -339,6 +344,7 @@ fn event(kind: &str, version: u32, data: &RawValue) -> Result<Event, Malformed> 
         "member" => membership::Event::deserialize(tagged).map(Event::Membership),
         "invitation" => invitation::Event::deserialize(tagged).map(Event::Invitation),
         "settings" => setting::Event::deserialize(tagged).map(Event::Setting),
+        "access" => access_attempt::Event::deserialize(tagged).map(Event::AccessAttempt),
         _ => Err(de::Error::custom(format_args!("unknown type {kind}"))),
     }?;
     let newest = self::kind(&event).1;

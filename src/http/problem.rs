@@ -9,7 +9,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::access::Refusal;
+use crate::access::{Denied, Refusal};
 use crate::causes::causes;
 use crate::failure::Failure;
 use crate::{execute, query};
@@ -31,6 +31,8 @@ pub(crate) struct Problem {
     code: Code,
     detail: Option<String>,
     errors: Vec<FieldError>,
+    /// Whose attempt at what belongs to whom is to be recorded.
+    pub(super) denied: Option<Denied>,
     /// What went wrong inside; for the program's own log only.
     cause: Option<String>,
 }
@@ -57,15 +59,19 @@ pub(crate) struct ProblemBody<'a> {
 
 impl Problem {
     pub(crate) fn new(code: Code) -> Self {
-        Self { code, detail: None, errors: Vec::new(), cause: None }
+        Self { code, detail: None, errors: Vec::new(), denied: None, cause: None }
     }
 
     pub(crate) fn with_detail(code: Code, detail: impl Into<String>) -> Self {
-        Self { code, detail: Some(detail.into()), errors: Vec::new(), cause: None }
+        Self { code, detail: Some(detail.into()), errors: Vec::new(), denied: None, cause: None }
     }
 
     pub(crate) fn invalid(errors: Vec<FieldError>) -> Self {
-        Self { code: Code::Invalid, detail: None, errors, cause: None }
+        Self { code: Code::Invalid, detail: None, errors, denied: None, cause: None }
+    }
+
+    fn denied(denied: Denied) -> Self {
+        Self { denied: Some(denied), ..Self::new(Code::Forbidden) }
     }
 
     /// The answer's body; only where the request id is known can it be written.
@@ -129,7 +135,7 @@ impl From<execute::Error> for Problem {
         use execute::Error;
         match error {
             Error::NotFound => Self::new(Code::NotFound),
-            Error::Denied => Self::new(Code::Forbidden),
+            Error::Denied(denied) => Self::denied(denied),
             Error::KeyReused => Self::new(Code::IdempotencyKeyReused),
             Error::InProgress => Self::new(Code::IdempotencyInProgress),
             Error::EmailTaken | Error::Address(address::Rejection::Claimed) => {
@@ -199,7 +205,7 @@ impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Self {
         match refusal {
             Refusal::NotFound => Self::new(Code::NotFound),
-            Refusal::Denied => Self::new(Code::Forbidden),
+            Refusal::Denied(denied) => Self::denied(denied),
             Refusal::Failed(failure) => failure.into(),
         }
     }
