@@ -17,6 +17,7 @@ mod keyring;
 mod node;
 mod operational;
 mod password;
+mod past;
 mod postgres_database;
 mod projector;
 mod query;
@@ -53,6 +54,7 @@ pub struct App {
     /// Why a reaction does not come further.
     trouble: tokio::sync::watch::Receiver<Option<String>>,
     denied_attempts: denied_attempts::Queue,
+    past: past::Room,
     /// Accounts known to have their personal organization.
     complete_accounts: Cache<AccountId, ()>,
 }

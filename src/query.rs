@@ -17,6 +17,9 @@ pub(crate) mod audit_trail;
 pub(crate) mod membership_list;
 pub(crate) mod organization_overview;
 pub(crate) mod page_token;
+pub(crate) mod view;
+
+pub(crate) use self::view::View;
 
 /// A projector that has not said by then how it stands cannot reach a store.
 const KNOWN_WITHIN: Duration = Duration::from_secs(5);
@@ -25,6 +28,8 @@ const KNOWN_WITHIN: Duration = Duration::from_secs(5);
 pub(crate) enum Error {
     #[error("no such thing")]
     NotFound,
+    #[error("that moment has not come yet")]
+    Future,
     #[error(transparent)]
     Failed(#[from] Failure),
 }
@@ -88,8 +93,7 @@ async fn known_rows(app: &App) -> Result<(), Error> {
 }
 
 async fn one<M: ReadModel>(app: &App, key: Key) -> Result<M::Row, Error> {
-    let found = rows::<M>(app).await?.row(M::NAME, &key).await?;
-    row::<M>(&found.ok_or(Error::NotFound)?)
+    View::<M>::now(app).await?.one(key).await
 }
 
 async fn page<M: ReadModel>(
@@ -98,13 +102,7 @@ async fn page<M: ReadModel>(
     after: &str,
     size: usize,
 ) -> Result<Page<M::Row>, Error> {
-    // one more than asked tells whether there is a next page
-    let mut found = rows::<M>(app).await?.page(M::NAME, scope, after, size + 1).await?;
-    let more = found.len() > size;
-    found.truncate(size);
-    let next = found.last().filter(|_| more).map(|row| row.sort.clone());
-    let items = found.iter().map(|stored| row::<M>(&stored.body)).collect::<Result<_, _>>()?;
-    Ok(Page { items, next })
+    View::<M>::now(app).await?.page(scope, after, size).await
 }
 
 /// Opens a sealed value for a reader who may see it.

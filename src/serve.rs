@@ -38,6 +38,7 @@ use crate::keyring::{self, Keyring, MasterKey};
 use crate::node::Node;
 use crate::operational::Operational;
 use crate::password::Passwords;
+use crate::past::Room;
 use crate::projector::Projector;
 use crate::read_store::ReadStore;
 use crate::{denied_attempts, http, postgres_database, reactions, sqlite_file};
@@ -85,6 +86,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
         projector: projector.standing(),
         trouble,
         denied_attempts,
+        past: Room::default(),
         complete_accounts: Cache::new(FOLDS),
     });
     let (stop, stopping) = watch::channel(false);

@@ -42,6 +42,16 @@ refusals! {
     PublicCommands: 400 401 409 413 415 422 503;
 }
 
+/// For reads that can also show what was.
+#[derive(utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "it is read as text; this documents it")]
+pub(super) struct AsOf {
+    /// Shows what it was: a version of the organization's stream, or a time (RFC 3339), which
+    /// means the last event recorded until then. Personal values and your role are today's.
+    as_of: Option<String>,
+}
+
 /// How a read of one resource is answered to who has it already.
 pub(super) struct Unmodified;
 

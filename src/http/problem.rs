@@ -196,6 +196,9 @@ impl From<query::Error> for Problem {
     fn from(error: query::Error) -> Self {
         match error {
             query::Error::NotFound => Self::new(Code::NotFound),
+            query::Error::Future => {
+                Self::with_detail(Code::InvalidParameter, "`as_of` has not come yet")
+            }
             query::Error::Failed(failure) => failure.into(),
         }
     }

@@ -55,6 +55,11 @@ codes! {
          go with another one. Values are never clamped."
         "`detail` names the parameter and what it may be. A page token serves only the list and \
          the filters it was made for.";
+    AsOfNotSupported: BAD_REQUEST "as_of_not_supported",
+        "this cannot be asked for as it was; leave `as_of` away";
+        "`as_of` shows an organization, its members, invitations or settings as they were. This \
+         operation shows or changes what is."
+        "Leave `as_of` away, or read one of those.";
     InvalidIdempotencyKey: BAD_REQUEST "invalid_idempotency_key",
         "an idempotency key has 1 to 255 visible characters";
         "The header `Idempotency-Key` is empty, longer than 255 characters, or holds characters \
