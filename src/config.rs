@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 
 use secrecy::SecretString;
 
+use crate::operator_token;
+
 const PREFIX: &str = "CHANCERY_";
 const FILE: &str = "chancery.toml";
 /// Variables that are read by somebody else than this file.
@@ -42,6 +44,9 @@ pub struct Flags {
     /// [default: the listen address]
     #[arg(long, value_name = "URL")]
     public_url: Option<String>,
+    /// `on` lets the operator move the clock, for tests [default: off]
+    #[arg(long, value_name = "ON|OFF", num_args = 0..=1, default_missing_value = "on")]
+    test_clock: Option<String>,
     /// A file with these settings [default: chancery.toml, where there is one]
     #[arg(long, value_name = "FILE", env = "CHANCERY_CONFIG")]
     config: Option<PathBuf>,
@@ -56,6 +61,7 @@ impl Flags {
             "event-log" => self.event_log.as_deref(),
             "master-key-file" => self.master_key_file.as_deref(),
             "public-url" => self.public_url.as_deref(),
+            "test-clock" => self.test_clock.as_deref(),
             _ => None,
         }
     }
@@ -63,13 +69,16 @@ impl Flags {
 
 /// Every setting; those that may hold a secret are also read from the file that
 /// `CHANCERY_<NAME>_FILE` names.
-const SETTINGS: [(&str, Secret); 6] = [
+const SETTINGS: [(&str, Secret); 8] = [
     ("listen", Secret::No),
     ("data", Secret::No),
     ("database", Secret::Yes),
     ("event-log", Secret::Yes),
     ("master-key-file", Secret::No),
     ("public-url", Secret::No),
+    ("test-clock", Secret::No),
+    // no flag: whoever lists the processes would read it
+    ("operator-token", Secret::Yes),
 ];
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -87,6 +96,10 @@ pub struct Config {
     pub master_key_file: PathBuf,
     /// Scheme and authority, without a slash at the end.
     public_url: Option<String>,
+    /// Whether the operator may move the clock.
+    pub test_clock: bool,
+    /// Where none is set, one is made in the data folder.
+    pub operator_token: Option<SecretString>,
 }
 
 impl Config {
@@ -291,8 +304,28 @@ fn check(given: &BTreeMap<&str, Given>, mistakes: &mut Vec<String>) -> Option<Co
             ));
         }
     }
+    let test_clock = text("test-clock").unwrap_or("off");
+    if !["on", "off"].contains(&test_clock) {
+        mistakes.push(format!("{}: `on` or `off` is expected", from("test-clock")));
+    }
+    let test_clock = test_clock == "on";
+    let operator_token = text("operator-token");
+    if operator_token.is_some_and(|token| token.len() < operator_token::SHORTEST) {
+        let from = from("operator-token");
+        mistakes.push(format!("{from}: at least {} characters", operator_token::SHORTEST));
+    }
+    let operator_token = operator_token.map(SecretString::from);
     let listen = listen.ok()?;
-    Some(Config { listen, data, database, event_log, master_key_file, public_url })
+    Some(Config {
+        listen,
+        data,
+        database,
+        event_log,
+        master_key_file,
+        public_url,
+        test_clock,
+        operator_token,
+    })
 }
 
 #[cfg(test)]

@@ -123,8 +123,14 @@ async fn minute_ends(app: &App, minute: i64, nothing_counted: bool) {
     if nothing_counted {
         return std::future::pending().await;
     }
+    // before the time is looked at, so that nobody moves it in between
+    let moved = app.clock.moved();
     let left = (minute + 1) * MINUTE_MILLIS - app.clock.now().millis();
-    tokio::time::sleep(Duration::from_millis(u64::try_from(left).unwrap_or(0))).await;
+    let over = tokio::time::sleep(Duration::from_millis(u64::try_from(left).unwrap_or(0)));
+    tokio::select! {
+        () = over => {}
+        () = moved => {}
+    }
 }
 
 async fn record_first(app: &App, attempt: Attempt) {

@@ -3,8 +3,6 @@
 //! A command is known by its id. Its event ids, other ids and salts all follow from that id, so that
 //! a repeat proposes the very same events and gets the first answer, after a crash too.
 
-use std::collections::HashSet;
-use std::sync::Mutex;
 use std::time::Duration;
 
 use events::chain::Link;
@@ -12,6 +10,7 @@ use events::id::{AccountId, CommandId, OrganizationId, SubjectId, TokenId};
 use events::personal::Personal;
 use events::recorded::{Actor, BodyMac, Cause, Position};
 use events::stream::Stream;
+use events::time::Time;
 use events::wire::{Draft, Unwritable};
 use events::{
     Command, Event, State, account, address, invitation, membership, organization, setting,
@@ -26,10 +25,13 @@ use crate::fold::{self, Entry, Folded, Folds, Told};
 use crate::{keyring, operational, password};
 
 pub(crate) mod access_attempt;
+pub(crate) mod due;
 mod precondition;
 pub(crate) mod register;
+mod running;
 
 pub(crate) use precondition::Precondition;
+pub(crate) use running::Running;
 
 /// How often a command is decided anew because another was faster.
 const ATTEMPTS: u32 = 100;
@@ -47,6 +49,8 @@ pub(crate) struct Order {
     pub(crate) token: Option<TokenId>,
     /// Where it came from; recorded under the actor's own key.
     pub(crate) client: Option<Client>,
+    /// When it is given, where that is not now.
+    pub(crate) at: Option<Time>,
     /// Which version of the resource it is meant for.
     pub(crate) precondition: Precondition,
 }
@@ -125,37 +129,6 @@ fails_with!(Error, Error::Failed: AppendError, ReadError, keyring::Error, operat
 impl From<Unwritable> for Error {
     fn from(error: Unwritable) -> Self {
         Self::Failed(Failure::Broken(error.into()))
-    }
-}
-
-/// Commands that their callers named and that run on this node now.
-#[derive(Default)]
-pub(crate) struct Running(Mutex<HashSet<CommandId>>);
-
-struct RunningGuard<'a> {
-    running: &'a Running,
-    command: CommandId,
-}
-
-impl Running {
-    fn enter(&self, order: &Order) -> Result<Option<RunningGuard<'_>>, Error> {
-        if order.naming != Naming::Key {
-            return Ok(None);
-        }
-        let entered =
-            self.0.lock().expect("nothing panics with the lock held").insert(order.command);
-        // only who entered has a guard, which leaves again when it is dropped
-        if entered {
-            Ok(Some(RunningGuard { running: self, command: order.command }))
-        } else {
-            Err(Error::InProgress)
-        }
-    }
-}
-
-impl Drop for RunningGuard<'_> {
-    fn drop(&mut self) {
-        self.running.0.lock().expect("nothing panics with the lock held").remove(&self.command);
     }
 }
 
@@ -426,7 +399,7 @@ async fn lines(
         token: order.token,
     };
     // a stream's time never goes back, whatever the clocks of its writers say
-    let at = app.clock.now().max(next.at);
+    let at = order.at.unwrap_or_else(|| app.clock.now()).max(next.at);
     let mut prev = next.prev;
     let mut lines = Vec::with_capacity(facts.len());
     for (index, mut event) in facts.into_iter().enumerate() {
@@ -494,6 +467,7 @@ pub(crate) fn system_order(app: &App, why: &[&[u8]]) -> Order {
         actor: Actor::System,
         token: None,
         client: None,
+        at: None,
         precondition: Precondition::None,
     }
 }

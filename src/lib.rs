@@ -6,6 +6,7 @@ mod causes;
 mod clock;
 pub mod config;
 mod denied_attempts;
+mod due;
 pub mod event_log;
 mod execute;
 mod fail_point;
@@ -16,6 +17,7 @@ mod identity;
 mod keyring;
 mod node;
 mod operational;
+mod operator_token;
 mod password;
 mod past;
 mod postgres_database;
@@ -44,6 +46,7 @@ pub struct App {
     keyring: keyring::Keyring,
     operational: operational::Operational,
     clock: clock::Clock,
+    operator_token: operator_token::OperatorToken,
     passwords: password::Passwords,
     proven: identity::ProvenPairs,
     running: execute::Running,

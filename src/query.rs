@@ -14,6 +14,7 @@ use crate::projector::Standing;
 use crate::read_store::{self, ReadStore};
 
 pub(crate) mod audit_trail;
+pub(crate) mod due_list;
 pub(crate) mod membership_list;
 pub(crate) mod organization_overview;
 pub(crate) mod page_token;

@@ -4,6 +4,7 @@ mod account;
 mod as_of;
 mod audit_log;
 mod audit_search;
+mod clock;
 mod conditional;
 mod denied_attempts;
 mod document;

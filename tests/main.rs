@@ -15,3 +15,4 @@ mod proxy;
 mod read_models;
 mod rounds;
 mod server;
+mod written;

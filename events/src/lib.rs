@@ -6,6 +6,7 @@ pub mod access_attempt;
 pub mod account;
 pub mod address;
 pub mod chain;
+pub mod duration;
 pub mod id;
 pub mod invitation;
 pub mod membership;

@@ -23,3 +23,10 @@ CREATE TABLE state.cursor (
     name     text PRIMARY KEY,
     position bigint NOT NULL
 );
+
+-- How far tests have moved the clock ahead of the machine's.
+CREATE TABLE state.clock (
+    one   boolean PRIMARY KEY CHECK (one),
+    -- milliseconds
+    ahead bigint NOT NULL
+);

@@ -22,3 +22,10 @@ CREATE TABLE cursor (
     name     TEXT PRIMARY KEY,
     position INTEGER NOT NULL
 ) STRICT;
+
+-- How far tests have moved the clock ahead of the machine's.
+CREATE TABLE clock (
+    one   INTEGER PRIMARY KEY CHECK (one = 1),
+    -- milliseconds
+    ahead INTEGER NOT NULL
+) STRICT;

@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 pub mod audit_trail;
+pub mod due_list;
 pub mod membership_list;
 pub mod organization_overview;
 mod pending;
@@ -17,8 +18,9 @@ mod table;
 pub use pending::Pending;
 
 /// Every read model there is.
-pub const ALL: [&dyn Model; 3] = [
+pub const ALL: [&dyn Model; 4] = [
     &Of::<audit_trail::AuditTrail>::new(),
+    &Of::<due_list::DueList>::new(),
     &Of::<membership_list::MembershipList>::new(),
     &Of::<organization_overview::OrganizationOverview>::new(),
 ];

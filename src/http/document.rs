@@ -21,6 +21,8 @@ pub(super) struct OrganizationReads;
 pub(super) struct Commands;
 /// How a command to an organization can be refused.
 pub(super) struct OrganizationCommands;
+/// How a command of the operator can be refused.
+pub(super) struct OperatorCommands;
 /// How a command can be refused that needs no credential.
 pub(super) struct PublicCommands;
 
@@ -39,6 +41,7 @@ refusals! {
     OrganizationReads: 400 401 403 404 503;
     Commands: 400 401 409 413 415 422 503;
     OrganizationCommands: 400 401 403 404 409 412 413 415 422 503;
+    OperatorCommands: 400 401 413 415 422 503;
     PublicCommands: 400 401 409 413 415 422 503;
 }
 

@@ -315,7 +315,7 @@ impl Submission {
         let body = app.keyring.body_mac(&self.body);
         let request = self.request.0;
         let precondition = Precondition::None;
-        Order { command, naming, body, request, actor, token: None, client, precondition }
+        Order { command, naming, body, request, actor, token: None, client, at: None, precondition }
     }
 
     fn command(

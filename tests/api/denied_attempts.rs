@@ -1,49 +1,38 @@
 //! What a member was not allowed to do stands in the organization's audit log.
 
-use events::id::{EventId, InvitationId};
+use events::id::InvitationId;
 use events::permission::Role;
-use events::stream::Stream;
-use events::{Event, membership, wire};
+use events::{Event, membership};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::line::Writer;
 use crate::people::{Person, words};
 use crate::server::{Installation, Node, on_every_store};
+use crate::written::write;
 
 on_every_store! {
     the_first_of_many_attempts_is_recorded_at_once_and_the_rest_counted
 }
 
-/// Makes somebody a member; on SQLite the server must be stopped.
-async fn join(installation: &Installation, organization: &str, account: &str, role: Role) {
-    let stream: Stream = format!("organization-{organization}").parse().unwrap();
-    let log = installation.log().await;
-    let stored = log.read_stream(&stream, 0, 1000).await.unwrap();
-    let at = wire::head(&stored.last().unwrap().line).unwrap().recorded_at;
-    let mut writer = Writer::after(stream, &stored);
-    let expected = writer.expected();
-    let joined = Event::Membership(membership::Event::Joined {
+fn joined(account: &str, role: Role) -> Event {
+    Event::Membership(membership::Event::Joined {
         member: account.parse().unwrap(),
         role,
         invitation: InvitationId(Uuid::new_v4()),
         is_address_proven: true,
-    });
-    let line = writer.line_of(EventId(Uuid::new_v4()), at, joined);
-    log.append(&stream, expected, vec![line]).await.unwrap();
-    log.close().await;
+    })
 }
 
 /// Ana owns Acme, Ben may only look.
 async fn an_owner_and_a_viewer(installation: &Installation) -> (Node, Person, Person, String) {
-    let node = installation.start().await;
+    let node = installation.start_with_clock(0).await;
     let ana = Person::registers(&node, "ana").await;
     let ben = Person::registers(&node, "ben").await;
     let acme = words(&ana.creates("acme").await.body()["id"]);
     let account = words(&ben.gets("/v1/auth/me").answer().await.body()["id"]);
     node.stop().await;
-    join(installation, &acme, &account, Role::Viewer).await;
-    let node = installation.start().await;
+    write(installation, &acme, vec![joined(&account, Role::Viewer)]).await;
+    let node = installation.start_with_clock(0).await;
     let (ana, ben) = (ana.at(&node), ben.at(&node));
     (node, ana, ben, account)
 }
@@ -96,7 +85,7 @@ async fn the_first_of_many_attempts_is_recorded_at_once_and_the_rest_counted(
     assert_eq!(ana.shows("acme").await["name"], "acme");
     // whoever stops the server does not lose the rest: one event for each of the two
     node.stop().await;
-    let node = installation.start().await;
+    let node = installation.start_with_clock(0).await;
     let all = [("updateOrganization", 5), ("listAuditLog", 5)];
     let found = until_denied(&ana.at(&node), &all).await;
     for (operation, count) in all {
@@ -122,4 +111,21 @@ async fn strangers_leave_nothing_behind() {
     let found = until_denied(&ana, &[("listAuditLog", 1)]).await;
     assert_eq!(found.len(), 1, "{found:?}");
     assert_eq!(found[0]["resource"]["id"], "listAuditLog");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_counted_is_recorded_when_the_minute_ends() {
+    let installation = Installation::sqlite();
+    let (node, ana, ben, _) = an_owner_and_a_viewer(&installation).await;
+    for _ in 0..3 {
+        ben.gets("/v1/organizations/acme/audit-log").answer().await.expect(403);
+    }
+    until_denied(&ana, &[("listAuditLog", 1)]).await;
+    Person::operator(&node, installation.operator_token()).advances("1m").await;
+    let found = until_denied(&ana, &[("listAuditLog", 3)]).await;
+    assert_eq!(attempts(&found, "listAuditLog"), 3);
+    // another minute, another first
+    ben.gets("/v1/organizations/acme/audit-log").answer().await.expect(403);
+    let later = until_denied(&ana, &[("listAuditLog", 4)]).await;
+    assert_eq!((attempts(&later, "listAuditLog"), later.len()), (4, found.len() + 1));
 }

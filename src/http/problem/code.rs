@@ -78,6 +78,11 @@ codes! {
         "The request has no credential, or one of a kind that is not known here."
         "Send `Authorization: Bearer <token>`, or `Authorization: Basic` with an e-mail address \
          and password.";
+    OperatorOnly: UNAUTHORIZED "operator_only", "send the operator's credential as a bearer token";
+        "Only whoever runs the installation may do this, with the operator's credential: no account \
+         and no role is enough."
+        "Send what `CHANCERY_OPERATOR_TOKEN` was set to, or what `operator.token` in the data folder \
+         holds.";
     InvalidCredentials: UNAUTHORIZED "invalid_credentials",
         "the e-mail address or the password is wrong";
         "No account has this address and password. Which of the two is wrong is not told."
