@@ -9,6 +9,13 @@ use crate::App;
 use crate::event_log::ReadError;
 use crate::failure::{Failure, fails_with};
 
+/// A member asked for what the role does not allow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Denied {
+    pub(crate) account: AccountId,
+    pub(crate) organization: OrganizationId,
+}
+
 /// Made by [`Access::check`] only.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Access {
@@ -21,7 +28,7 @@ pub(crate) enum Refusal {
     #[error("no such organization")]
     NotFound,
     #[error("the role does not allow this")]
-    Denied,
+    Denied(Denied),
     #[error("it cannot be told who may do what")]
     Failed(#[source] Failure),
 }
@@ -55,7 +62,7 @@ impl Access {
         if role.may(needed) {
             Ok((Self { organization, role }, view(state)))
         } else {
-            Err(Refusal::Denied)
+            Err(Refusal::Denied(Denied { account: caller, organization }))
         }
     }
 

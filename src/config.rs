@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use secrecy::SecretString;
 
 use crate::mail::smtp::SmtpServer;
+use crate::operator_token;
 
 const PREFIX: &str = "CHANCERY_";
 const FILE: &str = "chancery.toml";
@@ -51,6 +52,9 @@ pub struct Flags {
     /// `off` for load tests: nothing is refused because it comes too often [default: on]
     #[arg(long, value_name = "ON|OFF")]
     rate_limits: Option<String>,
+    /// `on` lets the operator move the clock, for tests [default: off]
+    #[arg(long, value_name = "ON|OFF", num_args = 0..=1, default_missing_value = "on")]
+    test_clock: Option<String>,
     /// A file with these settings [default: chancery.toml, where there is one]
     #[arg(long, value_name = "FILE", env = "CHANCERY_CONFIG")]
     config: Option<PathBuf>,
@@ -67,6 +71,7 @@ impl Flags {
             "public-url" => self.public_url.as_deref(),
             "mail" => self.mail.as_deref(),
             "rate-limits" => self.rate_limits.as_deref(),
+            "test-clock" => self.test_clock.as_deref(),
             _ => None,
         }
     }
@@ -74,7 +79,7 @@ impl Flags {
 
 /// Every setting; those that may hold a secret are also read from the file that
 /// `CHANCERY_<NAME>_FILE` names.
-const SETTINGS: [(&str, Secret); 8] = [
+const SETTINGS: [(&str, Secret); 10] = [
     ("listen", Secret::No),
     ("data", Secret::No),
     ("database", Secret::Yes),
@@ -83,6 +88,9 @@ const SETTINGS: [(&str, Secret); 8] = [
     ("public-url", Secret::No),
     ("mail", Secret::Yes),
     ("rate-limits", Secret::No),
+    ("test-clock", Secret::No),
+    // no flag: whoever lists the processes would read it
+    ("operator-token", Secret::Yes),
 ];
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -103,6 +111,10 @@ pub struct Config {
     pub mail: MailPlace,
     /// Whether anything is refused because it comes too often.
     pub rate_limits: bool,
+    /// Whether the operator may move the clock.
+    pub test_clock: bool,
+    /// Where none is set, one is made in the data folder.
+    pub operator_token: Option<SecretString>,
 }
 
 /// Where mails go.
@@ -330,6 +342,17 @@ fn check(given: &BTreeMap<&str, Given>, mistakes: &mut Vec<String>) -> Option<Co
         mistakes.push(format!("{}: `on` or `off` is expected", from("rate-limits")));
     }
     let rate_limits = rate_limits == "on";
+    let test_clock = text("test-clock").unwrap_or("off");
+    if !["on", "off"].contains(&test_clock) {
+        mistakes.push(format!("{}: `on` or `off` is expected", from("test-clock")));
+    }
+    let test_clock = test_clock == "on";
+    let operator_token = text("operator-token");
+    if operator_token.is_some_and(|token| token.len() < operator_token::SHORTEST) {
+        let from = from("operator-token");
+        mistakes.push(format!("{from}: at least {} characters", operator_token::SHORTEST));
+    }
+    let operator_token = operator_token.map(SecretString::from);
     let listen = listen.ok()?;
     Some(Config {
         listen,
@@ -340,6 +363,8 @@ fn check(given: &BTreeMap<&str, Given>, mistakes: &mut Vec<String>) -> Option<Co
         public_url,
         mail,
         rate_limits,
+        test_clock,
+        operator_token,
     })
 }
 

@@ -3,33 +3,37 @@
 //! A command is known by its id. Its event ids, other ids and salts all follow from that id, so that
 //! a repeat proposes the very same events and gets the first answer, after a crash too.
 
-use std::collections::HashSet;
-use std::sync::Mutex;
 use std::time::Duration;
 
 use events::id::{AccountId, CommandId, OrganizationId, SubjectId, TokenId};
 use events::recorded::{Actor, BodyMac, Position};
 use events::stream::Stream;
+use events::time::Time;
 use events::wire::Unwritable;
 use events::{Command, Event, State, address, invitation, membership, organization, setting};
 use uuid::Uuid;
 
 use crate::App;
+use crate::access::Denied;
 use crate::event_log::{AppendError, Appended, Expected, NewEvent, ReadError};
 use crate::failure::{Failure, fails_with};
 use crate::fold::{self, Entry, Folds, Told};
 use crate::{keyring, operational};
 
+pub(crate) mod access_attempt;
 pub(crate) mod account;
+pub(crate) mod due;
 pub(crate) mod email_verification;
 mod lines;
 pub(crate) mod password;
 mod precondition;
 pub(crate) mod register;
+mod running;
 pub(crate) mod session;
 
 use lines::{Lines, Next};
 pub(crate) use precondition::Precondition;
+pub(crate) use running::Running;
 
 /// How often a command is decided anew because another was faster.
 const ATTEMPTS: u32 = 100;
@@ -47,6 +51,8 @@ pub(crate) struct Order {
     pub(crate) token: Option<TokenId>,
     /// Where it came from; recorded under the actor's own key.
     pub(crate) client: Option<Client>,
+    /// When it is given, where that is not now.
+    pub(crate) at: Option<Time>,
     /// Which version of the resource it is meant for.
     pub(crate) precondition: Precondition,
 }
@@ -99,7 +105,7 @@ pub(crate) enum Error {
     #[error("no such thing, or not for this caller")]
     NotFound,
     #[error("the role does not allow this")]
-    Denied,
+    Denied(Denied),
     #[error("this idempotency key came first with another body")]
     KeyReused,
     #[error("the first request with this idempotency key is still running")]
@@ -132,37 +138,6 @@ fails_with!(Error, Error::Failed: AppendError, ReadError, keyring::Error, operat
 impl From<Unwritable> for Error {
     fn from(error: Unwritable) -> Self {
         Self::Failed(Failure::Broken(error.into()))
-    }
-}
-
-/// Commands that their callers named and that run on this node now.
-#[derive(Default)]
-pub(crate) struct Running(Mutex<HashSet<CommandId>>);
-
-struct RunningGuard<'a> {
-    running: &'a Running,
-    command: CommandId,
-}
-
-impl Running {
-    fn enter(&self, order: &Order) -> Result<Option<RunningGuard<'_>>, Error> {
-        if order.naming != Naming::Key {
-            return Ok(None);
-        }
-        let entered =
-            self.0.lock().expect("nothing panics with the lock held").insert(order.command);
-        // only who entered has a guard, which leaves again when it is dropped
-        if entered {
-            Ok(Some(RunningGuard { running: self, command: order.command }))
-        } else {
-            Err(Error::InProgress)
-        }
-    }
-}
-
-impl Drop for RunningGuard<'_> {
-    fn drop(&mut self) {
-        self.running.0.lock().expect("nothing panics with the lock held").remove(&self.command);
     }
 }
 
@@ -215,7 +190,7 @@ where
         let role = state.role_of(caller).ok_or(Error::NotFound)?;
         let command = command(state);
         if !role.may(command.requires(state)) {
-            return Err(Error::Denied);
+            return Err(Error::Denied(Denied { account: caller, organization }));
         }
         order.precondition.check(command.resource_version(state))?;
         Ok(command.decide(state)?)
@@ -376,6 +351,12 @@ async fn first_answer<S: State, T>(
     Ok(Done { answer: answer(&state), position, is_replayed: true, is_caught_up: false })
 }
 
+/// What is done once, now, because of a request that was not itself an order.
+pub(crate) fn fresh_order(app: &App, actor: Actor) -> Order {
+    let command = CommandId(Uuid::new_v4());
+    Order { command, naming: Naming::Fresh, actor, ..system_order(app, &[]) }
+}
+
 /// What the system itself does, because of an earlier event or of nothing at all.
 pub(crate) fn system_order(app: &App, why: &[&[u8]]) -> Order {
     Order {
@@ -386,6 +367,7 @@ pub(crate) fn system_order(app: &App, why: &[&[u8]]) -> Order {
         actor: Actor::System,
         token: None,
         client: None,
+        at: None,
         precondition: Precondition::None,
     }
 }

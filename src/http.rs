@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use axum::middleware::from_fn_with_state;
 use axum::routing::get;
 use axum::{Json, Router};
 use tower::Layer as _;
@@ -10,12 +11,15 @@ use tower_http::normalize_path::{NormalizePath, NormalizePathLayer};
 use utoipa::OpenApi as _;
 use utoipa_axum::router::OpenApiRouter;
 
+use self::attempt::Operations;
 use self::envelope::EnvelopeLayer;
 use self::problem::{Code, FieldError, Problem};
 use crate::App;
 
 mod account;
+mod admin;
 mod answer;
+mod attempt;
 mod audit_log;
 mod authentication;
 mod document;
@@ -32,6 +36,7 @@ mod reference;
 mod request;
 mod session;
 mod setting;
+mod test_clock;
 
 #[derive(utoipa::OpenApi)]
 #[openapi(
@@ -44,8 +49,11 @@ mod setting;
 )]
 struct Document;
 
-fn api() -> OpenApiRouter<Arc<App>> {
+fn api(app: &App) -> OpenApiRouter<Arc<App>> {
+    let operator =
+        if app.clock.is_movable() { admin::clock_routes() } else { OpenApiRouter::new() };
     OpenApiRouter::new()
+        .merge(operator)
         .merge(account::routes())
         .merge(session::routes())
         .merge(password::routes())
@@ -61,22 +69,27 @@ fn api() -> OpenApiRouter<Arc<App>> {
 /// without it; a trailing slash makes no difference.
 pub(crate) fn service(app: Arc<App>) -> NormalizePath<Router> {
     let (routes, document) = OpenApiRouter::with_openapi(Document::openapi())
-        .nest("/v1", api())
+        .nest("/v1", api(&app))
         .merge(health::routes())
         .split_for_parts();
     let document = document::finished(&document);
     let pages = reference::routes(&document);
+    let operations = Operations::of(&document);
+    let envelope = EnvelopeLayer::new(Arc::clone(&app), operations);
     let document = Json(document);
-    let (unversioned, _) = api().split_for_parts();
-    let router = routes
+    let (unversioned, _) = api(&app).split_for_parts();
+    let mut router = routes
         .merge(unversioned)
         .merge(pages)
         .merge(link::pages())
         .route("/openapi.json", get(async move || document))
         .fallback(async || Problem::new(Code::NotFound))
         .method_not_allowed_fallback(async || Problem::new(Code::MethodNotAllowed))
-        .layer(EnvelopeLayer)
-        .with_state(app);
+        .layer(envelope)
+        .with_state(Arc::clone(&app));
+    if app.clock.is_movable() {
+        router = router.layer(from_fn_with_state(app, test_clock::tell));
+    }
     NormalizePathLayer::trim_trailing_slash().layer(router)
 }
 

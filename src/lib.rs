@@ -6,6 +6,8 @@ mod catalogue;
 mod causes;
 mod clock;
 pub mod config;
+mod denied_attempts;
+mod due;
 pub mod event_log;
 mod execute;
 mod fail_point;
@@ -19,7 +21,9 @@ mod link_secret;
 mod mail;
 mod node;
 mod operational;
+mod operator_token;
 mod password;
+mod past;
 mod postgres_database;
 mod projector;
 mod query;
@@ -48,6 +52,7 @@ pub struct App {
     keyring: keyring::Keyring,
     operational: operational::Operational,
     clock: clock::Clock,
+    operator_token: operator_token::OperatorToken,
     passwords: password::Passwords,
     proven: identity::ProvenPairs,
     rate_limits: rate_limit::RateLimits,
@@ -64,6 +69,8 @@ pub struct App {
     /// Why reactions do not come further.
     trouble: tokio::sync::watch::Receiver<reactions::Trouble>,
     post: mail::Post,
+    denied_attempts: denied_attempts::Queue,
+    past: past::Room,
     /// Accounts known to have their personal organization.
     complete_accounts: Cache<AccountId, ()>,
 }

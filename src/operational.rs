@@ -103,6 +103,23 @@ impl Operational {
         }
     }
 
+    /// Milliseconds by which tests have moved the clock ahead of the machine's.
+    pub(crate) async fn clock_ahead(&self) -> Result<i64, Error> {
+        match self {
+            Self::Sqlite(state) => state.clock_ahead(),
+            Self::Postgres(state) => state.clock_ahead().await,
+        }
+    }
+
+    /// Moves the clock ahead by so many milliseconds, unless it is farther already; gives how far
+    /// it is then.
+    pub(crate) async fn move_clock(&self, ahead: i64) -> Result<i64, Error> {
+        match self {
+            Self::Sqlite(state) => state.move_clock(ahead).await,
+            Self::Postgres(state) => state.move_clock(ahead).await,
+        }
+    }
+
     pub(crate) async fn move_cursor(&self, name: &'static str, to: Position) -> Result<(), Error> {
         match self {
             Self::Sqlite(state) => state.move_cursor(name, to).await,

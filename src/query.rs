@@ -14,6 +14,7 @@ use crate::projector::Standing;
 use crate::read_store::{self, ReadStore};
 
 pub(crate) mod audit_trail;
+pub(crate) mod due_list;
 pub(crate) mod link_target;
 pub(crate) mod member_list;
 pub(crate) mod membership_list;
@@ -21,6 +22,9 @@ pub(crate) mod organization_overview;
 pub(crate) mod origin_of_members;
 pub(crate) mod page_token;
 pub(crate) mod person;
+pub(crate) mod view;
+
+pub(crate) use self::view::View;
 
 /// A projector that has not said by then how it stands cannot reach a store.
 const KNOWN_WITHIN: Duration = Duration::from_secs(5);
@@ -29,6 +33,8 @@ const KNOWN_WITHIN: Duration = Duration::from_secs(5);
 pub(crate) enum Error {
     #[error("no such thing")]
     NotFound,
+    #[error("that moment has not come yet")]
+    Future,
     #[error(transparent)]
     Failed(#[from] Failure),
 }
@@ -92,8 +98,7 @@ async fn known_rows(app: &App) -> Result<(), Error> {
 }
 
 async fn one<M: ReadModel>(app: &App, key: Key) -> Result<M::Row, Error> {
-    let found = rows::<M>(app).await?.row(M::NAME, &key).await?;
-    row::<M>(&found.ok_or(Error::NotFound)?)
+    View::<M>::now(app).await?.one(key).await
 }
 
 async fn page<M: ReadModel>(
@@ -102,13 +107,7 @@ async fn page<M: ReadModel>(
     after: &str,
     size: usize,
 ) -> Result<Page<M::Row>, Error> {
-    // one more than asked tells whether there is a next page
-    let mut found = rows::<M>(app).await?.page(M::NAME, scope, after, size + 1).await?;
-    let more = found.len() > size;
-    found.truncate(size);
-    let next = found.last().filter(|_| more).map(|row| row.sort.clone());
-    let items = found.iter().map(|stored| row::<M>(&stored.body)).collect::<Result<_, _>>()?;
-    Ok(Page { items, next })
+    View::<M>::now(app).await?.page(scope, after, size).await
 }
 
 /// Opens a sealed value for a reader who may see it.

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use axum::ServiceExt;
 use axum::extract::Request;
 use events::chain::Link;
@@ -38,12 +38,14 @@ use crate::keyring::{self, Keyring, MasterKey};
 use crate::mail::Post;
 use crate::node::Node;
 use crate::operational::Operational;
+use crate::operator_token::OperatorToken;
 use crate::password::Passwords;
+use crate::past::Room;
 use crate::projector::Projector;
 use crate::rate_limit::{self, RateLimits};
 use crate::read_store::ReadStore;
 use crate::session_activity::{self, SessionActivity};
-use crate::{forgotten, http, postgres_database, reactions, sqlite_file};
+use crate::{denied_attempts, due, forgotten, http, postgres_database, reactions, sqlite_file};
 
 /// Folds kept in memory of each kind of stream.
 const FOLDS: usize = 20_000;
@@ -71,16 +73,22 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     let address = listener.local_addr()?;
     let public_url = config.public_url_at(address);
     let stores = Stores::open(&config, &public_url).await?;
+    let clock = clock(&config, &stores.operational).await?;
+    let token_file = config.data.join("operator.token");
+    let operator_token =
+        OperatorToken::configured_or_in(config.operator_token.as_ref(), &token_file)?;
     let projector =
         Projector::new(stores.log.clone(), stores.read_store.clone(), node.name.clone());
     let (tell_trouble, trouble) = watch::channel(reactions::Trouble::new());
     let (forgotten, requests) = mpsc::channel(forgotten::QUEUE);
+    let (denied_attempts, waiting_attempts) = denied_attempts::queue();
     let app = Arc::new(App {
         log: stores.log,
         read_store: stores.read_store,
         keyring: stores.keyring,
         operational: stores.operational,
-        clock: Clock::default(),
+        clock,
+        operator_token,
         passwords: Passwords::new()?,
         proven: ProvenPairs::new()?,
         rate_limits: RateLimits::new(config.rate_limits),
@@ -95,6 +103,8 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
         organizations: Folds::new(FOLDS),
         projector: projector.standing(),
         trouble,
+        denied_attempts,
+        past: Room::default(),
         complete_accounts: Cache::new(FOLDS),
     });
     let (stop, stopping) = watch::channel(false);
@@ -106,7 +116,9 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     let forgetting = tokio::spawn(async move { rate_limit::forget(&limited.rate_limits).await });
     workers.spawn(reactions::run(Arc::clone(&app), tell_trouble, stopping.clone()));
     workers.spawn(forgotten::run(Arc::clone(&app), requests, stopping.clone()));
-    workers.spawn(session_activity::run(Arc::clone(&app), stopping));
+    workers.spawn(session_activity::run(Arc::clone(&app), stopping.clone()));
+    workers.spawn(due::run(Arc::clone(&app), stopping.clone()));
+    workers.spawn(denied_attempts::run(Arc::clone(&app), waiting_attempts, stopping));
 
     announce(&public_url, address);
     if let MailPlace::Outbox = config.mail {
@@ -139,6 +151,19 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     settle(&config.data);
     tracing::info!("stopped");
     Ok(())
+}
+
+/// The machine's clock, or one that tests move. Time must not go back, so one that was moved can
+/// never be left again.
+async fn clock(config: &Config, operational: &Operational) -> anyhow::Result<Clock> {
+    if config.test_clock {
+        tracing::warn!("the clock can be moved by the operator: this installation is for tests");
+        return Ok(Clock::movable(operational).await?);
+    }
+    if operational.clock_ahead().await? > 0 {
+        bail!("the clock of this installation was moved; start it with --test-clock");
+    }
+    Ok(Clock::default())
 }
 
 /// Leaves each embedded database as one file.

@@ -1,10 +1,13 @@
 //! What the HTTP interface promises, as a caller sees it. Mirrors `src/http`.
 
 mod account;
+mod as_of;
 mod audit_log;
 mod audit_search;
+mod clock;
 mod conditional;
 mod deletion;
+mod denied_attempts;
 mod document;
 mod envelope;
 mod idempotency;

@@ -44,11 +44,20 @@ impl Writer {
 
     pub(crate) fn line_with_id(&mut self, id: EventId) -> NewEvent {
         let account = AccountId(Uuid::from_u128(self.next.into()));
+        let at = Time::from_millis(i64::try_from(self.next).expect("few lines"));
+        let event = Event::Address(address::Event::Claimed { account });
+        let line = self.line_of(id, at, event);
+        let sealed = if self.next.is_multiple_of(2) { vec![] } else { id.0.as_bytes().to_vec() };
+        NewEvent { sealed, ..line }
+    }
+
+    /// The next line, for an event without personal values.
+    pub(crate) fn line_of(&mut self, id: EventId, at: Time, event: Event) -> NewEvent {
         let mut draft = Draft {
             stream: &self.stream,
             version: self.next,
             id,
-            at: Time::from_millis(i64::try_from(self.next).expect("few lines")),
+            at,
             actor: &Actor::System,
             cause: &Cause {
                 command: CommandId(id.0),
@@ -58,14 +67,13 @@ impl Writer {
             },
             ip_address: Personal::Absent,
             user_agent: Personal::Absent,
-            event: Event::Address(address::Event::Claimed { account }),
+            event,
             prev: self.prev,
         };
         let encoded = wire::encode(&mut draft, |_| [0; 16]).expect("a line that can be written");
         self.prev = Link::of_line(&encoded.line);
         self.next += 1;
-        let sealed = if self.next.is_multiple_of(2) { vec![] } else { id.0.as_bytes().to_vec() };
-        NewEvent { id, kind: encoded.kind, line: encoded.line, sealed }
+        NewEvent { id, kind: encoded.kind, line: encoded.line, sealed: Vec::new() }
     }
 
     pub(crate) fn lines(&mut self, count: usize) -> Vec<NewEvent> {

@@ -21,3 +21,4 @@ mod rights;
 mod rounds;
 mod server;
 mod strangers;
+mod written;

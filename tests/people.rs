@@ -1,5 +1,6 @@
 //! Callers in words: `ana.creates("acme")`, `ana.lists()`. Each speaks HTTP to one node.
 
+use events::time::Time;
 use reqwest::header::HeaderMap;
 use reqwest::{Client, Method, RequestBuilder};
 use serde_json::{Value, json};
@@ -106,6 +107,17 @@ impl Person {
     pub(crate) fn stranger(node: &Node) -> Self {
         let url = node.url().to_owned();
         Self { client: Client::new(), url, email: String::new(), token: None }
+    }
+
+    /// Whoever runs the installation.
+    pub(crate) fn operator(node: &Node, token: String) -> Self {
+        Self { token: Some(token), ..Self::stranger(node) }
+    }
+
+    /// Moves the clock; gives the time it shows then.
+    pub(crate) async fn advances(&self, span: &str) -> Time {
+        let answer = self.posts("/v1/admin/clock", &json!({ "advance": span })).answer().await;
+        words(&answer.expect(200).body()["now"]).parse().expect("it is a time")
     }
 
     /// Somebody who has this address, signed in nowhere.

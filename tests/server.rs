@@ -131,6 +131,17 @@ impl Installation {
         self.launch(node, &[]).serving().await
     }
 
+    /// A node whose clock the operator may move.
+    pub(crate) async fn start_with_clock(&self, node: usize) -> Node {
+        self.launch(node, &[("CHANCERY_TEST_CLOCK", "on")]).serving().await
+    }
+
+    /// The operator's credential of the first node.
+    pub(crate) fn operator_token(&self) -> String {
+        let path = self.data().join("operator.token");
+        std::fs::read_to_string(path).expect("it is made at the first start")
+    }
+
     /// The first node, made to stop at a named place.
     pub(crate) async fn start_failing_at(&self, place: &str, how: &str) -> Node {
         let variables = [("CHANCERY_FAIL_POINT", place), ("CHANCERY_FAIL_HOW", how)];

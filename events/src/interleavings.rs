@@ -189,7 +189,8 @@ impl Model {
             | Event::Setting(_)
             | Event::Platform(_)
             | Event::Address(_)
-            | Event::Account(_) => unreachable!("no step leads to {event:?}"),
+            | Event::Account(_)
+            | Event::AccessAttempt(_) => unreachable!("no step leads to {event:?}"),
         }
     }
 

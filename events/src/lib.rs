@@ -2,9 +2,11 @@
 //!
 //! Everything here is a pure function of its arguments: no clock, no randomness, no I/O.
 
+pub mod access_attempt;
 pub mod account;
 pub mod address;
 pub mod chain;
+pub mod duration;
 pub mod id;
 pub mod invitation;
 pub mod membership;
@@ -36,6 +38,7 @@ pub enum Event {
     Membership(membership::Event),
     Invitation(invitation::Event),
     Setting(setting::Event),
+    AccessAttempt(access_attempt::Event),
 }
 
 macro_rules! from_domains {
@@ -56,6 +59,7 @@ from_domains! {
     Membership membership;
     Invitation invitation;
     Setting setting;
+    AccessAttempt access_attempt;
 }
 
 impl Event {
@@ -66,7 +70,8 @@ impl Event {
             Self::Organization(event) => event.personal(visit),
             Self::Invitation(event) => event.personal(visit),
             Self::Setting(event) => event.personal(visit),
-            Self::Platform(_) | Self::Address(_) | Self::Membership(_) => {}
+            Self::Platform(_) | Self::Address(_) | Self::Membership(_) | Self::AccessAttempt(_) => {
+            }
         }
     }
 }

@@ -204,7 +204,10 @@ impl State for Organization {
             crate::Event::Membership(event) => membership::evolve(self, event, recorded),
             crate::Event::Invitation(event) => invitation::evolve(self, event, recorded),
             crate::Event::Setting(event) => self.settings.evolve(event, recorded),
-            crate::Event::Platform(_) | crate::Event::Address(_) | crate::Event::Account(_) => {}
+            crate::Event::AccessAttempt(_)
+            | crate::Event::Platform(_)
+            | crate::Event::Address(_)
+            | crate::Event::Account(_) => {}
         }
     }
 }

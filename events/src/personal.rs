@@ -174,6 +174,7 @@ pub const FIELDS: &[(&str, &[&str], &[&str])] = &[
     ("invitation.canceled", &["because", "invitation"], &[]),
     ("invitation.rejected", &["invitation"], &[]),
     ("invitation.expired", &["invitation"], &[]),
+    ("access.denied", &["count", "operation"], &[]),
     (
         "settings.updated",
         &[

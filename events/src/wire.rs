@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde::de::{self, Deserializer, EnumAccess, VariantAccess, Visitor};
+use serde::de::{self, Deserializer, Visitor};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -18,7 +18,14 @@ use crate::personal::{Disclosure, OF_THE_ACTOR, Personal, Sealed};
 use crate::recorded::{Actor, Cause, Position, Recorded};
 use crate::stream::Stream;
 use crate::time::Time;
-use crate::{Event, account, address, invitation, membership, organization, platform, setting};
+use crate::{
+    Event, access_attempt, account, address, invitation, membership, organization, platform,
+    setting,
+};
+
+mod tagged;
+
+use tagged::Tagged;
 
 /// The version of the line's own shape.
 const LINE_VERSION: u8 = 1;
@@ -353,6 +360,7 @@ pub fn kind(event: &Event) -> (&'static str, u32) {
         Event::Membership(event) => event.kind(),
         Event::Invitation(event) => event.kind(),
         Event::Setting(event) => event.kind(),
+        Event::AccessAttempt(event) => event.kind(),
     }
 }
 
@@ -365,6 +373,7 @@ fn data(event: &Event) -> Result<Value, serde_json::Error> {
         Event::Membership(event) => serde_json::to_value(event),
         Event::Invitation(event) => serde_json::to_value(event),
         Event::Setting(event) => serde_json::to_value(event),
+        Event::AccessAttempt(event) => serde_json::to_value(event),
     }?;
     match tagged {
         Value::Object(members) => members
@@ -395,6 +404,7 @@ fn event(kind: &str, version: u32, data: &RawValue) -> Result<Event, Malformed> 
         "member" => membership::Event::deserialize(tagged).map(Event::Membership),
         "invitation" => invitation::Event::deserialize(tagged).map(Event::Invitation),
         "settings" => setting::Event::deserialize(tagged).map(Event::Setting),
+        "access" => access_attempt::Event::deserialize(tagged).map(Event::AccessAttempt),
         _ => Err(de::Error::custom(format_args!("unknown type {kind}"))),
     }?;
     let newest = self::kind(&event).1;
@@ -425,75 +435,6 @@ fn upcast(kind: &str, version: u32, data: &RawValue) -> Result<Option<Box<RawVal
             Ok(Some(serde_json::value::to_raw_value(&data)?))
         }
         _ => Ok(None),
-    }
-}
-
-/// An enum variant whose name and fields stand in two places of the line.
-struct Tagged<'a> {
-    kind: &'a str,
-    data: &'a RawValue,
-}
-
-impl<'de> Deserializer<'de> for Tagged<'de> {
-    type Error = serde_json::Error;
-
-    fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Self::Error> {
-        Err(de::Error::custom("an event is an enum"))
-    }
-
-    fn deserialize_enum<V: Visitor<'de>>(
-        self,
-        _: &'static str,
-        _: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value, Self::Error> {
-        visitor.visit_enum(self)
-    }
-
-    serde::forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option
-        unit unit_struct newtype_struct seq tuple tuple_struct map struct identifier ignored_any
-    }
-}
-
-impl<'de> EnumAccess<'de> for Tagged<'de> {
-    type Error = serde_json::Error;
-    type Variant = Self;
-
-    fn variant_seed<V: de::DeserializeSeed<'de>>(
-        self,
-        seed: V,
-    ) -> Result<(V::Value, Self), Self::Error> {
-        let name: de::value::StrDeserializer<'_, Self::Error> =
-            de::IntoDeserializer::into_deserializer(self.kind);
-        Ok((seed.deserialize(name)?, self))
-    }
-}
-
-impl<'de> VariantAccess<'de> for Tagged<'de> {
-    type Error = serde_json::Error;
-
-    fn unit_variant(self) -> Result<(), Self::Error> {
-        Err(de::Error::custom("an event is a struct variant"))
-    }
-
-    fn newtype_variant_seed<T: de::DeserializeSeed<'de>>(
-        self,
-        seed: T,
-    ) -> Result<T::Value, Self::Error> {
-        seed.deserialize(&mut serde_json::Deserializer::from_str(self.data.get()))
-    }
-
-    fn tuple_variant<V: Visitor<'de>>(self, _: usize, _: V) -> Result<V::Value, Self::Error> {
-        Err(de::Error::custom("an event is a struct variant"))
-    }
-
-    fn struct_variant<V: Visitor<'de>>(
-        self,
-        _: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value, Self::Error> {
-        serde_json::Deserializer::from_str(self.data.get()).deserialize_map(visitor)
     }
 }
 

@@ -17,6 +17,7 @@ use uuid::Uuid;
 use crate::Change::Put;
 use crate::{Change, Key, ReadModel, descending};
 
+mod access_attempt;
 mod invitation;
 mod membership;
 mod organization;
@@ -149,6 +150,9 @@ fn described(id: OrganizationId, event: &Event) -> Option<(Resource, Vec<FieldCh
         }
         Event::Invitation(event) => Some((invitation::resource(event), invitation::changes(event))),
         Event::Setting(event) => Some((setting::resource(id, event), setting::changes(event))),
+        Event::AccessAttempt(event) => {
+            Some((access_attempt::resource(event), access_attempt::changes(event)))
+        }
         Event::Account(_) | Event::Address(_) | Event::Platform(_) => None,
     }
 }

@@ -89,6 +89,7 @@ impl ReadModel for LinkTarget {
                 | Event::Invitation(_)
                 | Event::Membership(_)
                 | Event::Setting(_)
+                | Event::AccessAttempt(_)
                 | Event::Organization(_)
                 | Event::Address(_)
                 | Event::Platform(_),

@@ -68,6 +68,7 @@ impl ReadModel for MemberList {
             Event::Organization(Updated { .. })
             | Event::Invitation(_)
             | Event::Setting(_)
+            | Event::AccessAttempt(_)
             | Event::Account(_)
             | Event::Address(_)
             | Event::Platform(_) => vec![],

@@ -45,6 +45,7 @@ impl ReadModel for MembershipList {
             | Event::Organization(Updated { .. } | Deleted { .. })
             | Event::Invitation(_)
             | Event::Setting(_)
+            | Event::AccessAttempt(_)
             | Event::Account(_)
             | Event::Address(_)
             | Event::Platform(_) => vec![],

@@ -53,6 +53,7 @@ impl ReadModel for OrganizationOverview {
             Event::Membership(event) => of_its_members(event.clone(), recorded),
             Event::Invitation(_)
             | Event::Setting(_)
+            | Event::AccessAttempt(_)
             | Event::Account(_)
             | Event::Address(_)
             | Event::Platform(_) => vec![],

@@ -65,6 +65,7 @@ impl ReadModel for People {
             | Event::Membership(_)
             | Event::Invitation(_)
             | Event::Setting(_)
+            | Event::AccessAttempt(_)
             | Event::Address(_)
             | Event::Platform(_) => vec![],
         }

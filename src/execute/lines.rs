@@ -51,7 +51,7 @@ pub(super) async fn finish(
         token: order.token,
     };
     // a stream's time never goes back, whatever the clocks of its writers say
-    let at = app.clock.now().max(next.at);
+    let at = order.at.unwrap_or_else(|| app.clock.now()).max(next.at);
     let mut prev = next.prev;
     let mut lines = Lines {
         events: Vec::with_capacity(facts.len()),

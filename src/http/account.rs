@@ -237,7 +237,7 @@ async fn chosen(
             let chosen = Some(access.organization()).filter(|chosen| *chosen != personal);
             Ok(Some((session.id, chosen)))
         }
-        Err(Refusal::NotFound | Refusal::Denied) => refuse("is none of your organizations"),
+        Err(Refusal::NotFound | Refusal::Denied(_)) => refuse("is none of your organizations"),
         Err(Refusal::Failed(failure)) => Err(failure.into()),
     }
 }

@@ -10,6 +10,7 @@ use crate::execute::Done;
 
 const POSITION: HeaderName = HeaderName::from_static("position");
 const CAUGHT_UP: HeaderName = HeaderName::from_static("caught-up");
+const AS_OF_VERSION: HeaderName = HeaderName::from_static("as-of-version");
 const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
 /// The answer to a command: where it stands in the log, and its outcome.
@@ -32,6 +33,11 @@ pub(crate) fn gone<T>(done: &Done<T>) -> Response {
     response.headers_mut().remove(axum::http::header::CONTENT_TYPE);
     response.headers_mut().remove(axum::http::header::CONTENT_LENGTH);
     response
+}
+
+/// What was, with the version of the organization that it shows.
+pub(crate) fn as_of(version: u64, body: impl Serialize) -> Response {
+    ([(AS_OF_VERSION, HeaderValue::from(version))], Json(body)).into_response()
 }
 
 /// A page of a list, with a relative link to the next one.

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::extract::{ConnectInfo, FromRequestParts};
+use axum::http::HeaderValue;
 use axum::http::header::{AUTHORIZATION, USER_AGENT};
 use axum::http::request::Parts;
 use base64::Engine as _;
@@ -37,9 +38,14 @@ pub(crate) struct Origin {
 impl Origin {
     pub(crate) fn of(parts: &Parts) -> Self {
         let connection = parts.extensions.get::<ConnectInfo<SocketAddr>>();
-        let agent = parts.headers.get(USER_AGENT).and_then(|agent| agent.to_str().ok());
+        let peer = connection.map(|ConnectInfo(peer)| *peer);
+        Self::new(peer, parts.headers.get(USER_AGENT))
+    }
+
+    pub(crate) fn new(peer: Option<SocketAddr>, agent: Option<&HeaderValue>) -> Self {
+        let agent = agent.and_then(|agent| agent.to_str().ok());
         Self {
-            ip_address: connection.map(|ConnectInfo(peer)| peer.ip().to_canonical().to_string()),
+            ip_address: peer.map(|peer| peer.ip().to_canonical().to_string()),
             // `to_str` gives ASCII only
             user_agent: agent.map(|agent| agent[..agent.len().min(LONGEST_AGENT)].to_owned()),
         }

@@ -27,6 +27,8 @@ pub(super) struct OrganizationCommands;
 pub(super) struct OrganizationPreviews;
 /// How a command can be refused that wants to be confirmed.
 pub(super) struct ConfirmedCommands;
+/// How a command of the operator can be refused.
+pub(super) struct OperatorCommands;
 /// How a command can be refused that needs no credential.
 pub(super) struct PublicCommands;
 
@@ -49,6 +51,17 @@ refusals! {
     OrganizationPreviews: 400 401 403 404 409 413 415 422 429 503;
     ConfirmedCommands: 400 401 403 404 409 412 413 415 422 428 429 503;
     PublicCommands: 400 401 404 409 410 413 415 422 429 503;
+    OperatorCommands: 400 401 413 415 422 503;
+}
+
+/// For reads that can also show what was.
+#[derive(utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "it is read as text; this documents it")]
+pub(super) struct AsOf {
+    /// Shows what it was: a version of the organization's stream, or a time (RFC 3339), which
+    /// means the last event recorded until then. Personal values and your role are today's.
+    as_of: Option<String>,
 }
 
 /// How a read of one resource is answered to who has it already.

@@ -6,6 +6,7 @@ use std::convert::Infallible;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use axum::extract::Request;
@@ -17,25 +18,42 @@ use tower::{Layer, Service};
 use tracing::Span;
 use uuid::Uuid;
 
+use super::attempt::{Asked, Operations};
 use super::problem::{Code, Problem};
 use super::request::RequestId;
+use crate::App;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-#[derive(Clone, Copy)]
-pub(super) struct EnvelopeLayer;
+#[derive(Clone)]
+pub(super) struct EnvelopeLayer {
+    around: Arc<Around>,
+}
+
+/// What is needed around a request besides the request.
+struct Around {
+    app: Arc<App>,
+    operations: Operations,
+}
+
+impl EnvelopeLayer {
+    pub(super) fn new(app: Arc<App>, operations: Operations) -> Self {
+        Self { around: Arc::new(Around { app, operations }) }
+    }
+}
 
 impl Layer<Route> for EnvelopeLayer {
     type Service = Envelope;
 
     fn layer(&self, route: Route) -> Envelope {
-        Envelope { route }
+        Envelope { route, around: Arc::clone(&self.around) }
     }
 }
 
 #[derive(Clone)]
 pub(super) struct Envelope {
     route: Route,
+    around: Arc<Around>,
 }
 
 impl Service<Request> for Envelope {
@@ -52,8 +70,9 @@ impl Service<Request> for Envelope {
         let sent = RequestId::sent(request.headers()).map(str::to_owned);
         request.extensions_mut().insert(RequestId(id));
         let span = tracing::debug_span!("request", %id, method = %request.method());
+        let asked = Asked::of(&request);
         let route = span.in_scope(|| survived(|| self.route.call(request)));
-        Answering { route, id, sent, span }
+        Answering { route, id, sent, asked: Some(asked), around: Arc::clone(&self.around), span }
     }
 }
 
@@ -64,6 +83,8 @@ pub(super) struct Answering {
     id: Uuid,
     /// The id as the client wrote it.
     sent: Option<String>,
+    asked: Option<Asked>,
+    around: Arc<Around>,
     span: Span,
 }
 
@@ -71,7 +92,7 @@ impl Future for Answering {
     type Output = Result<Response, Infallible>;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let Self { route, id, sent, span } = self.get_mut();
+        let Self { route, id, sent, asked, around, span } = self.get_mut();
         let _entered = span.enter();
         let answered = match route {
             Some(route) => match survived(|| Pin::new(route).poll(context)) {
@@ -87,6 +108,9 @@ impl Future for Answering {
         let shown = sent.take().unwrap_or_else(|| id.to_string());
         if let Some(problem) = response.extensions_mut().remove::<Problem>() {
             response = problem.render(*id, &shown);
+            if let (Some(denied), Some(asked)) = (problem.denied, asked.take()) {
+                around.app.denied_attempts.tell(asked.attempt(&around.operations, denied, *id));
+            }
         }
         if let Ok(id) = HeaderValue::try_from(shown) {
             response.headers_mut().insert(REQUEST_ID, id);

@@ -18,9 +18,9 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::authentication::Caller;
-use super::document::{Commands, OrganizationCommands, OrganizationReads, Reads, Unmodified};
+use super::document::{AsOf, Commands, OrganizationCommands, OrganizationReads, Reads, Unmodified};
 use super::problem::{Code, FieldError, Problem};
-use super::request::{Authenticated, OrganizationPath, Paging, Parameters, Submission};
+use super::request::{AS_OF, Authenticated, OrganizationPath, Paging, Parameters, Submission};
 use super::{answer, checked, etag};
 use crate::access::Access;
 use crate::address::Address;
@@ -67,6 +67,9 @@ pub(crate) struct Organization {
     /// Shown to those who may view billing.
     #[serde(skip_serializing_if = "Option::is_none")]
     billing_email: Option<Option<String>>,
+    /// With `as_of`: which version of the organization this is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    as_of_version: Option<u64>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -148,7 +151,7 @@ async fn list_organizations(
 }
 
 #[utoipa::path(get, path = "/organizations/{org}", operation_id = "showOrganization",
-    tag = "organizations", params(("org" = String, Path, description = "id or slug")),
+    tag = "organizations", params(("org" = String, Path, description = "id or slug"), AsOf),
     responses((status = 200, body = Organization), Unmodified, OrganizationReads))]
 async fn show_organization(
     State(app): State<Arc<App>>,
@@ -162,7 +165,7 @@ async fn show_organization(
 }
 
 #[utoipa::path(get, path = "/organization", operation_id = "showActiveOrganization",
-    tag = "organizations",
+    tag = "organizations", params(AsOf),
     responses((status = 200, body = Organization), Unmodified, OrganizationReads))]
 async fn show_active_organization(
     State(app): State<Arc<App>>,
@@ -183,8 +186,14 @@ async fn show(
 ) -> Result<Response, Problem> {
     let account = caller.identity.account;
     let access = Access::check(app, account, organization, Permission::ReadOrganization).await?;
-    Parameters::of(uri, &[])?;
-    let overview = query::organization_overview::show(app, &access).await?;
+    let as_of = Parameters::of(uri, &[AS_OF])?.as_of()?;
+    let view = query::View::of(app, &access, as_of).await?;
+    let overview = query::organization_overview::show(&view, &access).await?;
+    if let Some(version) = view.version() {
+        let body = shown(app, overview, access.role()).await?;
+        let body = Organization { as_of_version: Some(version), ..body };
+        return Ok(answer::as_of(version, body));
+    }
     let version = overview.changed_version;
     if let Some(known) = etag::not_modified(headers, version) {
         return Ok(known);
@@ -346,6 +355,7 @@ async fn shown(app: &App, overview: Overview, role: Role) -> Result<Organization
         created_at: overview.created_at,
         status: "active",
         billing_email,
+        as_of_version: None,
     })
 }
 

@@ -9,7 +9,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::access::Refusal;
+use crate::access::{Denied, Refusal};
 use crate::causes::causes;
 use crate::failure::Failure;
 use crate::identity::Unproven;
@@ -35,6 +35,8 @@ pub(crate) struct Problem {
     errors: Vec<FieldError>,
     /// Seconds after which the same may be tried again.
     retry_after: u64,
+    /// Whose attempt at what belongs to whom is to be recorded.
+    pub(super) denied: Option<Denied>,
     /// What went wrong inside; for the program's own log only.
     cause: Option<String>,
 }
@@ -61,15 +63,19 @@ pub(crate) struct ProblemBody<'a> {
 
 impl Problem {
     pub(crate) fn new(code: Code) -> Self {
-        Self { code, detail: None, errors: Vec::new(), retry_after: 1, cause: None }
+        Self { code, detail: None, errors: Vec::new(), retry_after: 1, denied: None, cause: None }
     }
 
     pub(crate) fn with_detail(code: Code, detail: impl Into<String>) -> Self {
-        Self { code, detail: Some(detail.into()), errors: Vec::new(), retry_after: 1, cause: None }
+        Self { detail: Some(detail.into()), ..Self::new(code) }
     }
 
     pub(crate) fn invalid(errors: Vec<FieldError>) -> Self {
-        Self { code: Code::Invalid, detail: None, errors, retry_after: 1, cause: None }
+        Self { errors, ..Self::new(Code::Invalid) }
+    }
+
+    fn denied(denied: Denied) -> Self {
+        Self { denied: Some(denied), ..Self::new(Code::Forbidden) }
     }
 
     /// The answer's body; only where the request id is known can it be written.
@@ -133,7 +139,7 @@ impl From<execute::Error> for Problem {
         use execute::Error;
         match error {
             Error::NotFound => Self::new(Code::NotFound),
-            Error::Denied => Self::new(Code::Forbidden),
+            Error::Denied(denied) => Self::denied(denied),
             Error::KeyReused => Self::new(Code::IdempotencyKeyReused),
             Error::InProgress => Self::new(Code::IdempotencyInProgress),
             Error::EmailTaken | Error::Address(address::Rejection::Claimed) => {
@@ -217,6 +223,9 @@ impl From<query::Error> for Problem {
     fn from(error: query::Error) -> Self {
         match error {
             query::Error::NotFound => Self::new(Code::NotFound),
+            query::Error::Future => {
+                Self::with_detail(Code::InvalidParameter, "`as_of` has not come yet")
+            }
             query::Error::Failed(failure) => failure.into(),
         }
     }
@@ -226,7 +235,7 @@ impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Self {
         match refusal {
             Refusal::NotFound => Self::new(Code::NotFound),
-            Refusal::Denied => Self::new(Code::Forbidden),
+            Refusal::Denied(denied) => Self::denied(denied),
             Refusal::Failed(failure) => failure.into(),
         }
     }

@@ -21,12 +21,15 @@ use super::authentication::{Caller, Origin};
 use super::etag;
 use super::problem::{Code, FieldError, Problem};
 use crate::execute::{Client, Naming, Order, Precondition};
+use crate::past::Moment;
 use crate::{App, query, random};
 
 const LARGEST_BODY: usize = 1024 * 1024;
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
 /// Understood by every read, besides its own parameters.
 const AT_LEAST: &str = "at_least";
+/// Understood by reads of what an organization holds.
+pub(crate) const AS_OF: &str = "as_of";
 /// How long a read waits for the position it asked for.
 const AT_LEAST_WITHIN: Duration = Duration::from_secs(5);
 
@@ -64,6 +67,9 @@ impl Parameters {
     pub(crate) fn of(uri: &Uri, known: &[&str]) -> Result<Self, Problem> {
         let mut parameters = HashMap::new();
         for (name, value) in pairs(uri)? {
+            if name == AS_OF && !known.contains(&AS_OF) {
+                return Err(Problem::new(Code::AsOfNotSupported));
+            }
             if name != AT_LEAST && !known.contains(&name.as_str()) {
                 let detail = format!("the query parameter `{}` is not known here", shown(&name));
                 return Err(Problem::with_detail(Code::UnknownParameter, detail));
@@ -74,6 +80,22 @@ impl Parameters {
             }
         }
         Ok(Self(parameters))
+    }
+
+    /// The moment that `as_of` names: a version of the organization's stream, or a time.
+    pub(crate) fn as_of(&self) -> Result<Option<Moment>, Problem> {
+        let Some(text) = self.get(AS_OF) else { return Ok(None) };
+        let is_number = text.bytes().all(|b| b.is_ascii_digit());
+        let moment = if is_number {
+            let version = text.parse().ok().filter(|version| i64::try_from(*version).is_ok());
+            version.map(Moment::Version)
+        } else {
+            text.parse().ok().map(Moment::Time)
+        };
+        moment.map(Some).ok_or_else(|| {
+            let detail = "`as_of` is a version or a time like 2026-01-31T09:30:00Z";
+            Problem::with_detail(Code::InvalidParameter, detail)
+        })
     }
 
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
@@ -302,7 +324,7 @@ impl Submission {
         let body = app.keyring.body_mac(&self.body);
         let request = self.request.0;
         let precondition = Precondition::None;
-        Order { command, naming, body, request, actor, token: None, client, precondition }
+        Order { command, naming, body, request, actor, token: None, client, at: None, precondition }
     }
 
     fn command(

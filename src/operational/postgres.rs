@@ -92,6 +92,25 @@ impl State {
         Ok(Position(found.map_or(0, i64::cast_unsigned)))
     }
 
+    pub(super) async fn clock_ahead(&self) -> Result<i64, Error> {
+        let found: Option<i64> = sqlx::query_scalar("SELECT ahead FROM state.clock")
+            .fetch_optional(&self.pool)
+            .await
+            .map_err(Error::unavailable)?;
+        Ok(found.unwrap_or(0))
+    }
+
+    pub(super) async fn move_clock(&self, ahead: i64) -> Result<i64, Error> {
+        sqlx::query_scalar(
+            "INSERT INTO state.clock (one, ahead) VALUES (true, $1) ON CONFLICT (one) \
+             DO UPDATE SET ahead = greatest(clock.ahead, excluded.ahead) RETURNING ahead",
+        )
+        .bind(ahead)
+        .fetch_one(&self.pool)
+        .await
+        .map_err(Error::unavailable)
+    }
+
     pub(super) async fn move_cursor(&self, name: &'static str, to: Position) -> Result<(), Error> {
         sqlx::query(
             "INSERT INTO state.cursor (name, position) VALUES ($1, $2) ON CONFLICT (name) \

@@ -94,6 +94,28 @@ impl State {
         Ok(Position(found.map_err(Error::unavailable)?.unwrap_or(0)))
     }
 
+    pub(super) fn clock_ahead(&self) -> Result<i64, Error> {
+        let found = self.file.read(|connection| {
+            connection
+                .prepare_cached("SELECT ahead FROM clock")?
+                .query_row([], |row| row.get(0))
+                .optional()
+        });
+        Ok(found.map_err(Error::unavailable)?.unwrap_or(0))
+    }
+
+    pub(super) async fn move_clock(&self, ahead: i64) -> Result<i64, Error> {
+        let set = move |connection: &mut rusqlite::Connection| {
+            connection.query_row(
+                "INSERT INTO clock (one, ahead) VALUES (1, ?1) \
+                 ON CONFLICT (one) DO UPDATE SET ahead = max(ahead, excluded.ahead) RETURNING ahead",
+                [ahead],
+                |row| row.get(0),
+            )
+        };
+        self.file.write(set).await.map_err(Error::unavailable)
+    }
+
     pub(super) async fn move_cursor(&self, name: &'static str, to: Position) -> Result<(), Error> {
         let set = move |connection: &mut rusqlite::Connection| {
             connection.execute(

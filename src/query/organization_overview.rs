@@ -6,13 +6,17 @@ use events::slug;
 use projections::organization_overview::{OrganizationOverview, Overview, SCOPE};
 use projections::{Key, ReadModel as _};
 
-use super::{Error, Page, membership_list, one, row, rows};
+use super::{Error, Page, View, membership_list, row, rows};
 use crate::App;
 use crate::access::{self, Access};
 use crate::identity::Identity;
 
-pub(crate) async fn show(app: &App, access: &Access) -> Result<Overview, Error> {
-    one::<OrganizationOverview>(app, Key::new(SCOPE, access.organization())).await
+/// One organization, as it is or was.
+pub(crate) async fn show(
+    view: &View<'_, OrganizationOverview>,
+    access: &Access,
+) -> Result<Overview, Error> {
+    view.one(Key::new(SCOPE, access.organization())).await
 }
 
 /// The organizations of the caller, each with the caller's role. The list says where to ask; each

@@ -109,7 +109,8 @@ fn newest() -> Vec<(Stream, Event)> {
                 | invitation::Event::Rejected { .. }
                 | invitation::Event::Expired { .. },
             )
-            | Event::Setting(setting::Event::Updated(_)) => {}
+            | Event::Setting(setting::Event::Updated(_))
+            | Event::AccessAttempt(access_attempt::Event::Denied { .. }) => {}
         }
     }
     samples
@@ -161,6 +162,8 @@ fn of_the_organization() -> Vec<Event> {
         invitation::Event::Rejected { invitation }.into(),
         invitation::Event::Expired { invitation }.into(),
         setting::Event::Updated(Box::new(settings_updated())).into(),
+        access_attempt::Event::Denied { operation: "updateOrganization".to_owned(), count: 7 }
+            .into(),
     ]
 }
 

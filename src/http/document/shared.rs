@@ -57,6 +57,9 @@ pub(in crate::http) fn finished(document: &OpenApi) -> Value {
             "description": "The e-mail address and password of an account.",
         },
     });
+    components["securitySchemes"]["operator"] = json!({
+        "type": "http", "scheme": "bearer", "description": "The operator's own credential.",
+    });
     document["security"] = json!([{ "bearer": [] }, { "basic": [] }]);
     document
 }
@@ -84,6 +87,10 @@ fn finish(operation: &mut Value, method: &str, path: &str, statuses: &mut BTreeS
         for status in ["200", "304"] {
             operation["responses"][status]["headers"] = reference_each("headers", &["ETag"]);
         }
+    }
+    if path.starts_with("/v1/admin/") {
+        operation["security"] = json!([{ "operator": [] }]);
+        return;
     }
     let is_public = !answers.contains(&401) || PUBLIC.contains(&(method, path));
     if is_public {

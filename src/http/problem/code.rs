@@ -55,6 +55,11 @@ codes! {
          go with another one. Values are never clamped."
         "`detail` names the parameter and what it may be. A page token serves only the list and \
          the filters it was made for.";
+    AsOfNotSupported: BAD_REQUEST "as_of_not_supported",
+        "this cannot be asked for as it was; leave `as_of` away";
+        "`as_of` shows an organization, its members, invitations or settings as they were. This \
+         operation shows or changes what is."
+        "Leave `as_of` away, or read one of those.";
     InvalidIdempotencyKey: BAD_REQUEST "invalid_idempotency_key",
         "an idempotency key has 1 to 255 visible characters";
         "The header `Idempotency-Key` is empty, longer than 255 characters, or holds characters \
@@ -73,6 +78,11 @@ codes! {
         "The request has no credential, or one of a kind that is not known here."
         "Send `Authorization: Bearer <token>`, or `Authorization: Basic` with an e-mail address \
          and password.";
+    OperatorOnly: UNAUTHORIZED "operator_only", "send the operator's credential as a bearer token";
+        "Only whoever runs the installation may do this, with the operator's credential: no account \
+         and no role is enough."
+        "Send what `CHANCERY_OPERATOR_TOKEN` was set to, or what `operator.token` in the data folder \
+         holds.";
     InvalidCredentials: UNAUTHORIZED "invalid_credentials",
         "the e-mail address or the password is wrong";
         "No account has this address and password. Which of the two is wrong is not told."

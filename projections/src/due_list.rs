@@ -1,0 +1,137 @@
+//! What time will bring: each thing that falls due, in the order of its time. What became of an
+//! organization that was deleted stays here; doing it then does nothing.
+
+use events::Event;
+use events::id::{InvitationId, OrganizationId};
+use events::invitation::Event::{Canceled, Expired, Rejected, Resent, Sent};
+use events::membership::Event::{Joined, Left, OwnershipTransferred, Removed, RoleChanged};
+use events::recorded::Recorded;
+use events::stream::Stream;
+use events::time::Time;
+use serde::{Deserialize, Serialize};
+
+use crate::Change::{Put, Remove};
+use crate::{Change, Key, ReadModel};
+
+/// All rows share one scope.
+pub const SCOPE: &str = "due";
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Due {
+    pub at: Time,
+    pub what: What,
+}
+
+/// What is to be done when the time has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum What {
+    InvitationExpires { organization: OrganizationId, invitation: InvitationId },
+}
+
+impl What {
+    fn id(self) -> String {
+        match self {
+            Self::InvitationExpires { invitation, .. } => invitation.to_string(),
+        }
+    }
+}
+
+pub struct DueList;
+
+impl ReadModel for DueList {
+    const NAME: &'static str = "due_list";
+    const VERSION: u32 = 1;
+    type Row = Due;
+
+    fn project(recorded: &Recorded) -> Vec<(Key, Change<Due>)> {
+        let Stream::Organization(organization) = recorded.stream else { return vec![] };
+        let expires =
+            |invitation: InvitationId| What::InvitationExpires { organization, invitation };
+        let falls_due = |what: What, at: Time| vec![(key(what), Put(Due { at, what }))];
+        let is_over = |what: What| vec![(key(what), Remove)];
+        match &recorded.event {
+            Event::Invitation(
+                Sent { invitation, expires_at, .. } | Resent { invitation, expires_at, .. },
+            ) => falls_due(expires(*invitation), *expires_at),
+            Event::Invitation(
+                Canceled { invitation, .. } | Rejected { invitation } | Expired { invitation },
+            )
+            | Event::Membership(Joined { invitation, .. }) => is_over(expires(*invitation)),
+            Event::Membership(
+                RoleChanged { .. } | Removed { .. } | Left { .. } | OwnershipTransferred { .. },
+            )
+            | Event::Organization(_)
+            | Event::Setting(_)
+            | Event::AccessAttempt(_)
+            | Event::Account(_)
+            | Event::Address(_)
+            | Event::Platform(_) => vec![],
+        }
+    }
+
+    fn sort(row: &Due) -> String {
+        format!("{}{}", sort_until(row.at), row.what.id())
+    }
+}
+
+fn key(what: What) -> Key {
+    Key::new(SCOPE, what.id())
+}
+
+/// What stands before the sort key of everything that is due at or after this time.
+pub fn sort_until(at: Time) -> String {
+    format!("{:016x}", u64::try_from(at.millis()).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use events::chain::Link;
+    use events::id::{InvitationId, SubjectId};
+    use events::invitation::{self, Links};
+    use events::permission::Role;
+    use events::personal::Personal;
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::table::{ANA, created_by, rows_after};
+
+    const LINKS: Links = Links { copied: Link::FIRST, mailed: Link::FIRST };
+
+    fn id(number: u128) -> InvitationId {
+        InvitationId(Uuid::from_u128(number))
+    }
+
+    fn sent(number: u128, expires_at: i64) -> Event {
+        Event::Invitation(invitation::Event::Sent {
+            invitation: id(number),
+            invitee: SubjectId(Uuid::from_u128(number)),
+            role: Role::Member,
+            issue: 1,
+            links: LINKS,
+            expires_at: Time::from_millis(expires_at),
+            email: Personal::Absent,
+        })
+    }
+
+    fn due(past: impl IntoIterator<Item = Event>) -> Vec<i64> {
+        rows_after::<DueList>(past).iter().map(|row| row.at.millis()).collect()
+    }
+
+    #[test]
+    fn what_falls_due_first_comes_first() {
+        assert_eq!(due([created_by(ANA), sent(1, 300), sent(2, 70), sent(3, 200)]), [70, 200, 300]);
+    }
+
+    #[test]
+    fn what_was_put_off_falls_due_later_and_what_ended_does_not() {
+        let resent = Event::Invitation(invitation::Event::Resent {
+            invitation: id(1),
+            issue: 2,
+            links: LINKS,
+            expires_at: Time::from_millis(900),
+        });
+        let rejected = Event::Invitation(invitation::Event::Rejected { invitation: id(2) });
+        assert_eq!(due([created_by(ANA), sent(1, 300), sent(2, 400), resent, rejected]), [900]);
+    }
+}

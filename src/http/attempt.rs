@@ -1,0 +1,69 @@
+//! What is kept of each request until its answer is known, in case it must be recorded that a
+//! member was not allowed to do it.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::extract::{ConnectInfo, MatchedPath, Request};
+use axum::http::header::USER_AGENT;
+use axum::http::{HeaderValue, Method};
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::authentication::Origin;
+use crate::access::Denied;
+use crate::denied_attempts::Attempt;
+
+/// The document's name of each operation, by method and path with and without the version.
+pub(super) struct Operations(HashMap<(Method, String), Arc<str>>);
+
+impl Operations {
+    pub(super) fn of(document: &Value) -> Self {
+        let mut names = HashMap::new();
+        for (path, item) in document["paths"].as_object().into_iter().flatten() {
+            for (method, operation) in item.as_object().into_iter().flatten() {
+                let Ok(method) = method.to_uppercase().parse::<Method>() else { continue };
+                let name: Arc<str> = operation["operationId"].as_str().unwrap_or_default().into();
+                let unversioned = path.strip_prefix("/v1").unwrap_or(path);
+                for path in [path.as_str(), unversioned] {
+                    names.insert((method.clone(), path.to_owned()), Arc::clone(&name));
+                }
+            }
+        }
+        Self(names)
+    }
+
+    fn named(&self, method: Method, path: &str) -> Arc<str> {
+        // HEAD is answered as GET
+        let method = if method == Method::HEAD { Method::GET } else { method };
+        self.0.get(&(method, path.to_owned())).cloned().unwrap_or_else(|| "unknown".into())
+    }
+}
+
+/// Cheap to take from every request: nothing is copied but references.
+pub(super) struct Asked {
+    method: Method,
+    path: Option<MatchedPath>,
+    agent: Option<HeaderValue>,
+    peer: Option<SocketAddr>,
+}
+
+impl Asked {
+    pub(super) fn of(request: &Request) -> Self {
+        let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
+        Self {
+            method: request.method().clone(),
+            path: request.extensions().get().cloned(),
+            agent: request.headers().get(USER_AGENT).cloned(),
+            peer: peer.map(|ConnectInfo(peer)| *peer),
+        }
+    }
+
+    pub(super) fn attempt(self, operations: &Operations, denied: Denied, request: Uuid) -> Attempt {
+        let Origin { ip_address, user_agent } = Origin::new(self.peer, self.agent.as_ref());
+        let path = self.path.as_ref().map_or("", MatchedPath::as_str);
+        let operation = operations.named(self.method, path);
+        Attempt { denied, operation, request, ip_address, user_agent }
+    }
+}

@@ -1,0 +1,152 @@
+//! One organization as it was: its stream, folded up to a version through the same `project`
+//! functions that keep the read models, into rows in memory. The stream is read once, page by page;
+//! what is held is the rows of one model.
+
+use std::collections::{BTreeMap, HashMap};
+use std::marker::PhantomData;
+
+use events::id::OrganizationId;
+use events::stream::Stream;
+use events::time::Time;
+use projections::{Impossible, Key, Pending, ReadModel, Touched as _, Written};
+use tokio::sync::Semaphore;
+
+use crate::App;
+use crate::event_log::{ReadError, Stored};
+use crate::failure::Failure;
+
+const PAGE: usize = 1000;
+/// Streams that are folded at once: each holds its rows and a page.
+const AT_ONCE: usize = 4;
+
+/// When in an organization's life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Moment {
+    /// Right after the event of this version.
+    Version(u64),
+    /// After the last event recorded until then.
+    Time(Time),
+}
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    #[error("that moment has not come yet")]
+    Future,
+    #[error("there was nothing yet")]
+    Before,
+    #[error(transparent)]
+    Failed(#[from] Failure),
+}
+
+/// Room for folding streams. Whoever finds none waits.
+pub(crate) struct Room(Semaphore);
+
+impl Default for Room {
+    fn default() -> Self {
+        Self(Semaphore::new(AT_ONCE))
+    }
+}
+
+/// The rows of one model after an event of one organization.
+pub(crate) struct Past<M> {
+    /// Of that event.
+    pub(crate) version: u64,
+    rows: BTreeMap<Key, Written>,
+    model: PhantomData<fn() -> M>,
+}
+
+impl<M: ReadModel> Past<M> {
+    /// Who asks must have been let in today.
+    pub(crate) async fn of(
+        app: &App,
+        organization: OrganizationId,
+        moment: Moment,
+    ) -> Result<Self, Error> {
+        if matches!(moment, Moment::Time(time) if time > app.clock.now()) {
+            return Err(Error::Future);
+        }
+        let _room = app.past.0.acquire().await.expect("the semaphore is never closed");
+        let stream = Stream::Organization(organization);
+        let mut past = Self { version: 0, rows: BTreeMap::new(), model: PhantomData };
+        let mut next = 0;
+        loop {
+            let limit = match moment {
+                Moment::Version(version) => {
+                    usize::try_from(version + 1 - next).unwrap_or(PAGE).min(PAGE)
+                }
+                Moment::Time(_) => PAGE,
+            };
+            let stored = app.log.read_stream(&stream, next, limit).await.map_err(Failure::from)?;
+            let taken = past.take(&stored, moment)?;
+            next += taken as u64;
+            let stream_ends = stored.is_empty();
+            let is_there = match moment {
+                Moment::Version(version) => next > version,
+                Moment::Time(_) => stream_ends || taken < stored.len(),
+            };
+            if is_there {
+                return past.ending_at(next);
+            }
+            if stream_ends {
+                return Err(Error::Future);
+            }
+        }
+    }
+
+    fn ending_at(self, next: u64) -> Result<Self, Error> {
+        let version = next.checked_sub(1).ok_or(Error::Before)?;
+        Ok(Self { version, ..self })
+    }
+
+    /// Takes in what was recorded until the moment, and tells how much that was.
+    fn take(&mut self, stored: &[Stored], moment: Moment) -> Result<usize, Error> {
+        let mut recorded = Vec::with_capacity(stored.len());
+        for event in stored {
+            let decoded = events::wire::decode(event.position, &event.line, &event.sealed);
+            let decoded = decoded.map_err(|error| {
+                Failure::from(ReadError::Corrupt { position: event.position, source: error.into() })
+            })?;
+            if matches!(moment, Moment::Time(time) if decoded.at > time) {
+                break;
+            }
+            recorded.push(decoded);
+        }
+        let taken = recorded.len();
+        let pending = Box::new(Pending::<M>::of(&recorded));
+        let wanted = pending.wanted();
+        let before = wanted.into_iter().filter_map(|key| {
+            let body = self.rows.get(&key)?.body.clone()?;
+            Some((key, body))
+        });
+        let before: HashMap<Key, String> = before.collect();
+        for row in pending.apply(before).map_err(broken)? {
+            if row.body.is_some() {
+                self.rows.insert(row.key.clone(), row);
+            } else {
+                self.rows.remove(&row.key);
+            }
+        }
+        Ok(taken)
+    }
+
+    /// The body of a row.
+    pub(crate) fn row(&self, key: &Key) -> Option<&str> {
+        self.rows.get(key)?.body.as_deref()
+    }
+
+    /// At most `limit` rows of a scope, each its sort key and body, in order, after a sort key.
+    pub(crate) fn page(&self, scope: &str, after: &str, limit: usize) -> Vec<(&str, &str)> {
+        let of_scope = self.rows.values().filter(|row| row.key.scope == scope);
+        let mut found: Vec<_> = of_scope
+            .filter(|row| row.sort.as_str() > after)
+            .filter_map(|row| Some((row.sort.as_str(), row.body.as_deref()?)))
+            .collect();
+        found.sort_unstable();
+        found.truncate(limit);
+        found
+    }
+}
+
+fn broken(error: Impossible) -> Error {
+    Error::Failed(Failure::Broken(error.into()))
+}

@@ -1,0 +1,27 @@
+//! What falls due, in the order of its time. No caller reads it, so it asks for no access.
+
+use events::time::Time;
+use projections::due_list::{Due, DueList, SCOPE, sort_until};
+
+use super::{Error, page};
+use crate::App;
+
+/// The next piece of what is due up to a time, and where the piece after it begins.
+pub(crate) struct Piece {
+    pub(crate) due: Vec<Due>,
+    pub(crate) next: Option<String>,
+}
+
+/// What is due until then, after a place in the list that an earlier piece gave.
+pub(crate) async fn until(app: &App, time: Time, after: &str, size: usize) -> Result<Piece, Error> {
+    let page = page::<DueList>(app, SCOPE, after, size).await?;
+    let count = page.items.len();
+    let due: Vec<Due> = page.items.into_iter().take_while(|due| due.at <= time).collect();
+    let next = if due.len() == count { page.next } else { None };
+    Ok(Piece { due, next })
+}
+
+/// The place right before everything that is due at or after a time.
+pub(crate) fn place_before(time: Time) -> String {
+    sort_until(time)
+}
