@@ -36,7 +36,7 @@ fn main() {
     let data = tempfile::tempdir().expect("a folder can be made");
     let ours = Server::start(
         Command::new(env!("CARGO_BIN_EXE_chancery"))
-            .args(["serve", "--listen", "127.0.0.1:0", "--data"])
+            .args(["serve", "--listen", "127.0.0.1:0", "--rate-limits", "off", "--data"])
             .arg(data.path())
             .env_remove("CHANCERY_BENCH_SECONDS"),
     );
