@@ -14,7 +14,7 @@ use uuid::Uuid;
 use crate::address::Address;
 use crate::event_log::ReadError;
 use crate::failure::{Failure, fails_with};
-use crate::rate_limit::{Origin, TooOften};
+use crate::rate_limit::{Network, TooOften};
 use crate::session_token::SessionToken;
 use crate::{App, keyring, password};
 
@@ -114,7 +114,7 @@ pub(crate) async fn by_password(
 ) -> Result<Option<Identity>, Unproven> {
     let subject = app.keyring.subject_of(address).await?;
     let named = named(app, address, subject);
-    let proof = app.rate_limits.proof(Origin::of(client), named).await?;
+    let proof = app.rate_limits.proof(Network::of(client), named).await?;
     let identity = compared(app, subject, named, password).await?;
     if identity.is_none() {
         proof.failed();
@@ -135,7 +135,7 @@ pub(crate) async fn by_basic(
     }
     let subject = app.keyring.subject_of(address).await?;
     let named = named(app, address, subject);
-    let proof = app.rate_limits.proof(Origin::of(client), named).await?;
+    let proof = app.rate_limits.proof(Network::of(client), named).await?;
     // somebody else may have proven the pair while this waited
     if let Some(identity) = remembered(app, &name).await? {
         return Ok(Some(identity));
@@ -163,7 +163,7 @@ pub(crate) async fn proves_again(
     client: Option<&str>,
 ) -> Result<bool, Unproven> {
     let named = *identity.person.subject.0.as_bytes();
-    let proof = app.rate_limits.proof(Origin::of(client), named).await?;
+    let proof = app.rate_limits.proof(Network::of(client), named).await?;
     let hash = password_hash(app, Some(&identity.person)).await?;
     let is_proven = app.passwords.verify(password, hash).await?;
     if !is_proven {

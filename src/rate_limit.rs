@@ -39,9 +39,9 @@ fn seconds(span: &Duration) -> String {
 
 /// Where a request comes from, as far as it is told apart: of IPv6 a network is one client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Origin(Option<IpAddr>);
+pub(crate) struct Network(Option<IpAddr>);
 
-impl Origin {
+impl Network {
     pub(crate) fn of(address: Option<&str>) -> Self {
         let address = address.and_then(|address| address.parse().ok());
         Self(address.map(|address| match address {
@@ -55,7 +55,7 @@ impl Origin {
 }
 
 /// What stands for an account, whether it exists or not. Nothing personal.
-pub(crate) type Proven = [u8; 16];
+pub(crate) type AccountKey = [u8; 16];
 
 /// The limits of one node.
 pub(crate) struct RateLimits {
@@ -74,20 +74,20 @@ impl RateLimits {
     /// more could fail too often.
     pub(crate) async fn proof(
         &self,
-        origin: Origin,
-        account: Proven,
+        network: Network,
+        account: AccountKey,
     ) -> Result<Proof<'_>, TooOften> {
         if !self.is_on {
             return Ok(Proof { running: None, has_failed: false });
         }
-        let keys = [Key::Pair(origin, account), Key::Client(origin), Key::Account(account)];
+        let keys = [Key::Pair(network, account), Key::Client(network), Key::Account(account)];
         let keys = self.proofs.admit(keys).await?;
         Ok(Proof { running: Some((&self.proofs, keys)), has_failed: false })
     }
 
     /// Counts a call that anybody can make and that costs much, or sends a mail.
-    pub(crate) fn public_call(&self, origin: Origin) -> Result<(), TooOften> {
-        if self.is_on { self.public_calls.count(origin, Instant::now()) } else { Ok(()) }
+    pub(crate) fn public_call(&self, network: Network) -> Result<(), TooOften> {
+        if self.is_on { self.public_calls.count(network, Instant::now()) } else { Ok(()) }
     }
 
     fn forget_old(&self) {
@@ -128,9 +128,9 @@ impl Drop for Proof<'_> {
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 enum Key {
-    Pair(Origin, Proven),
-    Client(Origin),
-    Account(Proven),
+    Pair(Network, AccountKey),
+    Client(Network),
+    Account(AccountKey),
 }
 
 impl Key {
@@ -240,12 +240,12 @@ impl FailedProofs {
 }
 
 #[derive(Default)]
-struct PublicCalls(Mutex<HashMap<Origin, Window>>);
+struct PublicCalls(Mutex<HashMap<Network, Window>>);
 
 impl PublicCalls {
-    fn count(&self, origin: Origin, now: Instant) -> Result<(), TooOften> {
+    fn count(&self, network: Network, now: Instant) -> Result<(), TooOften> {
         let mut of = self.0.lock().expect("nothing panics with the lock held");
-        let window = of.entry(origin).or_default();
+        let window = of.entry(network).or_default();
         window.slide(PUBLIC_CALLS, now);
         if let Some(after) = window.full_for(PUBLIC_CALLS, now) {
             return Err(TooOften { after });
@@ -264,13 +264,13 @@ impl PublicCalls {
 mod tests {
     use super::*;
 
-    fn origin(last: u8) -> Origin {
-        Origin::of(Some(&format!("192.0.2.{last}")))
+    fn network(last: u8) -> Network {
+        Network::of(Some(&format!("192.0.2.{last}")))
     }
 
-    fn keys(origin: Origin, account: u8) -> [Key; 3] {
+    fn keys(network: Network, account: u8) -> [Key; 3] {
         let account = [account; 16];
-        [Key::Pair(origin, account), Key::Client(origin), Key::Account(account)]
+        [Key::Pair(network, account), Key::Client(network), Key::Account(account)]
     }
 
     /// How many proofs fail before one is refused.
@@ -290,16 +290,16 @@ mod tests {
     #[test]
     fn failures_count_for_the_pair_the_client_and_the_account() {
         let (proofs, now) = (FailedProofs::default(), Instant::now());
-        assert_eq!(failures(&proofs, keys(origin(1), 1), now), 10);
+        assert_eq!(failures(&proofs, keys(network(1), 1), now), 10);
         let of_client: usize =
-            (2..8).map(|account| failures(&proofs, keys(origin(1), account), now)).sum();
+            (2..8).map(|account| failures(&proofs, keys(network(1), account), now)).sum();
         assert_eq!(of_client, 20, "thirty from one client");
         let of_account: usize =
-            (2..30).map(|client| failures(&proofs, keys(origin(client), 1), now)).sum();
+            (2..30).map(|client| failures(&proofs, keys(network(client), 1), now)).sum();
         assert_eq!(of_account, 90, "a hundred for one account");
         let later = now + MINUTE;
-        assert_eq!(failures(&proofs, keys(origin(1), 1), later), 0, "the hour is not over");
-        assert_eq!(failures(&proofs, keys(origin(1), 2), later), 10);
+        assert_eq!(failures(&proofs, keys(network(1), 1), later), 0, "the hour is not over");
+        assert_eq!(failures(&proofs, keys(network(1), 2), later), 10);
         proofs.forget_old(now + HOUR + MINUTE);
         assert!(proofs.of.lock().unwrap().is_empty(), "nothing is kept for ever");
     }
@@ -308,9 +308,9 @@ mod tests {
     fn a_success_counts_for_nothing() {
         let (proofs, now) = (FailedProofs::default(), Instant::now());
         for _ in 0..100 {
-            let admitted = proofs.try_admit(keys(origin(1), 1), now);
+            let admitted = proofs.try_admit(keys(network(1), 1), now);
             assert!(matches!(admitted, Ok(Turn::Admitted)));
-            proofs.ended(keys(origin(1), 1), false, now);
+            proofs.ended(keys(network(1), 1), false, now);
         }
         assert!(proofs.of.lock().unwrap().is_empty());
     }
@@ -320,18 +320,18 @@ mod tests {
         let limits = RateLimits::new(true);
         let mut running = Vec::new();
         for _ in 0..10 {
-            running.push(limits.proof(origin(1), [1; 16]).await.unwrap());
+            running.push(limits.proof(network(1), [1; 16]).await.unwrap());
         }
-        let mut eleventh = pin!(limits.proof(origin(1), [1; 16]));
+        let mut eleventh = pin!(limits.proof(network(1), [1; 16]));
         let mut asked = pin!(async { futures_util::poll!(&mut eleventh).is_pending() });
         assert!(asked.as_mut().await, "it waits");
         running.pop().unwrap().failed();
         drop(running);
         drop(eleventh.await.unwrap());
         for _ in 0..9 {
-            limits.proof(origin(1), [1; 16]).await.unwrap().failed();
+            limits.proof(network(1), [1; 16]).await.unwrap().failed();
         }
-        let refused = limits.proof(origin(1), [1; 16]).await.err().unwrap();
+        let refused = limits.proof(network(1), [1; 16]).await.err().unwrap();
         assert!(refused.after <= MINUTE && refused.after > MINUTE / 2, "{refused}");
     }
 
@@ -340,11 +340,11 @@ mod tests {
         let calls = PublicCalls::default();
         let now = Instant::now();
         for host in 0..10 {
-            calls.count(Origin::of(Some(&format!("2001:db8::{host}"))), now).unwrap();
+            calls.count(Network::of(Some(&format!("2001:db8::{host}"))), now).unwrap();
         }
-        let refused = calls.count(Origin::of(Some("2001:db8::ff")), now + MINUTE / 4).unwrap_err();
+        let refused = calls.count(Network::of(Some("2001:db8::ff")), now + MINUTE / 4).unwrap_err();
         assert_eq!(refused.after, MINUTE * 3 / 4);
-        calls.count(Origin::of(Some("2001:db8:0:1::1")), now).unwrap();
-        calls.count(Origin::of(Some("2001:db8::ff")), now + MINUTE).unwrap();
+        calls.count(Network::of(Some("2001:db8:0:1::1")), now).unwrap();
+        calls.count(Network::of(Some("2001:db8::ff")), now + MINUTE).unwrap();
     }
 }

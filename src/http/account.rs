@@ -94,7 +94,7 @@ async fn register(
         return Err(Problem::invalid(errors));
     };
     let order = submission.anonymous_order(&app, &app.keyring.principal_of(&address))?;
-    app.rate_limits.public_call(submission.origin.limited())?;
+    app.rate_limits.public_call(submission.origin.network())?;
     let registration = Registration { address, password: body.password, name, company };
     let (ip_address, user_agent) =
         (submission.origin.ip_address.clone(), submission.origin.user_agent.clone());

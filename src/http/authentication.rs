@@ -17,8 +17,9 @@ use super::problem::{Code, Problem};
 use super::request::await_position;
 use crate::execute::{Client, register};
 use crate::identity::{self, Identity};
+use crate::rate_limit::Network;
 use crate::session_token::SessionToken;
-use crate::{App, rate_limit, session_activity};
+use crate::{App, session_activity};
 
 /// Longest part of a `User-Agent` that is recorded, in bytes.
 const LONGEST_AGENT: usize = 512;
@@ -54,8 +55,8 @@ impl Origin {
 
 impl Origin {
     /// As limits tell clients apart.
-    pub(crate) fn limited(&self) -> rate_limit::Origin {
-        rate_limit::Origin::of(self.ip_address.as_deref())
+    pub(crate) fn network(&self) -> Network {
+        Network::of(self.ip_address.as_deref())
     }
 
     /// As events record it, for a person.

@@ -43,7 +43,7 @@ async fn request_email_verification(
         return Ok(answer::command(StatusCode::ACCEPTED, &done, Nothing {}));
     }
     let NoFields {} = submission.json_or_empty()?;
-    app.rate_limits.public_call(submission.origin.limited())?;
+    app.rate_limits.public_call(submission.origin.network())?;
     let done = email_verification::request(&app, &order, account).await?;
     Ok(answer::command(StatusCode::ACCEPTED, &done, Nothing {}))
 }

@@ -88,7 +88,7 @@ async fn request_password_reset(
     let mut errors = Vec::new();
     let address = checked("email", body.email.parse::<Address>(), &mut errors);
     let address = address.ok_or_else(|| Problem::invalid(errors))?;
-    app.rate_limits.public_call(submission.origin.limited())?;
+    app.rate_limits.public_call(submission.origin.network())?;
     app.forgotten.try_send(address).map_err(|_| Problem::new(Code::Unavailable))?;
     Ok((StatusCode::ACCEPTED, Json(Nothing {})).into_response())
 }

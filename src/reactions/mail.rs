@@ -16,12 +16,12 @@ use events::recorded::{Position, Recorded};
 use events::stream::Stream;
 
 use super::Interruption;
-use crate::App;
 use crate::event_log::ReadError;
 use crate::failure::Failure;
 use crate::link_secret::Purpose;
 use crate::mail::{Mail, Undelivered, text};
 use crate::operational::DeferredMail;
+use crate::{App, fail_point};
 
 /// A mail that was put off is tried again after this, then each time twice as late.
 const FIRST_RETRY: Duration = Duration::from_secs(2);
@@ -61,6 +61,7 @@ async fn send(app: &App, recorded: &Recorded, attempts: u32) -> Result<(), Inter
         Some(mail) => {
             app.read_store.wait_for(recorded.position, READ_MODELS_WITHIN).await;
             let sent = app.post.deliver(&mail).await;
+            fail_point::reached("mail.delivered");
             if sent.is_ok() {
                 tracing::info!(event = %recorded.id, "a mail is delivered");
             }

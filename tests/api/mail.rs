@@ -54,6 +54,30 @@ async fn a_mail_server_gets_each_mail_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_mail_that_a_crash_sends_twice_is_the_same_mail() {
+    let installation = Installation::sqlite();
+    let server = MailServer::start().await;
+    let url = server.url();
+    let variables = [
+        ("CHANCERY_MAIL", url.as_str()),
+        ("CHANCERY_PUBLIC_URL", "https://org.example.com"),
+        ("CHANCERY_FAIL_POINT", "mail.delivered"),
+        ("CHANCERY_FAIL_HOW", "block"),
+    ];
+    let node = installation.launch(0, &variables).serving().await;
+    Person::registers(&node, "ana").await;
+    node.until_it_says("reached mail.delivered").await;
+    node.kill();
+    let node = installation.launch(0, &variables[..2]).serving().await;
+    let mails = server.takes(2).await;
+    assert_eq!(mails[0].message_id, mails[1].message_id);
+    assert!(mails[0].message_id.ends_with("@org.example.com>"), "{mails:?}");
+    assert_eq!(mails[0].text, mails[1].text);
+    node.stop().await;
+    assert_eq!(server.taken().len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_is_sent_while_the_mail_server_is_down_goes_out_when_it_is_up() {
     let installation = Installation::sqlite();
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
