@@ -120,8 +120,13 @@ fn say(what: &str, mut took: Vec<Duration>) {
 }
 
 /// Goes on with a stream that has its first event: members first, those who registered last, and
-/// then changes of roles. Gives the size of the lines.
-async fn fill(path: &Path, stream: Stream, owner: AccountId, registered: &[AccountId]) -> u64 {
+/// then changes of roles. Gives the size of the lines and where the last one stands.
+async fn fill(
+    path: &Path,
+    stream: Stream,
+    owner: AccountId,
+    registered: &[AccountId],
+) -> (u64, Position) {
     let log = EventLog::sqlite(path).expect("the file opens");
     let stored = log.read_stream(&stream, 0, 1000).await.expect("it can be read");
     let last = stored.last().expect("the stream begins with its founding");
@@ -208,7 +213,7 @@ impl Drop for Process {
 impl Server {
     fn start(data: &Path) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_chancery"))
-            .args(["serve", "--listen", "127.0.0.1:0", "--data"])
+            .args(["serve", "--listen", "127.0.0.1:0", "--rate-limits", "off", "--data"])
             .arg(data)
             .stderr(Stdio::piped())
             .spawn()
