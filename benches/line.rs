@@ -16,10 +16,10 @@ use uuid::Uuid;
 /// Writes the lines of one organization, one after the other.
 pub(crate) struct Writer {
     pub(crate) stream: Stream,
-    owner: AccountId,
+    pub(crate) owner: AccountId,
     /// Version of the line it writes next.
     pub(crate) next: u64,
-    prev: Link,
+    pub(crate) prev: Link,
 }
 
 impl Writer {
@@ -30,6 +30,12 @@ impl Writer {
     }
 
     pub(crate) fn line(&mut self) -> NewEvent {
+        let event = self.event();
+        self.write(event)
+    }
+
+    /// The next line, with this event in it.
+    pub(crate) fn write(&mut self, event: Event) -> NewEvent {
         let subject = SubjectId(self.owner.0);
         let id = EventId(Uuid::new_v4());
         let mut draft = Draft {
@@ -46,7 +52,7 @@ impl Writer {
             },
             ip_address: Personal::known(subject, "192.0.2.17"),
             user_agent: Personal::known(subject, "Mozilla/5.0 (X11; Linux x86_64)"),
-            event: self.event(),
+            event,
             prev: self.prev,
         };
         let encoded = wire::encode(&mut draft, |_| *id.0.as_bytes()).expect("it can be written");

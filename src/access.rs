@@ -86,15 +86,3 @@ pub(crate) async fn roles_of(
     let entries = app.organizations.current_many(&app.log, &streams).await?;
     Ok(entries.iter().map(|entry| entry.read().state.role_of(account)).collect())
 }
-
-/// Which of these accounts are members of an organization now.
-pub(crate) async fn are_members(
-    app: &App,
-    organization: OrganizationId,
-    accounts: &[AccountId],
-) -> Result<Vec<bool>, Failure> {
-    let stream = Stream::Organization(organization);
-    let entry = app.organizations.current(&app.log, stream).await?;
-    let state = &entry.read().state;
-    Ok(accounts.iter().map(|account| state.role_of(*account).is_some()).collect())
-}

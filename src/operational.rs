@@ -135,10 +135,13 @@ impl Operational {
         }
     }
 
-    pub(crate) async fn activity_of(&self, account: AccountId) -> Result<Vec<KeptActivity>, Error> {
+    pub(crate) async fn activity_of(
+        &self,
+        accounts: &[AccountId],
+    ) -> Result<Vec<KeptActivity>, Error> {
         match self {
-            Self::Sqlite(state) => state.activity_of(account),
-            Self::Postgres(state) => state.activity_of(account).await,
+            Self::Sqlite(state) => state.activity_of(accounts),
+            Self::Postgres(state) => state.activity_of(accounts).await,
         }
     }
 

@@ -2,6 +2,7 @@
 //! kept every few seconds, at most once a minute for each session; a crash loses the last of it.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -117,7 +118,7 @@ pub(crate) async fn of_account(
     subject: SubjectId,
 ) -> Result<Vec<LastUse>, Failure> {
     save(app).await?;
-    let kept = app.operational.activity_of(account).await?;
+    let kept = app.operational.activity_of(&[account]).await?;
     let mut found = Vec::with_capacity(kept.len());
     for KeptActivity { session, account: _, used_at, device, ip_address } in kept {
         let open = async |field: &str, sealed: &Option<Vec<u8>>| match sealed {
@@ -132,6 +133,49 @@ pub(crate) async fn of_account(
             device: open("device", &device).await?,
             ip_address: open("ip_address", &ip_address).await?,
         });
+    }
+    Ok(found)
+}
+
+/// When accounts last came with a session, as far as this node knows. Those that never did, or with
+/// a password only, are not named.
+pub(crate) async fn last_seen(
+    app: &App,
+    accounts: &[AccountId],
+) -> Result<HashMap<AccountId, Time>, Failure> {
+    let kept = app.operational.activity_of(accounts).await?;
+    let mut seen: HashMap<AccountId, Time> = HashMap::with_capacity(accounts.len());
+    let mut note = |account: AccountId, at: Time| {
+        let last = seen.entry(account).or_insert(at);
+        *last = at.max(*last);
+    };
+    kept.iter().for_each(|kept| note(kept.account, kept.used_at));
+    let unsaved = app.activity.unsaved.lock().expect("nothing panics with the lock held");
+    let unsaved = unsaved.values().filter(|last| accounts.contains(&last.account));
+    unsaved.for_each(|last| note(last.account, last.at));
+    Ok(seen)
+}
+
+/// From which addresses people came with sessions since then, each with the subject under which
+/// their values are sealed.
+pub(crate) async fn addresses_since(
+    app: &App,
+    people: &HashMap<AccountId, SubjectId>,
+    since: Time,
+) -> Result<Vec<(AccountId, IpAddr, Time)>, Failure> {
+    save(app).await?;
+    let accounts: Vec<AccountId> = people.keys().copied().collect();
+    let mut found = Vec::new();
+    for kept in app.operational.activity_of(&accounts).await? {
+        let KeptActivity { session, account, used_at, ip_address, .. } = kept;
+        let (Some(sealed), true) = (ip_address, used_at >= since) else { continue };
+        let place = place(session, "ip_address");
+        let opened = app.keyring.open_text(people[&account], &place, &sealed).await?;
+        if let Opened::Known(text) = opened
+            && let Ok(address) = text.parse()
+        {
+            found.push((account, address, used_at));
+        }
     }
     Ok(found)
 }

@@ -89,6 +89,10 @@ impl Organization {
         self.members.get(&account).map(|member| member.role)
     }
 
+    pub fn members(&self) -> impl Iterator<Item = AccountId> {
+        self.members.keys().copied()
+    }
+
     pub fn member_count(&self) -> usize {
         self.members.len()
     }

@@ -31,7 +31,7 @@ use super::request::{Authenticated, OrganizationPath, Paging, Parameters, PathNa
 use super::{answer, etag};
 use crate::access::Access;
 use crate::execute::Done;
-use crate::{App, execute, identity, query};
+use crate::{App, execute, identity, query, session_activity};
 
 pub(crate) fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
@@ -55,6 +55,7 @@ pub(crate) struct Member {
     two_factor_enabled: bool,
     #[schema(value_type = String, example = "2026-01-31T09:30:00.000Z")]
     joined_at: Time,
+    /// When a session of the user was last used, to the minute; not for requests with a password.
     #[schema(value_type = Option<String>)]
     last_active_at: Option<Time>,
 }
@@ -148,9 +149,12 @@ async fn list(
     let list = format!("members of {organization}");
     let paging = Paging::of(app, uri, &list)?;
     let page = query::member_list::list(app, &access, &paging.after, paging.size).await?;
+    let accounts: Vec<AccountId> = page.items.iter().map(|(member, _)| member.account).collect();
+    let seen = session_activity::last_seen(app, &accounts).await?;
     let mut members = Vec::with_capacity(page.items.len());
     for (member, person) in page.items {
-        members.push(shown(app, member, person.as_ref()).await?);
+        let last_active_at = seen.get(&member.account).copied();
+        members.push(shown(app, member, person.as_ref(), last_active_at).await?);
     }
     let next_page_token = page.next.map(|next| query::page_token::write(app, &list, &next));
     let next = next_page_token.clone();
@@ -162,11 +166,16 @@ async fn shown(
     app: &App,
     member: member_list::Member,
     person: Option<&Person>,
+    last_active_at: Option<Time>,
 ) -> Result<Member, Problem> {
     let email = person.and_then(|person| person.email.as_ref());
     let name = person.and_then(|person| person.name.as_ref());
     let user = user(app, member.account, email, name).await?;
-    Ok(described(member.id, member.role, member.joined_at, user))
+    Ok(described(member.id, member.role, member.joined_at, user, last_active_at))
+}
+
+async fn last_seen(app: &App, account: AccountId) -> Result<Option<Time>, Problem> {
+    Ok(session_activity::last_seen(app, &[account]).await?.remove(&account))
 }
 
 async fn user(
@@ -180,9 +189,16 @@ async fn user(
     Ok(MemberUser { id, email, name })
 }
 
-fn described(id: MembershipId, role: Role, joined_at: Time, user: MemberUser) -> Member {
+fn described(
+    id: MembershipId,
+    role: Role,
+    joined_at: Time,
+    user: MemberUser,
+    last_active_at: Option<Time>,
+) -> Member {
     let user_id = user.id;
-    let (two_factor_enabled, last_active_at) = (false, None);
+    // no account can have one yet
+    let two_factor_enabled = false;
     Member { id, user_id, user, role, two_factor_enabled, joined_at, last_active_at }
 }
 
@@ -239,7 +255,8 @@ async fn show(
     if let Some(known) = etag::not_modified(headers, version) {
         return Ok(known);
     }
-    let body = Json(shown(app, member, person.as_ref()).await?);
+    let last_active_at = last_seen(app, found).await?;
+    let body = Json(shown(app, member, person.as_ref(), last_active_at).await?);
     Ok(etag::tagged(version, body.into_response()))
 }
 
@@ -329,7 +346,8 @@ async fn changed(app: &App, done: &Done<View>) -> Result<Response, Problem> {
     let email = person.as_ref().and_then(|person| person.email.sealed());
     let name = person.as_ref().and_then(|person| person.name.sealed());
     let user = user(app, *account, email, name).await?;
-    let body = described(member.id, member.role, member.joined_at, user);
+    let last_active_at = last_seen(app, *account).await?;
+    let body = described(member.id, member.role, member.joined_at, user, last_active_at);
     Ok(etag::tagged(member.changed_version, answer::command(StatusCode::OK, done, body)))
 }
 

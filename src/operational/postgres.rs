@@ -146,19 +146,23 @@ impl State {
         transaction.commit().await.map_err(Error::unavailable)
     }
 
-    pub(super) async fn activity_of(&self, account: AccountId) -> Result<Vec<KeptActivity>, Error> {
-        type Row = (Uuid, i64, Option<Vec<u8>>, Option<Vec<u8>>);
+    pub(super) async fn activity_of(
+        &self,
+        accounts: &[AccountId],
+    ) -> Result<Vec<KeptActivity>, Error> {
+        type Row = (Uuid, Uuid, i64, Option<Vec<u8>>, Option<Vec<u8>>);
+        let accounts: Vec<Uuid> = accounts.iter().map(|account| account.0).collect();
         let found: Vec<Row> = sqlx::query_as(
-            "SELECT session, used_at, device, ip_address FROM state.session_activity \
-             WHERE account = $1",
+            "SELECT session, account, used_at, device, ip_address FROM state.session_activity \
+             WHERE account = ANY($1)",
         )
-        .bind(account.0)
+        .bind(accounts)
         .fetch_all(&self.pool)
         .await
         .map_err(Error::unavailable)?;
-        let kept = |(session, used_at, device, ip_address)| KeptActivity {
+        let kept = |(session, account, used_at, device, ip_address)| KeptActivity {
             session: SessionId(session),
-            account,
+            account: AccountId(account),
             used_at: Time::from_millis(used_at),
             device,
             ip_address,

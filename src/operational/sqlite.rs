@@ -152,23 +152,28 @@ impl State {
         self.file.write(keep).await.map_err(Error::unavailable)
     }
 
-    pub(super) fn activity_of(&self, account: AccountId) -> Result<Vec<KeptActivity>, Error> {
+    pub(super) fn activity_of(&self, accounts: &[AccountId]) -> Result<Vec<KeptActivity>, Error> {
         let found = self.file.read(|connection| {
-            connection
-                .prepare_cached(
-                    "SELECT session, used_at, device, ip_address FROM session_activity \
-                     WHERE account = ?1",
-                )?
-                .query_map([account.0.as_bytes()], |row| {
+            let mut statement = connection.prepare_cached(
+                "SELECT session, used_at, device, ip_address FROM session_activity \
+                 WHERE account = ?1",
+            )?;
+            let mut found = Vec::new();
+            for account in accounts {
+                let rows = statement.query_map([account.0.as_bytes()], |row| {
                     Ok(KeptActivity {
                         session: SessionId(Uuid::from_bytes(row.get(0)?)),
-                        account,
+                        account: *account,
                         used_at: Time::from_millis(row.get(1)?),
                         device: row.get(2)?,
                         ip_address: row.get(3)?,
                     })
-                })?
-                .collect()
+                })?;
+                for row in rows {
+                    found.push(row?);
+                }
+            }
+            Ok(found)
         });
         found.map_err(Error::unavailable)
     }

@@ -1,6 +1,7 @@
-//! From which addresses the members of an organization came lately, as its audit log tells.
+//! From which addresses the members of an organization came lately, as its audit log and their
+//! sessions tell.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
 
 use events::id::AccountId;
@@ -10,16 +11,16 @@ use events::time::Time;
 use projections::audit_trail::Entry;
 
 use super::audit_trail::{self, Filter};
-use super::{Error, Page, opened};
-use crate::App;
-use crate::access::{self, Access};
+use super::{Error, Page, opened, person};
+use crate::access::Access;
+use crate::{App, session_activity};
 
 /// Entries that are looked at, the newest first.
 const MOST_ENTRIES: usize = 20_000;
 const PAGE: usize = 1000;
 
 pub(crate) struct Origins {
-    /// Only of those who are members now; the address seen last comes first.
+    /// Of those who were seen; the address seen last comes first.
     pub(crate) members: BTreeMap<AccountId, Vec<Origin>>,
     pub(crate) entries: usize,
     /// There were no more entries.
@@ -32,14 +33,20 @@ pub(crate) struct Origin {
     pub(crate) last_seen_at: Time,
 }
 
-pub(crate) async fn since(app: &App, access: &Access, since: Time) -> Result<Origins, Error> {
+/// `members` are those whose addresses are told.
+pub(crate) async fn since(
+    app: &App,
+    access: &Access,
+    members: &BTreeSet<AccountId>,
+    since: Time,
+) -> Result<Origins, Error> {
     let filter = Filter { since: Some(since), ..Filter::default() };
     let (mut seen, mut entries, mut before) = (Seen::default(), 0, None);
     let is_complete = loop {
         let Page { items, next } = audit_trail::list(app, access, &filter, before, PAGE).await?;
         entries += items.len();
         for entry in items {
-            seen.take(app, entry).await?;
+            seen.take_entry(app, entry, members).await?;
         }
         match next.and_then(|next| next.parse().ok()) {
             None => break true,
@@ -47,31 +54,69 @@ pub(crate) async fn since(app: &App, access: &Access, since: Time) -> Result<Ori
             next => before = next,
         }
     };
-    let accounts: Vec<AccountId> = seen.0.keys().copied().collect();
-    let are_members = access::are_members(app, access.organization(), &accounts).await?;
-    let members = seen.0.into_iter().zip(are_members).filter(|(_, is_member)| *is_member);
-    let members = members.map(|((account, origins), _)| {
-        let origin = |(address, last_seen_at)| Origin { address, last_seen_at };
-        let mut origins: Vec<Origin> = origins.into_iter().map(origin).collect();
-        origins.sort_by_key(|origin| (std::cmp::Reverse(origin.last_seen_at), origin.address));
-        (account, origins)
-    });
-    Ok(Origins { members: members.collect(), entries, is_complete })
+    seen.take_sessions(app, members, since).await?;
+    Ok(Origins { members: seen.told(), entries, is_complete })
 }
 
 #[derive(Default)]
 struct Seen(BTreeMap<AccountId, HashMap<IpAddr, Time>>);
 
 impl Seen {
-    async fn take(&mut self, app: &App, entry: Entry) -> Result<(), Error> {
+    async fn take_entry(
+        &mut self,
+        app: &App,
+        entry: Entry,
+        members: &BTreeSet<AccountId>,
+    ) -> Result<(), Error> {
         let Actor::Account(account) = entry.actor else { return Ok(()) };
+        if !members.contains(&account) {
+            return Ok(());
+        }
         let Some(Opened::Known(text)) = opened(app, entry.ip_address.as_ref()).await? else {
             return Ok(());
         };
         if let Ok(address) = text.parse() {
-            let last = self.0.entry(account).or_default().entry(address).or_default();
-            *last = entry.at.max(*last);
+            self.note(account, address, entry.at);
         }
         Ok(())
+    }
+
+    async fn take_sessions(
+        &mut self,
+        app: &App,
+        members: &BTreeSet<AccountId>,
+        since: Time,
+    ) -> Result<(), Error> {
+        let accounts: Vec<AccountId> = members.iter().copied().collect();
+        for accounts in accounts.chunks(PAGE) {
+            let people = person::all(app, accounts).await?.into_iter().flatten();
+            // whatever is theirs is sealed under one key
+            let subject = |person: projections::person::Person| {
+                let sealed = person.name.or(person.email)?;
+                Some((person.account, sealed.subject))
+            };
+            let subjects = people.filter_map(subject).collect();
+            for (account, address, at) in
+                session_activity::addresses_since(app, &subjects, since).await?
+            {
+                self.note(account, address, at);
+            }
+        }
+        Ok(())
+    }
+
+    fn note(&mut self, account: AccountId, address: IpAddr, at: Time) {
+        let last = self.0.entry(account).or_default().entry(address).or_default();
+        *last = at.max(*last);
+    }
+
+    fn told(self) -> BTreeMap<AccountId, Vec<Origin>> {
+        let told = |(account, origins): (AccountId, HashMap<IpAddr, Time>)| {
+            let origin = |(address, last_seen_at)| Origin { address, last_seen_at };
+            let mut origins: Vec<Origin> = origins.into_iter().map(origin).collect();
+            origins.sort_by_key(|origin| (std::cmp::Reverse(origin.last_seen_at), origin.address));
+            (account, origins)
+        };
+        self.0.into_iter().map(told).collect()
     }
 }

@@ -1,7 +1,8 @@
 //! Whom a change of settings would have kept out, had it been made thirty days ago: told from where
-//! members came in that time. A second factor is not asked about, because demanding one keeps
+//! members came in that time, in the audit log and with their sessions. A second factor is not asked about, because demanding one keeps
 //! nobody out for good.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::Json;
@@ -106,14 +107,15 @@ async fn preview(
     Access::check(app, account, organization, needed).await?;
     let body: SettingsBody = submission.json()?;
     let command = body.command(super::address_of(caller))?;
-    let (access, (before, preview)) =
+    let (access, (before, members, preview)) =
         Access::seen(app, account, organization, needed, |organization| {
-            (organization.settings().clone(), setting::preview(organization, &command))
+            let members: BTreeSet<AccountId> = organization.members().collect();
+            (organization.settings().clone(), members, setting::preview(organization, &command))
         })
         .await?;
     let setting::Preview { after, locks_out } = preview.map_err(execute::Error::from)?;
     let since = Time::from_millis(app.clock.now().millis() - LOOKED_BACK_MILLIS);
-    let seen = origin_of_members::since(app, &access, since).await?;
+    let seen = origin_of_members::since(app, &access, &members, since).await?;
     let is_enforced = after.sso_enforced && !before.sso_enforced;
     let mut blocked = Vec::new();
     for (account, origins) in &seen.members {
