@@ -219,6 +219,41 @@ impl Person {
         self.patches(&path, &json!({ "name": name })).answer().await.expect(200)
     }
 
+    pub(crate) fn deletes(&self, path: &str) -> Ask {
+        self.asks(Method::DELETE, path)
+    }
+
+    pub(crate) fn invite(&self, slug: &str, email: &str, role: &str) -> Ask {
+        let path = format!("/v1/organizations/{slug}/invitations");
+        self.posts(&path, &json!({ "email": email, "role": role }))
+    }
+
+    pub(crate) async fn invites(&self, slug: &str, email: &str, role: &str) -> Answer {
+        self.invite(slug, email, role).answer().await.expect(201)
+    }
+
+    pub(crate) async fn accepts(&self, secret: &str) -> Answer {
+        self.posts("/v1/invitations/accept", &json!({ "token": secret })).answer().await
+    }
+
+    pub(crate) async fn declines(&self, secret: &str) -> Answer {
+        self.posts("/v1/invitations/decline", &json!({ "token": secret })).answer().await
+    }
+
+    /// Registers `<name>@example.org`, invited to an organization by one of its members.
+    pub(crate) async fn joins(
+        node: &Node,
+        name: &str,
+        inviter: &Self,
+        slug: &str,
+        role: &str,
+    ) -> Self {
+        let person = Self::registers(node, name).await;
+        let sent = inviter.invites(slug, &person.email, role).await;
+        person.accepts(&secret_of(&sent.body())).await.expect(200);
+        person
+    }
+
     pub(crate) async fn shows(&self, slug: &str) -> Value {
         self.gets(&format!("/v1/organizations/{slug}")).answer().await.expect(200).body()
     }
@@ -260,6 +295,13 @@ impl Person {
         }
         items
     }
+}
+
+/// The secret in the link that an invitation shows.
+#[track_caller]
+pub(crate) fn secret_of(invitation: &Value) -> String {
+    let url = words(&invitation["accept_url"]);
+    url.rsplit('/').next().expect("there is always a last part").to_owned()
 }
 
 /// The path of the next page.
