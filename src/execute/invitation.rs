@@ -1,5 +1,5 @@
-//! Invitations: what members do with them, and what the invited and time do. Their ids and secrets
-//! follow from the command and the issue, so that a repeat shows the very same link.
+//! Invitations: what members do with them, and what the invited do. Their ids follow from the
+//! command and their secrets from the issue, so that a repeat shows the very same link.
 
 use events::Event;
 use events::id::{AccountId, InvitationId, OrganizationId};
@@ -127,21 +127,10 @@ pub(crate) async fn answer<T>(
     if is_keyed && app.operational.first_body(order.command, order.body).await? != order.body {
         return Err(Error::KeyReused);
     }
-    let done = answer_step(app, organization, order, answered, answer).await?;
-    Ok(caught_up(app, done).await)
-}
-
-/// The same without waiting for the read models, as time does it.
-async fn answer_step<T>(
-    app: &App,
-    organization: OrganizationId,
-    order: &Order,
-    answered: &Answer,
-    answer: impl Fn(&Organization) -> T,
-) -> Result<Done<T>, Error> {
     let decide = |state: &Organization| -> Result<Vec<Event>, Error> {
         Ok(invitation::answer(state, answered)?)
     };
     let stream = Stream::Organization(organization);
-    append(app, &app.organizations, stream, order, decide, answer).await
+    let done = append(app, &app.organizations, stream, order, decide, answer).await?;
+    Ok(caught_up(app, done).await)
 }
