@@ -190,13 +190,8 @@ impl Person {
 
     /// Invites somebody with this role, who accepts.
     pub(crate) async fn takes_in(&self, other: &Self, slug: &str, role: &str) {
-        let invitation = json!({ "email": other.email, "role": role });
-        let path = format!("/v1/organizations/{slug}/invitations");
-        let invited = self.posts(&path, &invitation).answer().await.expect(201).body();
-        let link = words(&invited["accept_url"]);
-        let secret = link.rsplit('/').next().expect("the link ends with a secret");
-        let acceptance = json!({ "token": secret });
-        other.posts("/v1/invitations/accept", &acceptance).answer().await.expect(200);
+        let sent = self.invites(slug, &other.email, role).await;
+        other.accepts(&secret_of(&sent.body())).await.expect(200);
     }
 
     /// The id of the person's account.
@@ -219,10 +214,6 @@ impl Person {
         self.patches(&path, &json!({ "name": name })).answer().await.expect(200)
     }
 
-    pub(crate) fn deletes(&self, path: &str) -> Ask {
-        self.asks(Method::DELETE, path)
-    }
-
     pub(crate) fn invite(&self, slug: &str, email: &str, role: &str) -> Ask {
         let path = format!("/v1/organizations/{slug}/invitations");
         self.posts(&path, &json!({ "email": email, "role": role }))
@@ -240,7 +231,7 @@ impl Person {
         self.posts("/v1/invitations/decline", &json!({ "token": secret })).answer().await
     }
 
-    /// Registers `<name>@example.org`, invited to an organization by one of its members.
+    /// Registers `<name>@example.org`, and is taken in by a member of an organization.
     pub(crate) async fn joins(
         node: &Node,
         name: &str,
@@ -249,8 +240,7 @@ impl Person {
         role: &str,
     ) -> Self {
         let person = Self::registers(node, name).await;
-        let sent = inviter.invites(slug, &person.email, role).await;
-        person.accepts(&secret_of(&sent.body())).await.expect(200);
+        inviter.takes_in(&person, slug, role).await;
         person
     }
 
