@@ -2,16 +2,18 @@
 //! command and their secrets from the issue, so that a repeat shows the very same link.
 
 use events::Event;
+use events::account::{Account, Rejection};
 use events::id::{AccountId, InvitationId, OrganizationId};
-use events::invitation::{self, Answer, Command, Draft, Links};
+use events::invitation::{self, Answer, Command, Draft, Holder, Links};
 use events::organization::Organization;
 use events::permission::Role;
+use events::recorded::Position;
 use events::stream::Stream;
 
-use super::{Done, Error, Naming, Order, append, caught_up};
+use super::{Done, Error, Naming, Order, account, append, caught_up, system_order};
 use crate::address::Address;
 use crate::link_secret::{LinkSecret, Purpose};
-use crate::{App, identity};
+use crate::{App, fail_point, identity};
 
 /// Somebody to be invited.
 pub(crate) struct Invitee {
@@ -113,12 +115,70 @@ pub(crate) async fn cancel(
     super::organization(app, caller, organization, order, command, |_| ()).await
 }
 
-/// Gives what the invited says to the organization that invited. The right to it is the secret.
-pub(crate) async fn answer<T>(
+/// Makes the holder of a secret a member. The mailed one also proves that the address is theirs,
+/// which is a step of its own on the account's stream; a reaction completes it after a crash.
+pub(crate) async fn accept<T>(
     app: &App,
     organization: OrganizationId,
     order: &Order,
-    answered: &Answer,
+    invitation: InvitationId,
+    by: Holder,
+    answer: impl Fn(&Organization) -> T,
+) -> Result<Done<T>, Error> {
+    let answer = |state: &Organization| {
+        let sent = state.invitation(invitation);
+        (answer(state), sent.is_some_and(|sent| sent.links.mailed == by.link))
+    };
+    let accept = Answer::Accept { invitation, by, at: app.clock.now() };
+    let done = answer_step(app, organization, order, accept, answer).await?;
+    fail_point::reached("invitation.accepted");
+    let (answer, is_address_proven) = done.answer;
+    let mut position = done.position;
+    if is_address_proven {
+        let proven = prove_address(app, by.account, invitation).await?;
+        position = position.max(proven.unwrap_or_default());
+    }
+    let is_replayed = done.is_replayed;
+    Ok(caught_up(app, Done { answer, position, is_replayed, is_caught_up: false }).await)
+}
+
+/// Takes an invitation that was accepted by its mailed link as proof of the account's address.
+/// `None` for an account that has lost the address meanwhile.
+pub(crate) async fn prove_address(
+    app: &App,
+    account: AccountId,
+    invitation: InvitationId,
+) -> Result<Option<Position>, Error> {
+    let order = system_order(app, &[b"invitation proves address", invitation.0.as_bytes()]);
+    let command = events::account::Command::TakeInvitationAsProof { invitation };
+    let decide = |state: &Account| events::account::decide(state, &command);
+    match account::step(app, account, &order, decide, |_| ()).await {
+        Ok(done) => Ok(Some(done.position)),
+        Err(Error::Account(Rejection::Unregistered | Rejection::Abandoned)) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Ends an invitation because its holder wants no part in it.
+pub(crate) async fn decline<T>(
+    app: &App,
+    organization: OrganizationId,
+    order: &Order,
+    invitation: InvitationId,
+    by: Holder,
+    answer: impl Fn(&Organization) -> T,
+) -> Result<Done<T>, Error> {
+    let decline = Answer::Decline { invitation, by, at: app.clock.now() };
+    let done = answer_step(app, organization, order, decline, answer).await?;
+    Ok(caught_up(app, done).await)
+}
+
+/// Gives what the invited says to the organization that invited. The right to it is the secret.
+async fn answer_step<T>(
+    app: &App,
+    organization: OrganizationId,
+    order: &Order,
+    answered: Answer,
     answer: impl Fn(&Organization) -> T,
 ) -> Result<Done<T>, Error> {
     let _running = app.running.enter(order)?;
@@ -128,9 +188,8 @@ pub(crate) async fn answer<T>(
         return Err(Error::KeyReused);
     }
     let decide = |state: &Organization| -> Result<Vec<Event>, Error> {
-        Ok(invitation::answer(state, answered)?)
+        Ok(invitation::answer(state, &answered)?)
     };
     let stream = Stream::Organization(organization);
-    let done = append(app, &app.organizations, stream, order, decide, answer).await?;
-    Ok(caught_up(app, done).await)
+    append(app, &app.organizations, stream, order, decide, answer).await
 }

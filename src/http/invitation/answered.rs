@@ -10,7 +10,7 @@ use axum::http::header::CACHE_CONTROL;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use events::id::{InvitationId, OrganizationId};
-use events::invitation::{Answer, Holder, Status};
+use events::invitation::{Holder, Status};
 use events::organization::{Name, Profile};
 use events::permission::Role;
 use events::personal::{Opened, Personal};
@@ -183,9 +183,9 @@ async fn accept_invitation(
     let order = submission.order(&app, &caller, None)?;
     let body: TokenBody = submission.json()?;
     let (organization, invitation, by) = held(&app, &caller, &body.token).await?;
-    let accept = Answer::Accept { invitation, by, at: app.clock.now() };
     let view = organization::view(by.account);
-    let done = execute::invitation::answer(&app, organization, &order, &accept, view).await?;
+    let done =
+        execute::invitation::accept(&app, organization, &order, invitation, by, view).await?;
     let joined = done.answer.as_ref().ok_or(Problem::new(Code::NotFound))?;
     let (profile, member_count, owner, role) = joined;
     let organization = organization::founded(&app, *owner, profile, *member_count, *role).await?;
@@ -203,12 +203,12 @@ async fn decline_invitation(
     let order = submission.order(&app, &caller, None)?;
     let body: TokenBody = submission.json()?;
     let (organization, invitation, by) = held(&app, &caller, &body.token).await?;
-    let decline = Answer::Decline { invitation, by, at: app.clock.now() };
     let view = |state: &events::organization::Organization| {
         let role = state.invitation(invitation)?.role;
         Some((state.profile()?.clone(), role))
     };
-    let done = execute::invitation::answer(&app, organization, &order, &decline, view).await?;
+    let done =
+        execute::invitation::decline(&app, organization, &order, invitation, by, view).await?;
     let (profile, role) = done.answer.as_ref().ok_or(Problem::new(Code::NotFound))?;
     let body = Declined { organization: offered(&app, profile).await?, role: *role };
     Ok(answer::command(StatusCode::OK, &done, body))
