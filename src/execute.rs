@@ -10,7 +10,7 @@ use events::recorded::{Actor, BodyMac, Position};
 use events::stream::Stream;
 use events::time::Time;
 use events::wire::Unwritable;
-use events::{Command, Event, State, address, invitation, membership, organization, setting};
+use events::{Command, Event, State, address, membership, organization, setting};
 use uuid::Uuid;
 
 use crate::App;
@@ -24,6 +24,7 @@ pub(crate) mod access_attempt;
 pub(crate) mod account;
 pub(crate) mod due;
 pub(crate) mod email_verification;
+pub(crate) mod invitation;
 mod lines;
 pub(crate) mod password;
 mod precondition;
@@ -119,7 +120,7 @@ pub(crate) enum Error {
     #[error(transparent)]
     Membership(#[from] membership::Rejection),
     #[error(transparent)]
-    Invitation(#[from] invitation::Rejection),
+    Invitation(#[from] events::invitation::Rejection),
     #[error(transparent)]
     Setting(#[from] setting::Rejection),
     #[error("the e-mail address belongs to an account already")]

@@ -27,6 +27,7 @@ mod email_verification;
 mod envelope;
 mod etag;
 mod health;
+mod invitation;
 mod link;
 mod membership;
 mod organization;
@@ -61,6 +62,7 @@ fn api(app: &App) -> OpenApiRouter<Arc<App>> {
         .merge(organization::routes())
         .merge(membership::routes())
         .merge(setting::routes())
+        .merge(invitation::routes())
         .merge(audit_log::routes())
         .merge(health::api_routes())
 }
@@ -69,7 +71,7 @@ fn api(app: &App) -> OpenApiRouter<Arc<App>> {
 /// without it; a trailing slash makes no difference.
 pub(crate) fn service(app: Arc<App>) -> NormalizePath<Router> {
     let (routes, document) = OpenApiRouter::with_openapi(Document::openapi())
-        .nest("/v1", api(&app))
+        .nest("/v1", api(&app).merge(invitation::link_routes()))
         .merge(health::routes())
         .split_for_parts();
     let document = document::finished(&document);

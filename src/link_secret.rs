@@ -17,6 +17,10 @@ pub(crate) const INVITATIONS: &str = "invitations";
 pub(crate) enum Purpose {
     PasswordReset,
     EmailVerification,
+    /// To the invited: it proves that the address is theirs.
+    InvitationMailed,
+    /// For the inviter to hand on: it proves nothing but itself.
+    InvitationCopied,
 }
 
 impl Purpose {
@@ -24,6 +28,8 @@ impl Purpose {
         match self {
             Self::PasswordReset => b"password reset",
             Self::EmailVerification => b"e-mail verification",
+            Self::InvitationMailed => b"invitation mailed",
+            Self::InvitationCopied => b"invitation copied",
         }
     }
 
@@ -32,6 +38,7 @@ impl Purpose {
         match self {
             Self::PasswordReset => "reset-password",
             Self::EmailVerification => "verify-email",
+            Self::InvitationMailed | Self::InvitationCopied => INVITATIONS,
         }
     }
 }

@@ -15,6 +15,8 @@ use crate::read_store::{self, ReadStore};
 
 pub(crate) mod audit_trail;
 pub(crate) mod due_list;
+pub(crate) mod invitation_list;
+pub(crate) mod invitation_offer;
 pub(crate) mod link_target;
 pub(crate) mod member_list;
 pub(crate) mod membership_list;

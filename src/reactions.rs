@@ -16,6 +16,7 @@ use crate::event_log::{Page, ReadError};
 use crate::failure::Failure;
 use crate::projector::Standing;
 
+mod address_proof;
 mod mail;
 mod registration;
 
@@ -41,6 +42,8 @@ pub(crate) enum Reaction {
     Registration,
     /// Sends the mails that events call for.
     Mail,
+    /// Takes an invitation that was accepted by its mailed link as proof of the address.
+    AddressProof,
 }
 
 /// On which nodes a reaction runs.
@@ -67,13 +70,14 @@ enum Interruption {
 }
 
 impl Reaction {
-    pub(crate) const ALL: [Self; 2] = [Self::Registration, Self::Mail];
+    pub(crate) const ALL: [Self; 3] = [Self::Registration, Self::Mail, Self::AddressProof];
 
     /// Names its place in the log; never reuse one for something else.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Registration => "complete_registrations",
             Self::Mail => "mail",
+            Self::AddressProof => "address_proof",
         }
     }
 
@@ -82,20 +86,21 @@ impl Reaction {
         match self {
             Self::Registration => registration::wants(kind),
             Self::Mail => mail::wants(kind),
+            Self::AddressProof => address_proof::wants(kind),
         }
     }
 
     fn nodes(self) -> Nodes {
         match self {
             Self::Registration => Nodes::All,
-            Self::Mail => Nodes::Projecting,
+            Self::Mail | Self::AddressProof => Nodes::Projecting,
         }
     }
 
     /// Whether doing something twice is so unwelcome that each step is saved at once.
     fn saves_each_step(self) -> bool {
         match self {
-            Self::Registration => false,
+            Self::Registration | Self::AddressProof => false,
             Self::Mail => true,
         }
     }
@@ -104,13 +109,14 @@ impl Reaction {
         match self {
             Self::Registration => registration::react(app, recorded).await,
             Self::Mail => mail::react(app, recorded).await,
+            Self::AddressProof => address_proof::react(app, recorded).await,
         }
     }
 
     /// What is to be done though nothing has happened: asked at least once a second.
     async fn resume(self, app: &App) -> Result<(), Interruption> {
         match self {
-            Self::Registration => Ok(()),
+            Self::Registration | Self::AddressProof => Ok(()),
             Self::Mail => mail::resume(app).await,
         }
     }

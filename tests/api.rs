@@ -11,6 +11,8 @@ mod denied_attempts;
 mod document;
 mod envelope;
 mod idempotency;
+mod invitation;
+mod invitation_answer;
 mod mail;
 mod membership;
 mod organization;

@@ -6,6 +6,7 @@ mod api;
 mod architecture;
 mod crash;
 mod event_log;
+mod invitations;
 mod line;
 mod mailbox;
 mod nodes;

@@ -190,13 +190,8 @@ impl Person {
 
     /// Invites somebody with this role, who accepts.
     pub(crate) async fn takes_in(&self, other: &Self, slug: &str, role: &str) {
-        let invitation = json!({ "email": other.email, "role": role });
-        let path = format!("/v1/organizations/{slug}/invitations");
-        let invited = self.posts(&path, &invitation).answer().await.expect(201).body();
-        let link = words(&invited["accept_url"]);
-        let secret = link.rsplit('/').next().expect("the link ends with a secret");
-        let acceptance = json!({ "token": secret });
-        other.posts("/v1/invitations/accept", &acceptance).answer().await.expect(200);
+        let sent = self.invites(slug, &other.email, role).await;
+        other.accepts(&secret_of(&sent.body())).await.expect(200);
     }
 
     /// The id of the person's account.
@@ -217,6 +212,36 @@ impl Person {
     pub(crate) async fn renames(&self, slug: &str, name: &str) -> Answer {
         let path = format!("/v1/organizations/{slug}");
         self.patches(&path, &json!({ "name": name })).answer().await.expect(200)
+    }
+
+    pub(crate) fn invite(&self, slug: &str, email: &str, role: &str) -> Ask {
+        let path = format!("/v1/organizations/{slug}/invitations");
+        self.posts(&path, &json!({ "email": email, "role": role }))
+    }
+
+    pub(crate) async fn invites(&self, slug: &str, email: &str, role: &str) -> Answer {
+        self.invite(slug, email, role).answer().await.expect(201)
+    }
+
+    pub(crate) async fn accepts(&self, secret: &str) -> Answer {
+        self.posts("/v1/invitations/accept", &json!({ "token": secret })).answer().await
+    }
+
+    pub(crate) async fn declines(&self, secret: &str) -> Answer {
+        self.posts("/v1/invitations/decline", &json!({ "token": secret })).answer().await
+    }
+
+    /// Registers `<name>@example.org`, and is taken in by a member of an organization.
+    pub(crate) async fn joins(
+        node: &Node,
+        name: &str,
+        inviter: &Self,
+        slug: &str,
+        role: &str,
+    ) -> Self {
+        let person = Self::registers(node, name).await;
+        inviter.takes_in(&person, slug, role).await;
+        person
     }
 
     pub(crate) async fn shows(&self, slug: &str) -> Value {
@@ -260,6 +285,13 @@ impl Person {
         }
         items
     }
+}
+
+/// The secret in the link that an invitation shows.
+#[track_caller]
+pub(crate) fn secret_of(invitation: &Value) -> String {
+    let url = words(&invitation["accept_url"]);
+    url.rsplit('/').next().expect("there is always a last part").to_owned()
 }
 
 /// The path of the next page.

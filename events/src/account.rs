@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::chain::Link;
-use crate::id::{OrganizationId, SessionId, SubjectId};
+use crate::id::{InvitationId, OrganizationId, SessionId, SubjectId};
 use crate::organization::ChangedPersonal;
 use crate::personal::Personal;
 use crate::time::Time;
@@ -73,8 +73,14 @@ pub enum Event {
         secret_hash: Link,
         expires_at: Time,
     },
+    /// By one of two: a link that was issued for this, or the mailed link of an invitation.
     #[serde(rename = "account.email_verified")]
-    EmailVerified { issue: u64 },
+    EmailVerified {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        issue: Option<u64>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        invitation: Option<InvitationId>,
+    },
     /// Never verified, the account has lost its address to the person who reads its mail. Nobody
     /// signs in to it any more, and the address can be registered anew.
     #[serde(rename = "account.address_lost")]

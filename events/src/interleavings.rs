@@ -268,15 +268,15 @@ impl World {
             Step::Wait { days } => self.at = at.after(Duration::from_hours(24 * days)),
             Step::Invite { by, whom, role } => {
                 let number = self.invited;
-                let command = invitation::Command::Send {
+                let draft = invitation::Draft {
                     invitation: invitation(number),
                     invitee: subject(whom),
                     email: String::new(),
                     account: Some(account(whom)),
                     role,
                     links: links(number, 1),
-                    at,
                 };
+                let command = invitation::Command::Send { draft, at };
                 if number < INVITATIONS && self.orders(by, &command) {
                     self.invited += 1;
                 }

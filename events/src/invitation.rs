@@ -14,6 +14,10 @@ use crate::personal::Personal;
 use crate::recorded::{Actor, Recorded};
 use crate::time::Time;
 
+mod send;
+
+pub use send::{Draft, Refusal, refused};
+
 /// How long a secret admits.
 pub const LIFE: Duration = Duration::from_hours(7 * 24);
 /// How often one invitation may be sent again.
@@ -124,6 +128,18 @@ impl Invitation {
         }
     }
 
+    /// Whether this secret, by its BLAKE3, admits whom it is for.
+    pub fn is_open(&self, organization: &Organization, link: Link, at: Time) -> bool {
+        let is_current = link == self.links.mailed || link == self.links.copied;
+        let may_still = match self.sender {
+            Actor::Account(sender) => organization
+                .role_of(sender)
+                .is_some_and(|role| role.may(Permission::to_grant(self.role))),
+            Actor::Token(_) | Actor::Operator | Actor::System => true,
+        };
+        is_current && may_still && self.status_at(at) == Status::Pending
+    }
+
     fn ends(&mut self, status: Status, recorded: &Recorded) {
         self.status = status;
         self.changed_version = recorded.version;
@@ -215,14 +231,13 @@ pub(crate) fn orphaned(
 #[derive(Clone, Debug)]
 pub enum Command {
     Send {
-        invitation: InvitationId,
-        invitee: SubjectId,
-        email: String,
-        /// Who holds the address, when anybody does.
-        account: Option<AccountId>,
-        role: Role,
-        /// Of issue 1.
-        links: Links,
+        draft: Draft,
+        at: Time,
+    },
+    /// Each that may be sent; one that may not holds up no other. `by` is who sends them.
+    SendAll {
+        drafts: Vec<Draft>,
+        by: AccountId,
         at: Time,
     },
     /// A new secret, another week. `links` are those of the next issue.
@@ -245,15 +260,16 @@ impl Command {
             sent.map_or(Permission::ManageMembers, |sent| Permission::to_grant(sent.role))
         };
         match self {
-            Self::Send { role, .. } => Permission::to_grant(*role),
+            Self::Send { draft, .. } => Permission::to_grant(draft.role),
             Self::Resend { invitation, .. } => to_grant(*invitation),
-            Self::Cancel { .. } => Permission::ManageMembers,
+            // each of many is asked for on its own
+            Self::SendAll { .. } | Self::Cancel { .. } => Permission::ManageMembers,
         }
     }
 
     pub fn resource_version(&self, organization: &Organization) -> Option<u64> {
         match self {
-            Self::Send { .. } => None,
+            Self::Send { .. } | Self::SendAll { .. } => None,
             Self::Resend { invitation, .. } | Self::Cancel { invitation, .. } => {
                 organization.invitation(*invitation).map(|sent| sent.changed_version)
             }
@@ -300,36 +316,8 @@ pub enum Rejection {
 
 pub fn decide(organization: &Organization, command: &Command) -> Result<Vec<Event>, Rejection> {
     match command {
-        Command::Send { invitation, invitee, email, account, role, links, at } => {
-            let is_personal = organization.profile().is_some_and(|profile| profile.is_personal);
-            if is_personal && *role == Role::Owner {
-                return Err(Rejection::PersonalOrganization);
-            }
-            if account.is_some_and(|account| organization.role_of(account).is_some()) {
-                return Err(Rejection::AlreadyMember);
-            }
-            // one whose time is over ends by this very event: the address has one that is pending
-            let mut earlier = organization
-                .pending_invitations()
-                .filter(|(_, earlier)| earlier.invitee == *invitee);
-            let mut events = Vec::new();
-            if let Some((id, earlier)) = earlier.next() {
-                if earlier.status_at(*at) == Status::Pending {
-                    return Err(Rejection::AlreadyInvited);
-                }
-                events.push(Event::Expired { invitation: *id });
-            }
-            events.push(Event::Sent {
-                invitation: *invitation,
-                invitee: *invitee,
-                role: *role,
-                issue: 1,
-                links: *links,
-                expires_at: at.after(LIFE),
-                email: Personal::known(*invitee, email),
-            });
-            Ok(events)
-        }
+        Command::Send { draft, at } => send::one(organization, draft, *at),
+        Command::SendAll { drafts, by, at } => Ok(send::all(organization, drafts, *by, *at)),
         Command::Resend { invitation, links, at } => {
             let sent = pending(organization, *invitation, *at)?;
             if sent.issue > RESENDS {
@@ -422,18 +410,7 @@ fn admits(
     by: Holder,
     at: Time,
 ) -> Result<(), Rejection> {
-    let is_current = by.link == sent.links.mailed || by.link == sent.links.copied;
-    let may_still = match sent.sender {
-        Actor::Account(sender) => organization
-            .role_of(sender)
-            .is_some_and(|role| role.may(Permission::to_grant(sent.role))),
-        Actor::Token(_) | Actor::Operator | Actor::System => true,
-    };
-    if is_current && may_still && sent.status_at(at) == Status::Pending {
-        Ok(())
-    } else {
-        Err(Rejection::Closed)
-    }
+    if sent.is_open(organization, by.link, at) { Ok(()) } else { Err(Rejection::Closed) }
 }
 
 #[cfg(test)]

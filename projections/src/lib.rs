@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 
 pub mod audit_trail;
 pub mod due_list;
+pub mod invitation_list;
 pub mod link_target;
 pub mod member_list;
 pub mod membership_list;
@@ -21,9 +22,10 @@ mod table;
 pub use pending::Pending;
 
 /// Every read model there is.
-pub const ALL: [&dyn Model; 7] = [
+pub const ALL: [&dyn Model; 8] = [
     &Of::<audit_trail::AuditTrail>::new(),
     &Of::<due_list::DueList>::new(),
+    &Of::<invitation_list::InvitationList>::new(),
     &Of::<link_target::LinkTarget>::new(),
     &Of::<member_list::MemberList>::new(),
     &Of::<membership_list::MembershipList>::new(),

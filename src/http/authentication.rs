@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use axum::extract::{ConnectInfo, FromRequestParts};
+use axum::extract::{ConnectInfo, FromRequestParts, OptionalFromRequestParts};
 use axum::http::HeaderValue;
 use axum::http::header::{AUTHORIZATION, USER_AGENT};
 use axum::http::request::Parts;
@@ -94,6 +94,21 @@ impl FromRequestParts<Arc<App>> for Caller {
         let client = Client { subject: identity.person.subject, ip_address, user_agent };
         session_activity::note(app, &identity, &client);
         Ok(Self { identity, client })
+    }
+}
+
+/// For what is also shown to those who have not signed in. A credential that is sent must hold.
+impl OptionalFromRequestParts<Arc<App>> for Caller {
+    type Rejection = Problem;
+
+    async fn from_request_parts(
+        parts: &mut Parts,
+        app: &Arc<App>,
+    ) -> Result<Option<Self>, Problem> {
+        if !parts.headers.contains_key(AUTHORIZATION) {
+            return Ok(None);
+        }
+        <Self as FromRequestParts<Arc<App>>>::from_request_parts(parts, app).await.map(Some)
     }
 }
 

@@ -32,6 +32,11 @@ pub(super) struct OperatorCommands;
 /// How a command can be refused that needs no credential.
 pub(super) struct PublicCommands;
 
+/// How a command about an invitation can be refused.
+pub(super) struct InvitationCommands;
+/// How the read of an invitation by its link can be refused.
+pub(super) struct InvitationReads;
+
 macro_rules! refusals {
     ($($name:ident: $($status:literal)*;)*) => {$(
         impl IntoResponses for $name {
@@ -52,6 +57,8 @@ refusals! {
     ConfirmedCommands: 400 401 403 404 409 412 413 415 422 428 429 503;
     PublicCommands: 400 401 404 409 410 413 415 422 429 503;
     OperatorCommands: 400 401 413 415 422 503;
+    InvitationCommands: 400 401 403 404 409 410 412 413 415 422 429 503;
+    InvitationReads: 400 401 404 410 429 503;
 }
 
 /// For reads that can also show what was.

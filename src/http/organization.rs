@@ -285,9 +285,9 @@ fn update_command(body: UpdateBody) -> Result<Command, Problem> {
 }
 
 /// What an answer to a command shows: the state right after it, and the caller's role in it.
-type View = Option<(Profile, usize, AccountId, Role)>;
+pub(super) type View = Option<(Profile, usize, AccountId, Role)>;
 
-fn view(caller: AccountId) -> impl Fn(&events::organization::Organization) -> View {
+pub(super) fn view(caller: AccountId) -> impl Fn(&events::organization::Organization) -> View {
     move |state| {
         let profile = state.profile()?.clone();
         let owner = state.longest_standing_owner()?;

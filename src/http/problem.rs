@@ -78,6 +78,12 @@ impl Problem {
         Self { denied: Some(denied), ..Self::new(Code::Forbidden) }
     }
 
+    /// Status, code and sentence, where one answer tells of several.
+    pub(crate) fn told(&self) -> (StatusCode, &'static str, String) {
+        let Explained { status, code, sentence, .. } = self.code.explained();
+        (status, code, self.detail.clone().unwrap_or_else(|| sentence.to_owned()))
+    }
+
     /// The answer's body; only where the request id is known can it be written.
     pub(crate) fn render(&self, request: Uuid, shown: &str) -> Response {
         let Explained { status, code, sentence, .. } = self.code.explained();

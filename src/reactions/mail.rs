@@ -11,17 +11,21 @@ use events::account::Event::{EmailVerificationRequested, PasswordResetRequested}
 use events::account::{Account, Person};
 use events::chain::Link;
 use events::id::AccountId;
-use events::personal::Opened;
+use events::personal::{Opened, Sealed};
 use events::recorded::{Position, Recorded};
 use events::stream::Stream;
+use uuid::Uuid;
 
 use super::Interruption;
 use crate::event_log::ReadError;
 use crate::failure::Failure;
 use crate::link_secret::Purpose;
-use crate::mail::{Mail, Undelivered, text};
+use crate::mail::text::{self, Letter};
+use crate::mail::{Mail, Undelivered};
 use crate::operational::DeferredMail;
 use crate::{App, fail_point};
+
+mod invitation;
 
 /// A mail that was put off is tried again after this, then each time twice as late.
 const FIRST_RETRY: Duration = Duration::from_secs(2);
@@ -30,7 +34,13 @@ const LONGEST_RETRY: Duration = Duration::from_hours(1);
 const READ_MODELS_WITHIN: Duration = Duration::from_secs(10);
 
 pub(super) fn wants(kind: &str) -> bool {
-    ["account.password_reset_requested", "account.email_verification_requested"].contains(&kind)
+    [
+        "account.password_reset_requested",
+        "account.email_verification_requested",
+        "member.invited",
+        "invitation.resent",
+    ]
+    .contains(&kind)
 }
 
 pub(super) async fn react(app: &App, recorded: &Recorded) -> Result<(), Interruption> {
@@ -91,26 +101,31 @@ async fn send(app: &App, recorded: &Recorded, attempts: u32) -> Result<(), Inter
 
 /// The mail an event calls for; none when its link is dead, or its reader erased.
 async fn letter(app: &App, recorded: &Recorded) -> Result<Option<Mail>, Interruption> {
+    if let (Event::Invitation(event), Stream::Organization(organization)) =
+        (&recorded.event, recorded.stream)
+    {
+        return invitation::letter(app, recorded, event, organization).await;
+    }
     let (Event::Account(event), Stream::Account(account)) = (&recorded.event, recorded.stream)
     else {
         return Ok(None);
     };
-    let (purpose, issue, secret_hash) =
+    let (purpose, issue, secret_hash, words): (_, _, _, fn(&str) -> Letter) =
         if let PasswordResetRequested { issue, secret_hash, .. } = event {
-            (Purpose::PasswordReset, *issue, *secret_hash)
+            (Purpose::PasswordReset, *issue, *secret_hash, text::password_reset)
         } else if let EmailVerificationRequested { issue, secret_hash, .. } = event {
-            (Purpose::EmailVerification, *issue, *secret_hash)
+            (Purpose::EmailVerification, *issue, *secret_hash, text::email_verification)
         } else {
             return Ok(None);
         };
     let Some(to) = reader(app, account, purpose, &secret_hash).await? else { return Ok(None) };
-    let secret = app.keyring.link_secret(purpose, account.0, issue);
-    let link = format!("{}/{}/{}", app.public_url, purpose.path(), secret.reveal());
-    let (subject, text) = match purpose {
-        Purpose::PasswordReset => text::password_reset(&link),
-        Purpose::EmailVerification => text::email_verification(&link),
-    };
+    let (subject, text) = words(&link(app, purpose, account.0, issue));
     Ok(Some(Mail { event: recorded.id, at: recorded.at, to, subject, text }))
+}
+
+fn link(app: &App, purpose: Purpose, id: Uuid, issue: u64) -> String {
+    let secret = app.keyring.link_secret(purpose, id, issue);
+    format!("{}/{}/{}", app.public_url, purpose.path(), secret.reveal())
 }
 
 /// The account's address, while the link is of use to who reads it.
@@ -129,11 +144,17 @@ async fn reader(
         person.filter(of_use).and_then(|person| person.email.sealed().cloned())
     };
     let Some(sealed) = address else { return Ok(None) };
-    match app.keyring.open_value(&sealed).await.map_err(Failure::from)? {
+    Ok(opened(app, &sealed).await?)
+}
+
+/// An address that a mail goes to; `None` when it is erased.
+async fn opened(app: &App, address: &Sealed) -> Result<Option<String>, Failure> {
+    match app.keyring.open_value(address).await? {
         Opened::Known(address) => Ok(Some(address)),
         Opened::Erased => Ok(None),
         Opened::KeyMissing => {
-            tracing::error!(%account, "the key of an address is missing; a mail is not sent");
+            let subject = address.subject;
+            tracing::error!(%subject, "the key of an address is missing; a mail is not sent");
             Ok(None)
         }
     }
@@ -152,6 +173,8 @@ fn is_of_use(
         Purpose::EmailVerification => {
             state.verification().filter(|_| person.email_verified_at.is_none())
         }
+        // no account has these
+        Purpose::InvitationMailed | Purpose::InvitationCopied => None,
     }
     .is_some_and(|link| link.lives(secret_hash, now))
 }

@@ -21,6 +21,7 @@ impl Operation {
     fn is_public(&self) -> bool {
         self.path.starts_with("/v1/auth/") && self.method == Method::POST
             || ["/livez", "/readyz", "/v1/health"].contains(&self.path.as_str())
+            || self.path == "/v1/invitations/{secret}"
     }
 
     /// What the document says about the JSON of this answer.

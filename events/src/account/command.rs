@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::account::session::{self, Secrets};
 use crate::account::{Account, EndReason, Event, LinkIssue, Person};
 use crate::chain::Link;
-use crate::id::{EventId, OrganizationId, SessionId};
+use crate::id::{EventId, InvitationId, OrganizationId, SessionId};
 use crate::organization::ChangedPersonal;
 use crate::personal::Personal;
 use crate::time::Time;
@@ -74,6 +74,10 @@ pub enum Command {
     VerifyEmail {
         secret_hash: Link,
         now: Time,
+    },
+    /// Its owner has accepted an invitation by the link that was mailed to its address.
+    TakeInvitationAsProof {
+        invitation: InvitationId,
     },
     /// Makes sure that an account named by a dead claim can never exist.
     Abandon,
@@ -173,6 +177,12 @@ fn of_a_person(
         Command::VerifyEmail { secret_hash, now } => {
             verify_email(account, person, secret_hash, *now)
         }
+        Command::TakeInvitationAsProof { invitation } => {
+            let is_proven = person.email_verified_at.is_some();
+            let invitation = Some(*invitation);
+            let verified = Event::EmailVerified { issue: None, invitation };
+            Ok(if is_proven { vec![] } else { vec![verified] })
+        }
         Command::Register { .. } | Command::Abandon => Err(Rejection::Registered),
     }
 }
@@ -231,7 +241,7 @@ fn verify_email(
     if !link.lives(secret_hash, now) {
         return Err(Rejection::LinkClosed);
     }
-    Ok(vec![Event::EmailVerified { issue: link.issue }])
+    Ok(vec![Event::EmailVerified { issue: Some(link.issue), invitation: None }])
 }
 
 #[cfg(test)]

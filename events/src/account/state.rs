@@ -151,7 +151,7 @@ impl State for Account {
                 let (issue, secret_hash, expires_at) = (*issue, *secret_hash, *expires_at);
                 self.verification = Some(LinkIssue { issue, secret_hash, expires_at });
             }
-            Event::EmailVerified { issue: _ } => self.prove_address(at),
+            Event::EmailVerified { issue: _, invitation: _ } => self.prove_address(at),
             Event::AddressLost { issue: _ } => {
                 self.edit(|person| person.password_hash = Personal::Absent);
                 self.has_lost_address = true;

@@ -28,10 +28,18 @@ fn resent(issue: u8) -> crate::Event {
     Event::Resent { invitation, issue: issue.into(), links, expires_at }.into()
 }
 
-fn invite(account: Option<AccountId>, at: Time) -> Command {
+fn draft(
+    invitation: InvitationId,
+    invitee: SubjectId,
+    account: Option<AccountId>,
+    role: Role,
+) -> Draft {
     let email = "dora@example.org".to_owned();
-    let (invitation, invitee, links) = (SECOND, DORA, links(1));
-    Command::Send { invitation, invitee, email, account, role: Role::Member, links, at }
+    Draft { invitation, invitee, email, account, role, links: links(1) }
+}
+
+fn invite(account: Option<AccountId>, at: Time) -> Command {
+    Command::Send { draft: draft(SECOND, DORA, account, Role::Member), at }
 }
 
 fn accept(link: Link, at: Time) -> Answer {
@@ -145,4 +153,38 @@ fn an_invitation_ends_with_its_senders_right_to_grant_that_role() {
     let past = |role| given([created_by(ANA), joined(BEN, Role::Owner), invited(role)]).state();
     let ended = |role| membership::decide(&past(role), &demote).expect("allowed").len() - 1;
     assert_eq!((ended(Role::Admin), ended(Role::Viewer)), (1, 0));
+}
+
+#[test]
+fn of_many_each_is_sent_or_told_why_it_is_not() {
+    let third = InvitationId(Uuid::from_u128(0x1c));
+    let fourth = InvitationId(Uuid::from_u128(0x1d));
+    let [emil, finn] = [0xe0, 0xf0].map(|bits| SubjectId(Uuid::from_u128(bits)));
+    let drafts = vec![
+        draft(SECOND, DORA, None, Role::Member),
+        draft(third, emil, None, Role::Viewer),
+        draft(fourth, emil, None, Role::Viewer),
+        draft(fourth, SubjectId(BEN.0), Some(BEN), Role::Viewer),
+        draft(fourth, finn, None, Role::Owner),
+    ];
+    // BEN is an admin, so grants no ownership
+    let past = || [created_by(ANA), joined(BEN, Role::Admin), invited(Role::Viewer)];
+    let state = given(past()).state();
+    let command = Command::SendAll { drafts: drafts.clone(), by: BEN, at: START };
+    let events = decide(&state, &command).expect("what cannot be sent is left out");
+    let [Event::Sent { invitation, .. }] = events.as_slice() else {
+        unreachable!("one can be sent, not {events:?}")
+    };
+    assert_eq!(*invitation, third);
+
+    let [created, joined, first] = past();
+    let after = given([created, joined, first, events[0].clone().into()]).state();
+    let week_later = START.after(LIFE);
+    for at in [START, week_later] {
+        let why = |index: usize| refused(&after, &drafts[index], BEN, at);
+        assert_eq!(why(0), Refusal::Rejected(Rejection::AlreadyInvited));
+        assert_eq!(why(2), Refusal::Rejected(Rejection::AlreadyInvited));
+        assert_eq!(why(3), Refusal::Rejected(Rejection::AlreadyMember));
+        assert_eq!(why(4), Refusal::Denied);
+    }
 }

@@ -221,7 +221,7 @@ fn of_accounts() -> Vec<account::Event> {
         account::Event::PasswordResetRequested { issue: 1, secret_hash, expires_at: hours(1) },
         account::Event::PasswordReset { issue: 1, password_hash: known("$argon2id$v=19$") },
         account::Event::EmailVerificationRequested { issue: 2, secret_hash, expires_at: hours(48) },
-        account::Event::EmailVerified { issue: 2 },
+        account::Event::EmailVerified { issue: Some(2), invitation: None },
         account::Event::AddressLost { issue: 3 },
         account::Event::SessionRefreshed {
             session: session(),

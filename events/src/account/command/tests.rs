@@ -240,8 +240,22 @@ fn an_address_is_verified_by_the_newest_link_for_two_days() {
     assert_eq!(ana.decides(&verify(1, now)), Err(Rejection::LinkClosed));
     let late = now.after(48 * HOUR);
     assert_eq!(ana.decides(&verify(2, late)), Err(Rejection::LinkClosed));
-    assert_eq!(ana.told(now, &verify(2, now)), [Event::EmailVerified { issue: 2 }]);
+    assert_eq!(
+        ana.told(now, &verify(2, now)),
+        [Event::EmailVerified { issue: Some(2), invitation: None }]
+    );
     assert_eq!(ana.decides(&verify(2, late)), Ok(vec![]), "a second click is no mistake");
     let again = Command::RequestEmailVerification { link: link(3, now, 48 * HOUR) };
     assert_eq!(ana.decides(&again), Err(Rejection::AlreadyVerified));
+}
+
+#[test]
+fn an_invitation_accepted_by_its_mailed_link_proves_the_address_once() {
+    let mut ana = Ana::registered();
+    let invitation = InvitationId(Uuid::from_u128(7));
+    let taken = Command::TakeInvitationAsProof { invitation };
+    let verified = Event::EmailVerified { issue: None, invitation: Some(invitation) };
+    assert_eq!(ana.told(start_of_time(), &taken), [verified]);
+    assert!(ana.state.person().unwrap().email_verified_at.is_some());
+    assert_eq!(ana.decides(&taken), Ok(vec![]));
 }

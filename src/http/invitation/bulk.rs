@@ -1,0 +1,162 @@
+//! Many invitations in one request: one command, one idempotency key, and a result for each.
+
+use axum::http::StatusCode;
+use axum::response::Response;
+use events::id::{InvitationId, OrganizationId};
+use events::invitation::{Draft, Refusal, refused};
+use events::organization::Organization;
+use events::permission::Permission;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::{Invitation, checked_role, with_link};
+use crate::App;
+use crate::access::Access;
+use crate::address::Address;
+use crate::execute::invitation::{self, Invitee};
+use crate::execute::{self, Order};
+use crate::http::authentication::Caller;
+use crate::http::problem::{Code, FieldError, Problem};
+use crate::http::request::Submission;
+use crate::http::{answer, checked};
+
+/// Invitations in one request.
+const MOST: usize = 100;
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct BulkBody {
+    /// 1 to 100.
+    invitations: Vec<BulkItem>,
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct BulkItem {
+    #[schema(example = "dora@example.org")]
+    email: String,
+    /// `member` unless said.
+    #[schema(example = "viewer")]
+    role: Option<String>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub(crate) struct BulkResults {
+    /// In the order of the request.
+    results: Vec<BulkResult>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub(crate) struct BulkResult {
+    /// Place in the request, counted from 0.
+    index: usize,
+    /// What a request for this one alone would have been answered.
+    #[schema(example = 201)]
+    status: u16,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    invitation: Option<Invitation>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<BulkError>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub(crate) struct BulkError {
+    #[schema(example = "already_invited")]
+    code: &'static str,
+    detail: String,
+}
+
+impl BulkResult {
+    fn refused(index: usize, problem: &Problem) -> Self {
+        let (status, code, detail) = problem.told();
+        let error = Some(BulkError { code, detail });
+        Self { index, status: status.as_u16(), invitation: None, error }
+    }
+}
+
+/// What became of a draft: the invitation right after it was sent, or why it was not.
+type Outcome = Result<events::invitation::Invitation, Refusal>;
+
+pub(super) async fn send_all(
+    app: &App,
+    caller: &Caller,
+    organization: OrganizationId,
+    submission: &Submission,
+) -> Result<Response, Problem> {
+    let account = caller.identity.account;
+    let order = submission.order(app, caller, Some(organization))?;
+    if execute::organization_before(app, organization, &order, |_| ()).await?.is_none() {
+        Access::check(app, account, organization, Permission::ManageMembers).await?;
+    }
+    let body: BulkBody = submission.json()?;
+    if !(1..=MOST).contains(&body.invitations.len()) {
+        let detail = format!("must be 1 to {MOST} invitations");
+        let field = "invitations".to_owned();
+        return Err(Problem::invalid(vec![FieldError { field, detail }]));
+    }
+    let (drafts, mut results) = drafts(app, &order, &body).await?;
+    let outcomes = |state: &Organization| -> Vec<Outcome> {
+        let now = app.clock.now();
+        let outcome = |(_, draft): &(usize, Draft)| match state.invitation(draft.invitation) {
+            Some(sent) => Ok(sent.clone()),
+            None => Err(refused(state, draft, account, now)),
+        };
+        drafts.iter().map(outcome).collect()
+    };
+    let alone: Vec<Draft> = drafts.iter().map(|(_, draft)| draft.clone()).collect();
+    let done = invitation::send_all(app, account, organization, &order, &alone, outcomes).await?;
+    for ((index, draft), outcome) in drafts.iter().zip(&done.answer) {
+        results.push(result(app, *index, draft.invitation, outcome).await?);
+    }
+    results.sort_by_key(|result| result.index);
+    Ok(answer::command(StatusCode::OK, &done, BulkResults { results }))
+}
+
+/// What can be sent, each with its place in the request, and the results of what cannot.
+async fn drafts(
+    app: &App,
+    order: &Order,
+    body: &BulkBody,
+) -> Result<(Vec<(usize, Draft)>, Vec<BulkResult>), Problem> {
+    let mut drafts = Vec::with_capacity(body.invitations.len());
+    let mut results = Vec::with_capacity(body.invitations.len());
+    for (index, item) in body.invitations.iter().enumerate() {
+        let mut errors = Vec::new();
+        let address = checked("email", item.email.parse::<Address>(), &mut errors);
+        let role = checked_role("role", item.role.as_deref(), &mut errors);
+        match address.filter(|_| errors.is_empty()) {
+            Some(address) => {
+                let id = invitation::id_of_many(app, order, index);
+                let invitee = Invitee { address, role };
+                drafts.push((index, invitation::draft(app, id, &invitee).await?));
+            }
+            None => {
+                let wrong =
+                    errors.iter().map(|error| format!("`{}` {}", error.field, error.detail));
+                let detail = wrong.collect::<Vec<_>>().join("; ");
+                let problem = Problem::with_detail(Code::Invalid, detail);
+                results.push(BulkResult::refused(index, &problem));
+            }
+        }
+    }
+    Ok((drafts, results))
+}
+
+async fn result(
+    app: &App,
+    index: usize,
+    id: InvitationId,
+    outcome: &Outcome,
+) -> Result<BulkResult, Problem> {
+    Ok(match outcome {
+        Ok(sent) => {
+            let secret = invitation::copied_secret(app, id, sent.issue);
+            let invitation = Some(with_link(app, id, sent, &secret).await?);
+            BulkResult { index, status: StatusCode::CREATED.as_u16(), invitation, error: None }
+        }
+        Err(Refusal::Denied) => BulkResult::refused(index, &Problem::new(Code::Forbidden)),
+        Err(Refusal::Rejected(rejection)) => {
+            BulkResult::refused(index, &execute::Error::Invitation(*rejection).into())
+        }
+    })
+}

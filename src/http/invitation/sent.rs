@@ -1,0 +1,258 @@
+//! What members do with invitations: send, send again, withdraw, and see what became of them.
+
+use axum::Json;
+use axum::http::{HeaderMap, StatusCode, Uri};
+use axum::response::{IntoResponse as _, Response};
+use events::id::{AccountId, InvitationId, OrganizationId};
+use events::invitation::Status;
+use events::organization::Organization;
+use events::permission::Permission;
+use projections::invitation_list;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::{Invitation, checked_role, email, with_link};
+use crate::access::Access;
+use crate::address::Address;
+use crate::execute::invitation::{self, Invitee};
+use crate::execute::{self, Done};
+use crate::http::authentication::Caller;
+use crate::http::problem::{Code, Problem};
+use crate::http::request::{Paging, Parameters, Submission};
+use crate::http::{answer, checked, etag};
+use crate::{App, query};
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct InviteBody {
+    #[schema(example = "dora@example.org")]
+    email: String,
+    /// `owner`, `admin`, `developer`, `member` or `viewer`; `member` unless said.
+    #[schema(example = "member")]
+    role: Option<String>,
+}
+
+/// What an answer shows of an invitation: as it was right after the command.
+type View = Option<events::invitation::Invitation>;
+
+fn view(invitation: InvitationId) -> impl Fn(&Organization) -> View {
+    move |state| state.invitation(invitation).cloned()
+}
+
+pub(super) async fn send(
+    app: &App,
+    caller: &Caller,
+    organization: OrganizationId,
+    submission: &Submission,
+) -> Result<Response, Problem> {
+    let account = caller.identity.account;
+    let order = submission.order(app, caller, Some(organization))?;
+    let id = invitation::id(app, &order);
+    let before = execute::organization_before(app, organization, &order, view(id)).await?;
+    let done = match before {
+        Some(done) => done,
+        None => {
+            Access::check(app, account, organization, Permission::ManageMembers).await?;
+            let invitee = invitee(submission.json()?)?;
+            // asked before anything is kept of the address
+            let to_grant = Permission::to_grant(invitee.role);
+            Access::check(app, account, organization, to_grant).await?;
+            invitation::send(app, account, organization, &order, &invitee, view(id)).await?
+        }
+    };
+    answered(app, StatusCode::CREATED, id, &done).await
+}
+
+fn invitee(body: InviteBody) -> Result<Invitee, Problem> {
+    let mut errors = Vec::new();
+    let address = checked("email", body.email.parse::<Address>(), &mut errors);
+    let role = checked_role("role", body.role.as_deref(), &mut errors);
+    let address = address.filter(|_| errors.is_empty());
+    Ok(Invitee { address: address.ok_or_else(|| Problem::invalid(errors))?, role })
+}
+
+async fn answered(
+    app: &App,
+    status: StatusCode,
+    id: InvitationId,
+    done: &Done<View>,
+) -> Result<Response, Problem> {
+    let sent = done.answer.as_ref().ok_or(Problem::new(Code::NotFound))?;
+    let secret = invitation::copied_secret(app, id, sent.issue);
+    let body = with_link(app, id, sent, &secret).await?;
+    Ok(etag::tagged(sent.changed_version, answer::command(status, done, body)))
+}
+
+/// The path says it all.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NoFields {}
+
+/// What is no id names nothing, but whoever may not even ask is told that first.
+async fn named(
+    app: &App,
+    caller: AccountId,
+    organization: OrganizationId,
+    id: Option<InvitationId>,
+) -> Result<InvitationId, Problem> {
+    if id.is_none() {
+        Access::check(app, caller, organization, Permission::ManageMembers).await?;
+    }
+    id.ok_or(Problem::new(Code::NotFound))
+}
+
+pub(super) async fn resend(
+    app: &App,
+    caller: &Caller,
+    organization: OrganizationId,
+    id: Option<InvitationId>,
+    submission: &Submission,
+) -> Result<Response, Problem> {
+    let account = caller.identity.account;
+    let order = submission.order(app, caller, Some(organization))?;
+    let id = named(app, account, organization, id).await?;
+    let before = execute::organization_before(app, organization, &order, view(id)).await?;
+    let done = match before {
+        Some(done) => done,
+        None => {
+            Access::check(app, account, organization, Permission::ManageMembers).await?;
+            let NoFields {} = submission.json_or_empty()?;
+            invitation::resend(app, account, organization, &order, id, view(id)).await?
+        }
+    };
+    answered(app, StatusCode::OK, id, &done).await
+}
+
+pub(super) async fn cancel(
+    app: &App,
+    caller: &Caller,
+    organization: OrganizationId,
+    id: Option<InvitationId>,
+    submission: &Submission,
+) -> Result<Response, Problem> {
+    let account = caller.identity.account;
+    let order = submission.order(app, caller, Some(organization))?;
+    let id = named(app, account, organization, id).await?;
+    let before = execute::organization_before(app, organization, &order, |_| ()).await?;
+    let done = match before {
+        Some(done) => done,
+        None => {
+            Access::check(app, account, organization, Permission::ManageMembers).await?;
+            let NoFields {} = submission.json_or_empty()?;
+            invitation::cancel(app, account, organization, &order, id).await?
+        }
+    };
+    Ok(answer::gone(&done))
+}
+
+/// What a list may be asked for, in words for the document.
+#[derive(utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "it is the documentation of `list`")]
+pub(super) struct ListParameters {
+    /// `pending`, `accepted`, `rejected`, `canceled` or `expired`; all unless said.
+    status: Option<String>,
+    /// 1 to 100.
+    page_size: Option<usize>,
+    page_token: Option<String>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub(crate) struct InvitationList {
+    invitations: Vec<Invitation>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_page_token: Option<String>,
+}
+
+/// The same by its other name.
+#[derive(Serialize)]
+struct InviteList {
+    invites: Vec<Invitation>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_page_token: Option<String>,
+}
+
+pub(super) async fn list(
+    app: &App,
+    caller: &Caller,
+    organization: OrganizationId,
+    uri: &Uri,
+) -> Result<Response, Problem> {
+    let account = caller.identity.account;
+    let access = Access::check(app, account, organization, Permission::ManageMembers).await?;
+    let parameters = Parameters::of(uri, &["status", "page_size", "page_token"])?;
+    let status_name = parameters.get("status");
+    let status = status_name.map(status).transpose()?;
+    let list = format!("invitations of {organization} {}", status_name.unwrap_or_default());
+    let Paging { size, after } = Paging::read(app, &parameters, &list)?;
+    let page = query::invitation_list::list(app, &access, status, &after, size).await?;
+    let mut invitations = Vec::with_capacity(page.items.len());
+    for row in page.items {
+        invitations.push(shown(app, row).await?);
+    }
+    let next_page_token = page.next.map(|next| query::page_token::write(app, &list, &next));
+    let next = next_page_token.clone();
+    let response = if uri.path().ends_with("/invites") {
+        Json(InviteList { invites: invitations, next_page_token }).into_response()
+    } else {
+        Json(InvitationList { invitations, next_page_token }).into_response()
+    };
+    let Some(token) = next else { return Ok(response) };
+    let size = size.to_string();
+    let asked = status_name.map(|status| ("status", status));
+    let paging = [("page_size", size.as_str()), ("page_token", token.as_str())];
+    let query: Vec<_> = asked.into_iter().chain(paging).collect();
+    Ok(answer::linked(response, uri.path(), &query))
+}
+
+fn status(name: &str) -> Result<Status, Problem> {
+    match name {
+        "pending" => Ok(Status::Pending),
+        "accepted" => Ok(Status::Accepted),
+        "rejected" => Ok(Status::Rejected),
+        "canceled" => Ok(Status::Canceled),
+        "expired" => Ok(Status::Expired),
+        _ => {
+            let detail = "`status` is `pending`, `accepted`, `rejected`, `canceled` or `expired`";
+            Err(Problem::with_detail(Code::InvalidParameter, detail))
+        }
+    }
+}
+
+pub(super) async fn show(
+    app: &App,
+    caller: &Caller,
+    organization: OrganizationId,
+    id: Option<InvitationId>,
+    headers: &HeaderMap,
+    uri: &Uri,
+) -> Result<Response, Problem> {
+    let account = caller.identity.account;
+    let access = Access::check(app, account, organization, Permission::ManageMembers).await?;
+    Parameters::of(uri, &[])?;
+    let id = id.ok_or(Problem::new(Code::NotFound))?;
+    let row = query::invitation_list::show(app, &access, id).await?;
+    let (version, recorded_status) = (row.changed_version, row.status);
+    let body = shown(app, row).await?;
+    if body.status != recorded_status {
+        // its time is over, but no event has given it a version in which it is
+        return Ok(Json(body).into_response());
+    }
+    if let Some(known) = etag::not_modified(headers, version) {
+        return Ok(known);
+    }
+    Ok(etag::tagged(version, Json(body).into_response()))
+}
+
+async fn shown(app: &App, row: invitation_list::Invitation) -> Result<Invitation, Problem> {
+    Ok(Invitation {
+        id: row.id,
+        email: email(app, row.email.as_ref()).await?,
+        role: row.role,
+        status: row.status_at(app.clock.now()),
+        expires_at: row.expires_at,
+        invited_by: row.sender,
+        accept_url: None,
+        created_at: row.created_at,
+    })
+}
