@@ -149,7 +149,9 @@ pub(crate) async fn last_seen(
         let last = seen.entry(account).or_insert(at);
         *last = at.max(*last);
     };
-    kept.iter().for_each(|kept| note(kept.account, kept.used_at));
+    for kept in &kept {
+        note(kept.account, kept.used_at);
+    }
     let unsaved = app.activity.unsaved.lock().expect("nothing panics with the lock held");
     let unsaved = unsaved.values().filter(|last| accounts.contains(&last.account));
     unsaved.for_each(|last| note(last.account, last.at));
