@@ -2,7 +2,7 @@
 //! owner's mail; the account's own rules decide the rest.
 
 use events::Event;
-use events::account::{Account, Command, Rejection, decide};
+use events::account::{Account, Command, decide};
 use events::id::AccountId;
 use events::stream::Stream;
 
@@ -19,16 +19,22 @@ pub(crate) async fn order<T>(
     command: &Command,
     answer: impl Fn(&Account) -> T,
 ) -> Result<Done<T>, Error> {
-    deciding(app, account, order, |state| decide(state, command), answer).await
+    let decide = |state: &Account| {
+        if let Command::Update { .. } = command {
+            order.precondition.check(state.person().map(|person| person.changed_version))?;
+        }
+        Ok::<_, Error>(decide(state, command)?)
+    };
+    deciding(app, account, order, decide, answer).await
 }
 
 /// Gives an order that depends on what the account is at the moment, such as how many links it was
 /// given.
-pub(super) async fn deciding<T>(
+pub(super) async fn deciding<T, E: Into<Error>>(
     app: &App,
     account: AccountId,
     order: &Order,
-    decide: impl Fn(&Account) -> Result<Vec<events::account::Event>, Rejection>,
+    decide: impl Fn(&Account) -> Result<Vec<events::account::Event>, E>,
     answer: impl Fn(&Account) -> T,
 ) -> Result<Done<T>, Error> {
     let _running = app.running.enter(order)?;
@@ -37,14 +43,15 @@ pub(super) async fn deciding<T>(
 }
 
 /// A step of a longer chain: it does not wait for the read models.
-pub(super) async fn step<T>(
+pub(super) async fn step<T, E: Into<Error>>(
     app: &App,
     account: AccountId,
     order: &Order,
-    decide: impl Fn(&Account) -> Result<Vec<events::account::Event>, Rejection>,
+    decide: impl Fn(&Account) -> Result<Vec<events::account::Event>, E>,
     answer: impl Fn(&Account) -> T,
 ) -> Result<Done<T>, Error> {
-    let decide = |state: &Account| Ok(into_events(decide(state)?, Event::Account));
+    let decide =
+        |state: &Account| Ok(into_events(decide(state).map_err(Into::into)?, Event::Account));
     append(app, &app.accounts, Stream::Account(account), order, decide, answer).await
 }
 

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{OriginalUri, State};
-use axum::http::StatusCode;
-use axum::response::Response;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse as _, Response};
 use events::account::{Account, Command, Person};
 use events::id::{AccountId, OrganizationId, SessionId};
 use events::permission::{Permission, Role};
@@ -18,11 +18,11 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::authentication::Caller;
-use super::document::{Commands, PublicCommands, Reads};
+use super::document::{ConditionalCommands, PublicCommands, Reads, Unmodified};
 use super::organization::{self, Organization, present};
 use super::problem::{Code, FieldError, Problem};
 use super::request::{Authenticated, Parameters, Submission};
-use super::{answer, checked};
+use super::{answer, checked, etag};
 use crate::access::{Access, Refusal};
 use crate::address::Address;
 use crate::execute::register::{self, Registered, Registration};
@@ -127,16 +127,21 @@ pub(crate) struct Me {
 }
 
 #[utoipa::path(get, path = "/auth/me", operation_id = "showMe", tag = "accounts",
-    responses((status = 200, body = Me), Reads))]
+    responses((status = 200, body = Me), Unmodified, Reads))]
 async fn show_me(
     State(app): State<Arc<App>>,
     caller: Caller,
+    headers: HeaderMap,
     OriginalUri(uri): OriginalUri,
-) -> Result<Json<Me>, Problem> {
+) -> Result<Response, Problem> {
     Parameters::of(&uri, &[])?;
     let Identity { account, person, .. } = &caller.identity;
+    if let Some(known) = etag::not_modified(&headers, person.changed_version) {
+        return Ok(known);
+    }
     let active_organization = organization::usual(&app, &caller);
-    Ok(Json(Me { user: user(&app, *account, person).await?, active_organization }))
+    let body = Json(Me { user: user(&app, *account, person).await?, active_organization });
+    Ok(etag::tagged(person.changed_version, body.into_response()))
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -158,7 +163,7 @@ pub(crate) struct UpdateMeBody {
 
 #[utoipa::path(patch, path = "/auth/me", operation_id = "updateMe", tag = "accounts",
     request_body = UpdateMeBody,
-    responses((status = 200, body = Me), Commands))]
+    responses((status = 200, body = Me), ConditionalCommands))]
 async fn update_me(
     State(app): State<Arc<App>>,
     Authenticated(caller, submission): Authenticated,
@@ -181,7 +186,8 @@ async fn update_me(
     let personal = || OrganizationId::personal(app.keyring.log_id(), account);
     let user = user(&app, account, person).await?;
     let body = Me { user, active_organization: chosen.unwrap_or_else(personal) };
-    Ok(answer::command(StatusCode::OK, &done, body))
+    let response = answer::command(StatusCode::OK, &done, body);
+    Ok(etag::tagged(person.changed_version, response))
 }
 
 async fn update_command(

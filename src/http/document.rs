@@ -21,6 +21,8 @@ pub(super) struct OrganizationReads;
 pub(super) struct Commands;
 /// How a command can be refused that asks for the caller's password once more.
 pub(super) struct ProvenCommands;
+/// How a command can be refused that is for one version of a resource.
+pub(super) struct ConditionalCommands;
 /// How a command to an organization can be refused.
 pub(super) struct OrganizationCommands;
 /// How a question about a command to an organization can be refused.
@@ -52,6 +54,7 @@ refusals! {
     OrganizationReads: 400 401 403 404 429 503;
     Commands: 400 401 404 409 413 415 422 429 503;
     ProvenCommands: 400 401 403 404 409 413 415 422 429 503;
+    ConditionalCommands: 400 401 409 412 413 415 422 429 503;
     OrganizationCommands: 400 401 403 404 409 412 413 415 422 429 503;
     OrganizationPreviews: 400 401 403 404 409 413 415 422 429 503;
     ConfirmedCommands: 400 401 403 404 409 412 413 415 422 428 429 503;

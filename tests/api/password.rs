@@ -142,3 +142,47 @@ async fn an_address_is_verified_through_a_link(installation: Installation) {
     node.stop().await;
     installation.assert_no_difference();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn links_run_out() {
+    let installation = Installation::sqlite();
+    let node = installation.start_with_clock(0).await;
+    let ana = Person::registers(&node, "ana").await;
+    let operator = Person::operator(&node, installation.operator_token());
+    let verification = kept(&installation, &node, 1).await.secret(&node, "verify-email");
+    forgets(&node, &ana.email).await.expect(202);
+    let reset = kept(&installation, &node, 2).await.secret(&node, "reset-password");
+    operator.advances("1h").await;
+    let closed = (410, "link_closed".to_owned());
+    assert_eq!(resets(&node, &reset, ANOTHER).await.refusal(), closed);
+    operator.advances("47h").await;
+    let body = json!({ "token": verification });
+    let verified = Person::stranger(&node).posts("/v1/auth/email/verify", &body).answer().await;
+    assert_eq!(verified.refusal(), closed);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_address_nobody_has_verified_goes_to_who_reads_its_mail() {
+    let installation = Installation::sqlite();
+    let node = installation.start_with_clock(0).await;
+    // somebody who cannot read Ana's mail
+    let eve = Person::registers(&node, "ana").await;
+    let operator = Person::operator(&node, installation.operator_token());
+    kept(&installation, &node, 1).await;
+    operator.advances("7d").await;
+    let eve = eve.with_token_of(&eve.signs_in().await.expect(200));
+    forgets(&node, &eve.email).await.expect(202);
+    let secret = kept(&installation, &node, 2).await.secret(&node, "reset-password");
+    let released = resets(&node, &secret, ANOTHER).await.expect(200);
+    assert_eq!(released.body(), json!({ "outcome": "address_released" }));
+    assert!(!is_signed_in(&eve).await);
+    signs_in_with(&eve, PASSWORD).await.expect(401);
+    signs_in_with(&eve, ANOTHER).await.expect(401);
+    assert_eq!(resets(&node, &secret, ANOTHER).await.refusal().0, 410);
+    let ana = Person::registers(&node, "ana").await;
+    let me = ana.gets("/v1/auth/me").answer().await.expect(200).body();
+    assert_eq!(ana.lists().await.len(), 1, "an account of her own: {me}");
+    signs_in_with(&ana, PASSWORD).await.expect(200);
+    node.stop().await;
+    installation.assert_no_difference();
+}

@@ -76,6 +76,34 @@ async fn a_refresh_token_that_comes_again_late_ends_the_session(installation: In
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn tokens_run_out() {
+    let installation = Installation::sqlite();
+    let node = installation.start_with_clock(0).await;
+    let ana = Person::registers(&node, "ana").await;
+    let operator = Person::operator(&node, installation.operator_token());
+    let first = Tokens::of(&ana.signs_in().await.expect(200));
+    operator.advances("1h").await;
+    assert!(!first.serves(&node).await, "a session token serves for an hour");
+    let second = Tokens::of(&first.refresh(&node).await.expect(200));
+    operator.advances("29s").await;
+    first.refresh(&node).await.expect(200);
+    operator.advances("1s").await;
+    assert_eq!(first.refresh(&node).await.status, 401, "it is in two hands");
+    assert!(!second.serves(&node).await);
+
+    let idle = Tokens::of(&ana.signs_in().await.expect(200));
+    operator.advances("30d").await;
+    assert_eq!(idle.refresh(&node).await.status, 401, "a refresh token serves for thirty days");
+    let mut used = Tokens::of(&ana.signs_in().await.expect(200));
+    for _ in 0..4 {
+        operator.advances("20d").await;
+        used = Tokens::of(&used.refresh(&node).await.expect(200));
+    }
+    operator.advances("10d").await;
+    assert_eq!(used.refresh(&node).await.status, 401, "and a session for ninety");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_was_never_given_refreshes_nothing_and_ends_nothing() {
     let installation = Installation::sqlite();
     let node = installation.start().await;
@@ -214,7 +242,13 @@ async fn a_person_changes_name_and_company() {
     let me = ana.gets("/v1/auth/me").answer().await.expect(200).body();
     assert_eq!(answer.body(), me);
     assert_eq!((&me["name"], &me["company"]), (&json!("Anna"), &json!("Acme")));
-    change(json!({ "company": null })).answer().await.expect(200);
+    // for one version of oneself only
+    let tag = answer.header("etag").expect("it has a version").to_owned();
+    let known = ana.gets("/v1/auth/me").with("if-none-match", &tag).answer().await;
+    assert_eq!((known.status, known.bytes.len()), (304, 0));
+    change(json!({ "company": null })).with("if-match", &tag).answer().await.expect(200);
+    let stale = change(json!({ "company": "Desk" })).with("if-match", &tag).answer().await;
+    assert_eq!(stale.refusal(), (412, "precondition_failed".to_owned()));
     let me = ana.gets("/v1/auth/me").answer().await.expect(200).body();
     assert_eq!((&me["name"], &me["company"]), (&json!("Anna"), &Value::Null));
     for (body, status) in [

@@ -22,6 +22,9 @@ pub struct Person {
     pub password_hash: Personal,
     pub registered_at: Time,
     pub email_verified_at: Option<Time>,
+    /// Version of the last event that changed the person, or what one of their sessions acts on:
+    /// their `ETag`.
+    pub changed_version: u64,
 }
 
 /// A link that was issued: its secret's hash, its number among those of its purpose, and its end.
@@ -94,14 +97,18 @@ impl Account {
         self.verification.map_or(0, |last| last.issue) + 1
     }
 
-    fn edit(&mut self, edit: impl FnOnce(&mut Person)) {
+    fn edit(&mut self, recorded: &Recorded, edit: impl FnOnce(&mut Person)) {
         if let Some(person) = &mut self.person {
-            edit(Arc::make_mut(person));
+            let person = Arc::make_mut(person);
+            person.changed_version = recorded.version;
+            edit(person);
         }
     }
 
-    fn prove_address(&mut self, at: Time) {
-        self.edit(|person| person.email_verified_at = person.email_verified_at.or(Some(at)));
+    fn prove_address(&mut self, recorded: &Recorded) {
+        self.edit(recorded, |person| {
+            person.email_verified_at = person.email_verified_at.or(Some(recorded.at));
+        });
     }
 }
 
@@ -119,10 +126,11 @@ impl State for Account {
                     password_hash: password_hash.clone(),
                     registered_at: at,
                     email_verified_at: None,
+                    changed_version: recorded.version,
                 }));
             }
             Event::Abandoned {} => self.abandoned = true,
-            Event::Updated { name, company } => self.edit(|person| {
+            Event::Updated { name, company } => self.edit(recorded, |person| {
                 if let Some(name) = name.changed() {
                     person.name = name.clone();
                 }
@@ -131,7 +139,7 @@ impl State for Account {
                 }
             }),
             Event::PasswordChanged { kept, password_hash } => {
-                self.edit(|person| person.password_hash = password_hash.clone());
+                self.edit(recorded, |person| person.password_hash = password_hash.clone());
                 self.sessions.retain(|session, _| Some(*session) == *kept);
                 // whoever could have the old link must not undo this
                 self.reset_used = true;
@@ -142,8 +150,8 @@ impl State for Account {
                 self.reset_used = false;
             }
             Event::PasswordReset { issue: _, password_hash } => {
-                self.edit(|person| person.password_hash = password_hash.clone());
-                self.prove_address(at);
+                self.edit(recorded, |person| person.password_hash = password_hash.clone());
+                self.prove_address(recorded);
                 self.sessions.clear();
                 self.reset_used = true;
             }
@@ -151,9 +159,9 @@ impl State for Account {
                 let (issue, secret_hash, expires_at) = (*issue, *secret_hash, *expires_at);
                 self.verification = Some(LinkIssue { issue, secret_hash, expires_at });
             }
-            Event::EmailVerified { issue: _, invitation: _ } => self.prove_address(at),
+            Event::EmailVerified { issue: _, invitation: _ } => self.prove_address(recorded),
             Event::AddressLost { issue: _ } => {
-                self.edit(|person| person.password_hash = Personal::Absent);
+                self.edit(recorded, |person| person.password_hash = Personal::Absent);
                 self.has_lost_address = true;
                 self.sessions.clear();
                 self.reset_used = true;
@@ -173,6 +181,7 @@ impl State for Account {
                 if let Some(session) = self.sessions.get_mut(session) {
                     session.organization = *organization;
                 }
+                self.edit(recorded, |_| {});
             }
         }
     }

@@ -62,6 +62,7 @@ impl Ana {
             password_hash: sealed(1),
             registered_at: start_of_time(),
             email_verified_at: None,
+            changed_version: 0,
         };
         let mut ana = Self::default();
         let now = start_of_time();
