@@ -304,10 +304,13 @@ async fn readiness_names_every_store_and_model() {
             "status": "ready", "event_log": "ok", "read_store": "ok", "projector": "owner",
             "head": position, "position": position,
             "read_models": [
-                model("audit_trail"), model("link_target"), model("membership_list"),
-                model("organization_overview"),
+                model("audit_trail"), model("due_list"), model("invitation_list"),
+                model("link_target"), model("member_list"), model("membership_list"),
+                model("organization_overview"), model("person"),
             ],
-            "reactions": [{ "name": "complete_registrations" }, { "name": "mail" }],
+            "reactions": [
+                { "name": "complete_registrations" }, { "name": "mail" }, { "name": "address_proof" },
+            ],
         })
     );
     assert_eq!(ana.gets("/v1/health").answer().await.expect(200).body()["status"], "ok");
