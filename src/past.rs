@@ -1,11 +1,15 @@
 //! One organization as it was: its stream, folded up to a version through the same `project`
-//! functions that keep the read models, into rows in memory. The stream is read once, page by page;
-//! what is held is the rows of one model.
+//! functions that keep the read models, into rows in memory, or into the state that decisions are
+//! made on. The stream is read once, page by page; what is held is the rows of one model, or the
+//! state.
 
 use std::collections::{BTreeMap, HashMap};
 use std::marker::PhantomData;
 
+use events::State as _;
 use events::id::OrganizationId;
+use events::organization::Organization;
+use events::recorded::Recorded;
 use events::stream::Stream;
 use events::time::Time;
 use projections::{Impossible, Key, Pending, ReadModel, Touched as _, Written};
@@ -62,57 +66,13 @@ impl<M: ReadModel> Past<M> {
         organization: OrganizationId,
         moment: Moment,
     ) -> Result<Self, Error> {
-        if matches!(moment, Moment::Time(time) if time > app.clock.now()) {
-            return Err(Error::Future);
-        }
-        let _room = app.past.0.acquire().await.expect("the semaphore is never closed");
-        let stream = Stream::Organization(organization);
         let mut past = Self { version: 0, rows: BTreeMap::new(), model: PhantomData };
-        let mut next = 0;
-        loop {
-            let limit = match moment {
-                Moment::Version(version) => {
-                    usize::try_from(version + 1 - next).unwrap_or(PAGE).min(PAGE)
-                }
-                Moment::Time(_) => PAGE,
-            };
-            let stored = app.log.read_stream(&stream, next, limit).await.map_err(Failure::from)?;
-            let taken = past.take(&stored, moment)?;
-            next += taken as u64;
-            let stream_ends = stored.is_empty();
-            let is_there = match moment {
-                Moment::Version(version) => next > version,
-                Moment::Time(_) => stream_ends || taken < stored.len(),
-            };
-            if is_there {
-                return past.ending_at(next);
-            }
-            if stream_ends {
-                return Err(Error::Future);
-            }
-        }
+        let version = until(app, organization, moment, |recorded| past.take(recorded)).await?;
+        Ok(Self { version, ..past })
     }
 
-    fn ending_at(self, next: u64) -> Result<Self, Error> {
-        let version = next.checked_sub(1).ok_or(Error::Before)?;
-        Ok(Self { version, ..self })
-    }
-
-    /// Takes in what was recorded until the moment, and tells how much that was.
-    fn take(&mut self, stored: &[Stored], moment: Moment) -> Result<usize, Error> {
-        let mut recorded = Vec::with_capacity(stored.len());
-        for event in stored {
-            let decoded = events::wire::decode(event.position, &event.line, &event.sealed);
-            let decoded = decoded.map_err(|error| {
-                Failure::from(ReadError::Corrupt { position: event.position, source: error.into() })
-            })?;
-            if matches!(moment, Moment::Time(time) if decoded.at > time) {
-                break;
-            }
-            recorded.push(decoded);
-        }
-        let taken = recorded.len();
-        let pending = Box::new(Pending::<M>::of(&recorded));
+    fn take(&mut self, recorded: &[Recorded]) -> Result<(), Error> {
+        let pending = Box::new(Pending::<M>::of(recorded));
         let wanted = pending.wanted();
         let before = wanted.into_iter().filter_map(|key| {
             let body = self.rows.get(&key)?.body.clone()?;
@@ -120,13 +80,15 @@ impl<M: ReadModel> Past<M> {
         });
         let before: HashMap<Key, String> = before.collect();
         for row in pending.apply(before).map_err(broken)? {
-            if row.body.is_some() {
+            if row.ends_scope() {
+                self.rows.retain(|key, _| key.scope != row.key.scope);
+            } else if row.body.is_some() {
                 self.rows.insert(row.key.clone(), row);
             } else {
                 self.rows.remove(&row.key);
             }
         }
-        Ok(taken)
+        Ok(())
     }
 
     /// The body of a row.
@@ -145,6 +107,76 @@ impl<M: ReadModel> Past<M> {
         found.truncate(limit);
         found
     }
+}
+
+/// What an organization was, and the version of the event right after which it was that. Who asks
+/// must have been let in today.
+pub(crate) async fn organization(
+    app: &App,
+    organization: OrganizationId,
+    moment: Moment,
+) -> Result<(Organization, u64), Error> {
+    let mut state = Organization::default();
+    let evolve = |recorded: &[Recorded]| {
+        recorded.iter().for_each(|recorded| state.evolve(recorded));
+        Ok(())
+    };
+    let version = until(app, organization, moment, evolve).await?;
+    Ok((state, version))
+}
+
+/// Reads a stream up to a moment, and gives the version of the last event until then.
+async fn until(
+    app: &App,
+    organization: OrganizationId,
+    moment: Moment,
+    mut take: impl FnMut(&[Recorded]) -> Result<(), Error>,
+) -> Result<u64, Error> {
+    if matches!(moment, Moment::Time(time) if time > app.clock.now()) {
+        return Err(Error::Future);
+    }
+    let _room = app.past.0.acquire().await.expect("the semaphore is never closed");
+    let stream = Stream::Organization(organization);
+    let mut next = 0;
+    loop {
+        let limit = match moment {
+            Moment::Version(version) => {
+                usize::try_from(version + 1 - next).unwrap_or(PAGE).min(PAGE)
+            }
+            Moment::Time(_) => PAGE,
+        };
+        let stored = app.log.read_stream(&stream, next, limit).await.map_err(Failure::from)?;
+        let recorded = decoded(&stored, moment)?;
+        take(&recorded)?;
+        next += recorded.len() as u64;
+        let stream_ends = stored.is_empty();
+        let is_there = match moment {
+            Moment::Version(version) => next > version,
+            Moment::Time(_) => stream_ends || recorded.len() < stored.len(),
+        };
+        if is_there {
+            return next.checked_sub(1).ok_or(Error::Before);
+        }
+        if stream_ends {
+            return Err(Error::Future);
+        }
+    }
+}
+
+/// What was recorded until the moment.
+fn decoded(stored: &[Stored], moment: Moment) -> Result<Vec<Recorded>, Error> {
+    let mut recorded = Vec::with_capacity(stored.len());
+    for event in stored {
+        let decoded = events::wire::decode(event.position, &event.line, &event.sealed);
+        let decoded = decoded.map_err(|error| {
+            Failure::from(ReadError::Corrupt { position: event.position, source: error.into() })
+        })?;
+        if matches!(moment, Moment::Time(time) if decoded.at > time) {
+            break;
+        }
+        recorded.push(decoded);
+    }
+    Ok(recorded)
 }
 
 fn broken(error: Impossible) -> Error {

@@ -24,6 +24,7 @@ pub(crate) mod organization_overview;
 pub(crate) mod origin_of_members;
 pub(crate) mod page_token;
 pub(crate) mod person;
+pub(crate) mod setting;
 pub(crate) mod view;
 
 pub(crate) use self::view::View;

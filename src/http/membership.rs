@@ -7,38 +7,36 @@
 use std::str::FromStr;
 use std::sync::Arc;
 
-use axum::Json;
-use axum::extract::{OriginalUri, State};
-use axum::http::{HeaderMap, StatusCode, Uri};
-use axum::response::{IntoResponse as _, Response};
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
 use events::id::{AccountId, InvalidId, MembershipId, OrganizationId};
 use events::membership::Command;
 use events::permission::{Permission, Role};
 use events::personal::Sealed;
 use events::time::Time;
-use projections::member_list;
-use projections::person::Person;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::authentication::Caller;
-use super::document::{OrganizationCommands, OrganizationReads, Unmodified};
+use super::document::OrganizationCommands;
 use super::organization::{active, named};
 use super::problem::{Code, FieldError, Problem};
-use super::request::{Authenticated, OrganizationPath, Paging, Parameters, PathNames, Submission};
+use super::request::{Authenticated, OrganizationPath, PathNames, Submission};
 use super::{answer, etag};
 use crate::access::Access;
 use crate::execute::Done;
 use crate::{App, execute, identity, query, session_activity};
 
+mod shown;
+
 pub(crate) fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
-        .routes(routes!(list_members))
-        .routes(routes!(list_active_members))
-        .routes(routes!(show_member, change_role, remove_member))
-        .routes(routes!(show_active_member, change_active_role, remove_active_member))
+        .merge(shown::routes())
+        .routes(routes!(change_role, remove_member))
+        .routes(routes!(change_active_role, remove_active_member))
         .routes(routes!(leave_organization))
         .routes(routes!(leave_active_organization))
 }
@@ -58,6 +56,9 @@ pub(crate) struct Member {
     /// When a session of the user was last used, to the minute; not for requests with a password.
     #[schema(value_type = Option<String>)]
     last_active_at: Option<Time>,
+    /// With `as_of`: which version of the organization this is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    as_of_version: Option<u64>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -66,13 +67,6 @@ pub(crate) struct MemberUser {
     id: AccountId,
     email: Option<String>,
     name: Option<String>,
-}
-
-#[derive(Serialize, ToSchema)]
-pub(crate) struct MemberList {
-    members: Vec<Member>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    next_page_token: Option<String>,
 }
 
 /// Which member a path means.
@@ -108,72 +102,6 @@ fn member_named(names: &PathNames) -> Result<Named, Problem> {
     names.id("member").ok_or(Problem::new(Code::NotFound))
 }
 
-#[utoipa::path(get, path = "/organizations/{org}/members", operation_id = "listMembers",
-    tag = "members",
-    params(("org" = String, Path, description = "id or slug"),
-        ("page_size" = Option<usize>, Query), ("page_token" = Option<String>, Query)),
-    responses((status = 200, body = MemberList), OrganizationReads))]
-async fn list_members(
-    State(app): State<Arc<App>>,
-    caller: Caller,
-    headers: HeaderMap,
-    org: OrganizationPath,
-    OriginalUri(uri): OriginalUri,
-) -> Result<Response, Problem> {
-    let organization = named(&app, &headers, &org).await?;
-    list(&app, &caller, organization, &uri).await
-}
-
-#[utoipa::path(get, path = "/organization/members", operation_id = "listActiveMembers",
-    tag = "members",
-    params(("page_size" = Option<usize>, Query), ("page_token" = Option<String>, Query)),
-    responses((status = 200, body = MemberList), OrganizationReads))]
-async fn list_active_members(
-    State(app): State<Arc<App>>,
-    caller: Caller,
-    headers: HeaderMap,
-    OriginalUri(uri): OriginalUri,
-) -> Result<Response, Problem> {
-    let organization = active(&app, &caller, &headers).await?;
-    list(&app, &caller, organization, &uri).await
-}
-
-async fn list(
-    app: &App,
-    caller: &Caller,
-    organization: OrganizationId,
-    uri: &Uri,
-) -> Result<Response, Problem> {
-    let account = caller.identity.account;
-    let access = Access::check(app, account, organization, Permission::ReadOrganization).await?;
-    let list = format!("members of {organization}");
-    let paging = Paging::of(app, uri, &list)?;
-    let page = query::member_list::list(app, &access, &paging.after, paging.size).await?;
-    let accounts: Vec<AccountId> = page.items.iter().map(|(member, _)| member.account).collect();
-    let seen = session_activity::last_seen(app, &accounts).await?;
-    let mut members = Vec::with_capacity(page.items.len());
-    for (member, person) in page.items {
-        let last_active_at = seen.get(&member.account).copied();
-        members.push(shown(app, member, person.as_ref(), last_active_at).await?);
-    }
-    let next_page_token = page.next.map(|next| query::page_token::write(app, &list, &next));
-    let next = next_page_token.clone();
-    let body = MemberList { members, next_page_token };
-    Ok(answer::page(uri.path(), paging.size, next.as_deref(), body))
-}
-
-async fn shown(
-    app: &App,
-    member: member_list::Member,
-    person: Option<&Person>,
-    last_active_at: Option<Time>,
-) -> Result<Member, Problem> {
-    let email = person.and_then(|person| person.email.as_ref());
-    let name = person.and_then(|person| person.name.as_ref());
-    let user = user(app, member.account, email, name).await?;
-    Ok(described(member.id, member.role, member.joined_at, user, last_active_at))
-}
-
 async fn last_seen(app: &App, account: AccountId) -> Result<Option<Time>, Problem> {
     Ok(session_activity::last_seen(app, &[account]).await?.remove(&account))
 }
@@ -199,65 +127,8 @@ fn described(
     let user_id = user.id;
     // no account can have one yet
     let two_factor_enabled = false;
-    Member { id, user_id, user, role, two_factor_enabled, joined_at, last_active_at }
-}
-
-#[utoipa::path(get, path = "/organizations/{org}/members/{member}", operation_id = "showMember",
-    tag = "members",
-    params(("org" = String, Path, description = "id or slug"),
-        ("member" = String, Path, description = "id of the user or of the membership")),
-    responses((status = 200, body = Member), Unmodified, OrganizationReads))]
-async fn show_member(
-    State(app): State<Arc<App>>,
-    caller: Caller,
-    headers: HeaderMap,
-    org: OrganizationPath,
-    names: PathNames,
-    OriginalUri(uri): OriginalUri,
-) -> Result<Response, Problem> {
-    let organization = named(&app, &headers, &org).await?;
-    show(&app, &caller, organization, &names, &headers, &uri).await
-}
-
-#[utoipa::path(get, path = "/organization/members/{member}", operation_id = "showActiveMember",
-    tag = "members",
-    params(("member" = String, Path, description = "id of the user or of the membership")),
-    responses((status = 200, body = Member), Unmodified, OrganizationReads))]
-async fn show_active_member(
-    State(app): State<Arc<App>>,
-    caller: Caller,
-    headers: HeaderMap,
-    names: PathNames,
-    OriginalUri(uri): OriginalUri,
-) -> Result<Response, Problem> {
-    let organization = active(&app, &caller, &headers).await?;
-    show(&app, &caller, organization, &names, &headers, &uri).await
-}
-
-async fn show(
-    app: &App,
-    caller: &Caller,
-    organization: OrganizationId,
-    names: &PathNames,
-    headers: &HeaderMap,
-    uri: &Uri,
-) -> Result<Response, Problem> {
-    let (account, needed) = (caller.identity.account, Permission::ReadOrganization);
-    let member: Option<Named> = names.id("member");
-    let (access, found) = Access::seen(app, account, organization, needed, |state| {
-        member.and_then(|member| member.account_in(state))
-    })
-    .await?;
-    Parameters::of(uri, &[])?;
-    let found = found.ok_or(Problem::new(Code::NotFound))?;
-    let (member, person) = query::member_list::show(app, &access, found).await?;
-    let version = member.changed_version;
-    if let Some(known) = etag::not_modified(headers, version) {
-        return Ok(known);
-    }
-    let last_active_at = last_seen(app, found).await?;
-    let body = Json(shown(app, member, person.as_ref(), last_active_at).await?);
-    Ok(etag::tagged(version, body.into_response()))
+    let as_of_version = None;
+    Member { id, user_id, user, role, two_factor_enabled, joined_at, last_active_at, as_of_version }
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -402,12 +273,12 @@ async fn remove(
     }
     let member: Option<Named> = names.id("member");
     let needed = Permission::ReadOrganization;
-    let (access, found) = Access::seen(app, account, organization, needed, |state| {
+    let (_, found) = Access::seen(app, account, organization, needed, |state| {
         member.and_then(|member| member.account_in(state))
     })
     .await?;
-    if found != Some(account) && !access.role().may(Permission::ManageMembers) {
-        return Err(Problem::new(Code::Forbidden));
+    if found != Some(account) {
+        Access::check(app, account, organization, Permission::ManageMembers).await?;
     }
     let member = found.ok_or(Problem::new(Code::NotFound))?;
     let command = |_: &_| {

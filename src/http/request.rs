@@ -384,7 +384,13 @@ impl FromRequest<Arc<App>> for Authenticated {
 
     async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Problem> {
         let (mut parts, body) = request.into_parts();
-        let caller = Caller::from_request_parts(&mut parts, app).await?;
-        Ok(Self(caller, Submission::read(parts, body).await?))
+        match Caller::from_request_parts(&mut parts, app).await {
+            Ok(caller) => Ok(Self(caller, Submission::read(parts, body).await?)),
+            Err(problem) => {
+                // who is still writing when the connection closes never reads the refusal
+                drop(to_bytes(body, LARGEST_BODY).await);
+                Err(problem)
+            }
+        }
     }
 }

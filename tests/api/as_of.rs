@@ -1,12 +1,13 @@
 //! What an organization was at a version or a time.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::people::{Person, words};
 use crate::server::{Installation, on_every_store};
 
 on_every_store! {
     an_organization_is_shown_as_it_was
+    members_and_settings_are_shown_as_they_were
 }
 
 const ACME: &str = "/v1/organizations/acme";
@@ -67,4 +68,49 @@ async fn moments_that_cannot_be_shown_are_refused() {
     }
     let change = ana.patches(&format!("{ACME}?as_of=0"), &json!({})).answer().await;
     assert_eq!(change.refusal(), (400, "as_of_not_supported".to_owned()));
+}
+
+async fn members_and_settings_are_shown_as_they_were(installation: Installation) {
+    let node = installation.start().await;
+    let (ana, ben) = (Person::registers(&node, "ana").await, Person::registers(&node, "ben").await);
+    ana.creates("acme").await;
+    ana.takes_in(&ben, "acme", "viewer").await;
+    let bens = ben.as_member_of("acme").await;
+    let shown = ana.gets(&bens).answer().await.expect(200).body();
+    let joined_version = ana.history("acme").await.len() - 1;
+    ana.patches(&bens, &json!({ "role": "admin" })).answer().await.expect(200);
+    let settings = format!("{ACME}/settings");
+    ana.patches(&settings, &json!({ "default_tier": "large" })).answer().await.expect(200);
+    ana.deletes(&bens).answer().await.expect(204);
+
+    let roles = async |version: usize| {
+        let path = format!("{ACME}/members?page_size=1&as_of={version}");
+        let members = ana.pages(&path, "members").await;
+        let role = |member: &Value| (words(&member["user"]["email"]), words(&member["role"]));
+        members.iter().map(role).collect::<Vec<_>>()
+    };
+    let pair = |name: &str, role: &str| (format!("{name}@example.org"), role.to_owned());
+    assert_eq!(roles(0).await, [pair("ana", "owner")]);
+    let (viewer, admin) = (pair("ben", "viewer"), pair("ben", "admin"));
+    assert_eq!(roles(joined_version).await, [viewer, pair("ana", "owner")]);
+    assert_eq!(roles(joined_version + 2).await, [admin, pair("ana", "owner")]);
+    assert_eq!(roles(joined_version + 3).await, [pair("ana", "owner")]);
+
+    let membership = format!("{ACME}/members/{}", words(&shown["id"]));
+    for path in [&bens, &membership] {
+        ana.gets(path).answer().await.expect(404);
+        let then = ana.gets(&format!("{path}?as_of={}", joined_version + 1)).answer().await;
+        let then = then.expect(200).body();
+        assert_eq!((&then["id"], &then["role"]), (&shown["id"], &json!("admin")));
+        ana.gets(&format!("{path}?as_of=0")).answer().await.expect(404);
+    }
+    for (version, tier) in [(joined_version + 1, "micro"), (joined_version + 2, "large")] {
+        let then = ana.gets(&format!("{settings}?as_of={version}")).answer().await.expect(200);
+        assert_eq!(then.header("as-of-version"), Some(version.to_string().as_str()));
+        assert_eq!(then.body()["default_tier"], tier);
+    }
+    let first = ana.gets(&format!("{ACME}/members?page_size=1&as_of={joined_version}"));
+    let token = words(&first.answer().await.expect(200).body()["next_page_token"]);
+    let other = ana.gets(&format!("{ACME}/members?page_size=1&page_token={token}")).answer().await;
+    assert_eq!(other.refusal(), (400, "invalid_parameter".to_owned()));
 }
