@@ -51,6 +51,8 @@ impl Default for Room {
 pub(crate) struct Past<M> {
     /// Of that event.
     pub(crate) version: u64,
+    /// The moment itself: what time does without an event is told by it.
+    pub(crate) at: Time,
     rows: BTreeMap<Key, Written>,
     model: PhantomData<fn() -> M>,
 }
@@ -67,7 +69,11 @@ impl<M: ReadModel> Past<M> {
         }
         let _room = app.past.0.acquire().await.expect("the semaphore is never closed");
         let stream = Stream::Organization(organization);
-        let mut past = Self { version: 0, rows: BTreeMap::new(), model: PhantomData };
+        let at = match moment {
+            Moment::Time(time) => time,
+            Moment::Version(_) => Time::EPOCH,
+        };
+        let mut past = Self { version: 0, at, rows: BTreeMap::new(), model: PhantomData };
         let mut next = 0;
         loop {
             let limit = match moment {
@@ -112,6 +118,9 @@ impl<M: ReadModel> Past<M> {
             recorded.push(decoded);
         }
         let taken = recorded.len();
+        if let (Moment::Version(_), Some(last)) = (moment, recorded.last()) {
+            self.at = last.at;
+        }
         let pending = Box::new(Pending::<M>::of(&recorded));
         let wanted = pending.wanted();
         let before = wanted.into_iter().filter_map(|key| {
