@@ -55,6 +55,8 @@ impl Default for Room {
 pub(crate) struct Past<M> {
     /// Of that event.
     pub(crate) version: u64,
+    /// The moment itself: what time does without an event is told by it.
+    pub(crate) at: Time,
     rows: BTreeMap<Key, Written>,
     model: PhantomData<fn() -> M>,
 }
@@ -66,12 +68,18 @@ impl<M: ReadModel> Past<M> {
         organization: OrganizationId,
         moment: Moment,
     ) -> Result<Self, Error> {
-        let mut past = Self { version: 0, rows: BTreeMap::new(), model: PhantomData };
+        let at = Time::EPOCH;
+        let mut past = Self { version: 0, at, rows: BTreeMap::new(), model: PhantomData };
         let version = until(app, organization, moment, |recorded| past.take(recorded)).await?;
-        Ok(Self { version, ..past })
+        let at = match moment {
+            Moment::Time(time) => time,
+            Moment::Version(_) => past.at,
+        };
+        Ok(Self { version, at, ..past })
     }
 
     fn take(&mut self, recorded: &[Recorded]) -> Result<(), Error> {
+        self.at = recorded.last().map_or(self.at, |last| last.at);
         let pending = Box::new(Pending::<M>::of(recorded));
         let wanted = pending.wanted();
         let before = wanted.into_iter().filter_map(|key| {

@@ -13,6 +13,8 @@ mod envelope;
 mod idempotency;
 mod invitation;
 mod invitation_answer;
+mod invitation_end;
+mod invitation_mail;
 mod mail;
 mod membership;
 mod organization;

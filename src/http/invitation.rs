@@ -24,7 +24,9 @@ use self::bulk::{BulkBody, BulkResults};
 use self::sent::{InvitationList, InviteBody};
 use super::answer;
 use super::authentication::Caller;
-use super::document::{InvitationCommands, OrganizationCommands, OrganizationReads, Unmodified};
+use super::document::{
+    AsOf, InvitationCommands, OrganizationCommands, OrganizationReads, Unmodified,
+};
 use super::organization::{active, named};
 use super::problem::{FieldError, Problem};
 use super::request::{Authenticated, OrganizationPath, PathNames};
@@ -95,6 +97,9 @@ pub(crate) struct Invitation {
     accept_url: Option<String>,
     #[schema(value_type = String, example = "2026-01-31T09:30:00.000Z")]
     created_at: Time,
+    /// With `as_of`: of which version of the organization this is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    as_of_version: Option<u64>,
 }
 
 /// An address as a member may see it.
@@ -118,6 +123,7 @@ async fn with_link(
         invited_by: sent.sender,
         accept_url: Some(format!("{}/{INVITATIONS}/{}", app.public_url, secret.reveal())),
         created_at: sent.created_at,
+        as_of_version: None,
     })
 }
 
@@ -191,7 +197,7 @@ async fn create_active_invitations(
 /// Lists invitations, the newest first.
 #[utoipa::path(get, path = "/organizations/{org}/invitations", operation_id = "listInvitations",
     tag = "invitations",
-    params(("org" = String, Path, description = "id or slug"), sent::ListParameters),
+    params(("org" = String, Path, description = "id or slug"), sent::ListParameters, AsOf),
     responses((status = 200, body = InvitationList), OrganizationReads))]
 async fn list_invitations(
     State(app): State<Arc<App>>,
@@ -206,7 +212,7 @@ async fn list_invitations(
 
 /// Lists the invitations of the active organization.
 #[utoipa::path(get, path = "/organization/invitations", operation_id = "listActiveInvitations",
-    tag = "invitations", params(sent::ListParameters),
+    tag = "invitations", params(sent::ListParameters, AsOf),
     responses((status = 200, body = InvitationList), OrganizationReads))]
 async fn list_active_invitations(
     State(app): State<Arc<App>>,
@@ -220,7 +226,7 @@ async fn list_active_invitations(
 
 #[utoipa::path(get, path = "/organizations/{org}/invitations/{invitation}",
     operation_id = "showInvitation", tag = "invitations",
-    params(("org" = String, Path, description = "id or slug"), ("invitation" = String, Path)),
+    params(("org" = String, Path, description = "id or slug"), ("invitation" = String, Path), AsOf),
     responses((status = 200, body = Invitation), Unmodified, OrganizationReads))]
 async fn show_invitation(
     State(app): State<Arc<App>>,
@@ -236,7 +242,7 @@ async fn show_invitation(
 
 #[utoipa::path(get, path = "/organization/invitations/{invitation}",
     operation_id = "showActiveInvitation", tag = "invitations",
-    params(("invitation" = String, Path)),
+    params(("invitation" = String, Path), AsOf),
     responses((status = 200, body = Invitation), Unmodified, OrganizationReads))]
 async fn show_active_invitation(
     State(app): State<Arc<App>>,

@@ -1,6 +1,7 @@
 //! Where a query reads the rows of a model: as they are, or one organization's as they were. The
 //! same query runs on both.
 
+use events::time::Time;
 use projections::{Key, ReadModel};
 
 use super::{Error, Page, row, rows};
@@ -46,6 +47,14 @@ impl<'a, M: ReadModel> View<'a, M> {
         match self {
             Self::Now(_) => None,
             Self::Then(past) => Some(past.version),
+        }
+    }
+
+    /// The moment that the rows are of.
+    pub(super) fn time(&self, app: &App) -> Time {
+        match self {
+            Self::Now(_) => app.clock.now(),
+            Self::Then(past) => past.at,
         }
     }
 

@@ -7,7 +7,6 @@ use events::id::{AccountId, InvitationId, OrganizationId};
 use events::invitation::Status;
 use events::organization::Organization;
 use events::permission::Permission;
-use projections::invitation_list;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -18,8 +17,9 @@ use crate::execute::invitation::{self, Invitee};
 use crate::execute::{self, Done};
 use crate::http::authentication::Caller;
 use crate::http::problem::{Code, Problem};
-use crate::http::request::{Paging, Parameters, Submission};
+use crate::http::request::{AS_OF, Paging, Parameters, Submission};
 use crate::http::{answer, checked, etag};
+use crate::query::invitation_list::{Rows, Told};
 use crate::{App, query};
 
 #[derive(Deserialize, ToSchema)]
@@ -162,6 +162,9 @@ pub(crate) struct InvitationList {
     invitations: Vec<Invitation>,
     #[serde(skip_serializing_if = "Option::is_none")]
     next_page_token: Option<String>,
+    /// With `as_of`: of which version of the organization these are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    as_of_version: Option<u64>,
 }
 
 /// The same by its other name.
@@ -170,6 +173,8 @@ struct InviteList {
     invites: Vec<Invitation>,
     #[serde(skip_serializing_if = "Option::is_none")]
     next_page_token: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    as_of_version: Option<u64>,
 }
 
 pub(super) async fn list(
@@ -180,29 +185,43 @@ pub(super) async fn list(
 ) -> Result<Response, Problem> {
     let account = caller.identity.account;
     let access = Access::check(app, account, organization, Permission::ManageMembers).await?;
-    let parameters = Parameters::of(uri, &["status", "page_size", "page_token"])?;
-    let status_name = parameters.get("status");
-    let status = status_name.map(status).transpose()?;
-    let list = format!("invitations of {organization} {}", status_name.unwrap_or_default());
+    let parameters = Parameters::of(uri, &["status", AS_OF, "page_size", "page_token"])?;
+    // what the next page must be asked for, too
+    let asked: Vec<_> = ["status", AS_OF]
+        .into_iter()
+        .filter_map(|name| Some((name, parameters.get(name)?)))
+        .collect();
+    let status = parameters.get("status").map(status).transpose()?;
+    let list = format!("invitations of {organization} {asked:?}");
     let Paging { size, after } = Paging::read(app, &parameters, &list)?;
-    let page = query::invitation_list::list(app, &access, status, &after, size).await?;
+    let view = Rows::of(app, &access, parameters.as_of()?).await?;
+    let page = query::invitation_list::list(app, &view, &access, status, &after, size).await?;
     let mut invitations = Vec::with_capacity(page.items.len());
-    for row in page.items {
-        invitations.push(shown(app, row).await?);
+    for told in page.items {
+        invitations.push(shown(app, told).await?);
     }
     let next_page_token = page.next.map(|next| query::page_token::write(app, &list, &next));
     let next = next_page_token.clone();
+    let version = view.version();
     let response = if uri.path().ends_with("/invites") {
-        Json(InviteList { invites: invitations, next_page_token }).into_response()
+        let invites = invitations;
+        dated(version, InviteList { invites, next_page_token, as_of_version: version })
     } else {
-        Json(InvitationList { invitations, next_page_token }).into_response()
+        dated(version, InvitationList { invitations, next_page_token, as_of_version: version })
     };
     let Some(token) = next else { return Ok(response) };
     let size = size.to_string();
-    let asked = status_name.map(|status| ("status", status));
     let paging = [("page_size", size.as_str()), ("page_token", token.as_str())];
     let query: Vec<_> = asked.into_iter().chain(paging).collect();
     Ok(answer::linked(response, uri.path(), &query))
+}
+
+/// An answer that names the version it is of, unless that is today's.
+fn dated(version: Option<u64>, body: impl Serialize) -> Response {
+    match version {
+        Some(version) => answer::as_of(version, body),
+        None => Json(body).into_response(),
+    }
 }
 
 fn status(name: &str) -> Result<Status, Problem> {
@@ -229,12 +248,16 @@ pub(super) async fn show(
 ) -> Result<Response, Problem> {
     let account = caller.identity.account;
     let access = Access::check(app, account, organization, Permission::ManageMembers).await?;
-    Parameters::of(uri, &[])?;
+    let moment = Parameters::of(uri, &[AS_OF])?.as_of()?;
     let id = id.ok_or(Problem::new(Code::NotFound))?;
-    let row = query::invitation_list::show(app, &access, id).await?;
+    let view = Rows::of(app, &access, moment).await?;
+    let (row, status) = query::invitation_list::show(app, &view, &access, id).await?;
     let (version, recorded_status) = (row.changed_version, row.status);
-    let body = shown(app, row).await?;
-    if body.status != recorded_status {
+    let body = shown(app, (row, status)).await?;
+    if let Some(version) = view.version() {
+        return Ok(answer::as_of(version, Invitation { as_of_version: Some(version), ..body }));
+    }
+    if status != recorded_status {
         // its time is over, but no event has given it a version in which it is
         return Ok(Json(body).into_response());
     }
@@ -244,15 +267,16 @@ pub(super) async fn show(
     Ok(etag::tagged(version, Json(body).into_response()))
 }
 
-async fn shown(app: &App, row: invitation_list::Invitation) -> Result<Invitation, Problem> {
+async fn shown(app: &App, (row, status): Told) -> Result<Invitation, Problem> {
     Ok(Invitation {
         id: row.id,
         email: email(app, row.email.as_ref()).await?,
         role: row.role,
-        status: row.status_at(app.clock.now()),
+        status,
         expires_at: row.expires_at,
         invited_by: row.sender,
         accept_url: None,
         created_at: row.created_at,
+        as_of_version: None,
     })
 }
