@@ -5,7 +5,10 @@
 use std::collections::{BTreeMap, HashMap};
 use std::marker::PhantomData;
 
+use events::State as _;
 use events::id::OrganizationId;
+use events::organization::Organization;
+use events::recorded::Recorded;
 use events::stream::Stream;
 use events::time::Time;
 use projections::{Impossible, Key, Pending, ReadModel, Touched as _, Written};
@@ -47,6 +50,76 @@ impl Default for Room {
     }
 }
 
+/// Reads an organization's stream from its first event to the moment, once, page by page. Gives the
+/// version of the last event. Who asks must have been let in today.
+async fn walk(
+    app: &App,
+    organization: OrganizationId,
+    moment: Moment,
+    mut take: impl FnMut(&[Recorded]) -> Result<(), Error>,
+) -> Result<u64, Error> {
+    if matches!(moment, Moment::Time(time) if time > app.clock.now()) {
+        return Err(Error::Future);
+    }
+    let _room = app.past.0.acquire().await.expect("the semaphore is never closed");
+    let stream = Stream::Organization(organization);
+    let mut next = 0;
+    loop {
+        let limit = match moment {
+            Moment::Version(version) => {
+                usize::try_from(version + 1 - next).unwrap_or(PAGE).min(PAGE)
+            }
+            Moment::Time(_) => PAGE,
+        };
+        let stored = app.log.read_stream(&stream, next, limit).await.map_err(Failure::from)?;
+        let recorded = until(&stored, moment)?;
+        take(&recorded)?;
+        next += recorded.len() as u64;
+        let stream_ends = stored.is_empty();
+        let is_there = match moment {
+            Moment::Version(version) => next > version,
+            Moment::Time(_) => stream_ends || recorded.len() < stored.len(),
+        };
+        if is_there {
+            return next.checked_sub(1).ok_or(Error::Before);
+        }
+        if stream_ends {
+            return Err(Error::Future);
+        }
+    }
+}
+
+/// What of these events was recorded until the moment.
+fn until(stored: &[Stored], moment: Moment) -> Result<Vec<Recorded>, Error> {
+    let mut recorded = Vec::with_capacity(stored.len());
+    for event in stored {
+        let decoded = events::wire::decode(event.position, &event.line, &event.sealed);
+        let decoded = decoded.map_err(|error| {
+            Failure::from(ReadError::Corrupt { position: event.position, source: error.into() })
+        })?;
+        if matches!(moment, Moment::Time(time) if decoded.at > time) {
+            break;
+        }
+        recorded.push(decoded);
+    }
+    Ok(recorded)
+}
+
+/// The organization itself after the last event until the moment, and that event's version.
+pub(crate) async fn organization(
+    app: &App,
+    organization: OrganizationId,
+    moment: Moment,
+) -> Result<(Organization, u64), Error> {
+    let mut state = Organization::default();
+    let version = walk(app, organization, moment, |recorded| {
+        recorded.iter().for_each(|recorded| state.evolve(recorded));
+        Ok(())
+    });
+    let version = version.await?;
+    Ok((state, version))
+}
+
 /// The rows of one model after an event of one organization.
 pub(crate) struct Past<M> {
     /// Of that event.
@@ -56,65 +129,19 @@ pub(crate) struct Past<M> {
 }
 
 impl<M: ReadModel> Past<M> {
-    /// Who asks must have been let in today.
     pub(crate) async fn of(
         app: &App,
         organization: OrganizationId,
         moment: Moment,
     ) -> Result<Self, Error> {
-        if matches!(moment, Moment::Time(time) if time > app.clock.now()) {
-            return Err(Error::Future);
-        }
-        let _room = app.past.0.acquire().await.expect("the semaphore is never closed");
-        let stream = Stream::Organization(organization);
         let mut past = Self { version: 0, rows: BTreeMap::new(), model: PhantomData };
-        let mut next = 0;
-        loop {
-            let limit = match moment {
-                Moment::Version(version) => {
-                    usize::try_from(version + 1 - next).unwrap_or(PAGE).min(PAGE)
-                }
-                Moment::Time(_) => PAGE,
-            };
-            let stored = app.log.read_stream(&stream, next, limit).await.map_err(Failure::from)?;
-            let taken = past.take(&stored, moment)?;
-            next += taken as u64;
-            let stream_ends = stored.is_empty();
-            let is_there = match moment {
-                Moment::Version(version) => next > version,
-                Moment::Time(_) => stream_ends || taken < stored.len(),
-            };
-            if is_there {
-                return past.ending_at(next);
-            }
-            if stream_ends {
-                return Err(Error::Future);
-            }
-        }
+        let version = walk(app, organization, moment, |recorded| past.take(recorded)).await?;
+        Ok(Self { version, ..past })
     }
 
-    fn ending_at(self, next: u64) -> Result<Self, Error> {
-        let version = next.checked_sub(1).ok_or(Error::Before)?;
-        Ok(Self { version, ..self })
-    }
-
-    /// Takes in what was recorded until the moment, and tells how much that was.
-    fn take(&mut self, stored: &[Stored], moment: Moment) -> Result<usize, Error> {
-        let mut recorded = Vec::with_capacity(stored.len());
-        for event in stored {
-            let decoded = events::wire::decode(event.position, &event.line, &event.sealed);
-            let decoded = decoded.map_err(|error| {
-                Failure::from(ReadError::Corrupt { position: event.position, source: error.into() })
-            })?;
-            if matches!(moment, Moment::Time(time) if decoded.at > time) {
-                break;
-            }
-            recorded.push(decoded);
-        }
-        let taken = recorded.len();
-        let pending = Box::new(Pending::<M>::of(&recorded));
-        let wanted = pending.wanted();
-        let before = wanted.into_iter().filter_map(|key| {
+    fn take(&mut self, recorded: &[Recorded]) -> Result<(), Error> {
+        let pending = Box::new(Pending::<M>::of(recorded));
+        let before = pending.wanted().into_iter().filter_map(|key| {
             let body = self.rows.get(&key)?.body.clone()?;
             Some((key, body))
         });
@@ -126,7 +153,7 @@ impl<M: ReadModel> Past<M> {
                 self.rows.remove(&row.key);
             }
         }
-        Ok(taken)
+        Ok(())
     }
 
     /// The body of a row.

@@ -40,6 +40,21 @@ pub(crate) fn as_of(version: u64, body: impl Serialize) -> Response {
     ([(AS_OF_VERSION, HeaderValue::from(version))], Json(body)).into_response()
 }
 
+/// A page of what was; the pages after it show the same version.
+pub(crate) fn page_as_of(
+    version: u64,
+    path: &str,
+    size: usize,
+    next: Option<&str>,
+    body: impl Serialize,
+) -> Response {
+    let response = as_of(version, body);
+    let Some(token) = next else { return response };
+    let (version, size) = (version.to_string(), size.to_string());
+    let next = [("as_of", version.as_str()), ("page_size", &size), ("page_token", token)];
+    linked(response, path, &next)
+}
+
 /// A page of a list, with a relative link to the next one.
 pub(crate) fn page(path: &str, size: usize, next: Option<&str>, body: impl Serialize) -> Response {
     let response = Json(body).into_response();

@@ -4,6 +4,7 @@
 //! membership is leaving, whichever route is taken. Who may not manage members is told so before
 //! the member or the body is looked at.
 
+use std::collections::HashMap;
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -24,12 +25,14 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::authentication::Caller;
-use super::document::{OrganizationCommands, OrganizationReads, Unmodified};
+use super::document::{AsOf, OrganizationCommands, OrganizationReads, Unmodified};
 use super::organization::{active, named};
 use super::problem::{Code, FieldError, Problem};
-use super::request::{Authenticated, OrganizationPath, Paging, Parameters, PathNames, Submission};
+use super::request::{
+    AS_OF, Authenticated, OrganizationPath, Paging, Parameters, PathNames, Submission,
+};
 use super::{answer, etag};
-use crate::access::Access;
+use crate::access::{Access, Denied, Refusal};
 use crate::execute::Done;
 use crate::{App, execute, identity, query, session_activity};
 
@@ -73,6 +76,9 @@ pub(crate) struct MemberList {
     members: Vec<Member>,
     #[serde(skip_serializing_if = "Option::is_none")]
     next_page_token: Option<String>,
+    /// With `as_of`: which version of the organization this is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    as_of_version: Option<u64>,
 }
 
 /// Which member a path means.
@@ -111,7 +117,7 @@ fn member_named(names: &PathNames) -> Result<Named, Problem> {
 #[utoipa::path(get, path = "/organizations/{org}/members", operation_id = "listMembers",
     tag = "members",
     params(("org" = String, Path, description = "id or slug"),
-        ("page_size" = Option<usize>, Query), ("page_token" = Option<String>, Query)),
+        ("page_size" = Option<usize>, Query), ("page_token" = Option<String>, Query), AsOf),
     responses((status = 200, body = MemberList), OrganizationReads))]
 async fn list_members(
     State(app): State<Arc<App>>,
@@ -126,7 +132,7 @@ async fn list_members(
 
 #[utoipa::path(get, path = "/organization/members", operation_id = "listActiveMembers",
     tag = "members",
-    params(("page_size" = Option<usize>, Query), ("page_token" = Option<String>, Query)),
+    params(("page_size" = Option<usize>, Query), ("page_token" = Option<String>, Query), AsOf),
     responses((status = 200, body = MemberList), OrganizationReads))]
 async fn list_active_members(
     State(app): State<Arc<App>>,
@@ -146,11 +152,21 @@ async fn list(
 ) -> Result<Response, Problem> {
     let account = caller.identity.account;
     let access = Access::check(app, account, organization, Permission::ReadOrganization).await?;
-    let list = format!("members of {organization}");
-    let paging = Paging::of(app, uri, &list)?;
-    let page = query::member_list::list(app, &access, &paging.after, paging.size).await?;
+    let parameters = Parameters::of(uri, &[Paging::PARAMETERS.as_slice(), &[AS_OF]].concat())?;
+    let view = query::View::of(app, &access, parameters.as_of()?).await?;
+    let as_of_version = view.version();
+    let list = match as_of_version {
+        None => format!("members of {organization}"),
+        Some(version) => format!("members of {organization} as of {version}"),
+    };
+    let paging = Paging::read(app, &parameters, &list)?;
+    let page = query::member_list::list(app, &view, &access, &paging.after, paging.size).await?;
     let accounts: Vec<AccountId> = page.items.iter().map(|(member, _)| member.account).collect();
-    let seen = session_activity::last_seen(app, &accounts).await?;
+    // when somebody was last seen is no event, so of the past it is not known
+    let seen = match as_of_version {
+        None => session_activity::last_seen(app, &accounts).await?,
+        Some(_) => HashMap::new(),
+    };
     let mut members = Vec::with_capacity(page.items.len());
     for (member, person) in page.items {
         let last_active_at = seen.get(&member.account).copied();
@@ -158,8 +174,13 @@ async fn list(
     }
     let next_page_token = page.next.map(|next| query::page_token::write(app, &list, &next));
     let next = next_page_token.clone();
-    let body = MemberList { members, next_page_token };
-    Ok(answer::page(uri.path(), paging.size, next.as_deref(), body))
+    let body = MemberList { members, next_page_token, as_of_version };
+    Ok(match as_of_version {
+        None => answer::page(uri.path(), paging.size, next.as_deref(), body),
+        Some(version) => {
+            answer::page_as_of(version, uri.path(), paging.size, next.as_deref(), body)
+        }
+    })
 }
 
 async fn shown(
@@ -205,7 +226,7 @@ fn described(
 #[utoipa::path(get, path = "/organizations/{org}/members/{member}", operation_id = "showMember",
     tag = "members",
     params(("org" = String, Path, description = "id or slug"),
-        ("member" = String, Path, description = "id of the user or of the membership")),
+        ("member" = String, Path, description = "id of the user or of the membership"), AsOf),
     responses((status = 200, body = Member), Unmodified, OrganizationReads))]
 async fn show_member(
     State(app): State<Arc<App>>,
@@ -221,7 +242,7 @@ async fn show_member(
 
 #[utoipa::path(get, path = "/organization/members/{member}", operation_id = "showActiveMember",
     tag = "members",
-    params(("member" = String, Path, description = "id of the user or of the membership")),
+    params(("member" = String, Path, description = "id of the user or of the membership"), AsOf),
     responses((status = 200, body = Member), Unmodified, OrganizationReads))]
 async fn show_active_member(
     State(app): State<Arc<App>>,
@@ -248,7 +269,13 @@ async fn show(
         member.and_then(|member| member.account_in(state))
     })
     .await?;
-    Parameters::of(uri, &[])?;
+    if let Some(moment) = Parameters::of(uri, &[AS_OF])?.as_of()? {
+        let (state, version) = query::view::organization(app, &access, moment).await?;
+        let then = member.and_then(|member| view(member)(&state));
+        let (account, member) = then.ok_or(Problem::new(Code::NotFound))?;
+        let body = described_as_today(app, account, &member, None).await?;
+        return Ok(answer::as_of(version, body));
+    }
     let found = found.ok_or(Problem::new(Code::NotFound))?;
     let (member, person) = query::member_list::show(app, &access, found).await?;
     let version = member.changed_version;
@@ -341,14 +368,23 @@ async fn change(
 
 async fn changed(app: &App, done: &Done<View>) -> Result<Response, Problem> {
     let (account, member) = done.answer.as_ref().ok_or(Problem::new(Code::NotFound))?;
-    // asked of the account itself: the answer to a command needs no read model
-    let person = identity::person(app, *account).await?;
+    let last_active_at = last_seen(app, *account).await?;
+    let body = described_as_today(app, *account, member, last_active_at).await?;
+    Ok(etag::tagged(member.changed_version, answer::command(StatusCode::OK, done, body)))
+}
+
+/// Who it is is asked of the account itself, so that this needs no read model.
+async fn described_as_today(
+    app: &App,
+    account: AccountId,
+    member: &events::membership::Member,
+    last_active_at: Option<Time>,
+) -> Result<Member, Problem> {
+    let person = identity::person(app, account).await?;
     let email = person.as_ref().and_then(|person| person.email.sealed());
     let name = person.as_ref().and_then(|person| person.name.sealed());
-    let user = user(app, *account, email, name).await?;
-    let last_active_at = last_seen(app, *account).await?;
-    let body = described(member.id, member.role, member.joined_at, user, last_active_at);
-    Ok(etag::tagged(member.changed_version, answer::command(StatusCode::OK, done, body)))
+    let user = user(app, account, email, name).await?;
+    Ok(described(member.id, member.role, member.joined_at, user, last_active_at))
 }
 
 fn checked_role(name: &str) -> Result<Role, Problem> {
@@ -407,7 +443,7 @@ async fn remove(
     })
     .await?;
     if found != Some(account) && !access.role().may(Permission::ManageMembers) {
-        return Err(Problem::new(Code::Forbidden));
+        return Err(Refusal::Denied(Denied { account, organization }).into());
     }
     let member = found.ok_or(Problem::new(Code::NotFound))?;
     let command = |_: &_| {

@@ -23,10 +23,10 @@ use utoipa_axum::routes;
 use self::body::{AllowedNetwork, SettingsBody};
 use self::controller::Controller;
 use super::authentication::Caller;
-use super::document::{OrganizationCommands, OrganizationReads, Unmodified};
+use super::document::{AsOf, OrganizationCommands, OrganizationReads, Unmodified};
 use super::organization::{active, named};
 use super::problem::{Code, Problem};
-use super::request::{Authenticated, OrganizationPath, Parameters, Submission};
+use super::request::{AS_OF, Authenticated, OrganizationPath, Parameters, Submission};
 use super::{answer, etag};
 use crate::access::Access;
 use crate::execute::Done;
@@ -64,7 +64,7 @@ pub(crate) struct Settings {
 }
 
 #[utoipa::path(get, path = "/organizations/{org}/settings", operation_id = "showSettings",
-    tag = "settings", params(("org" = String, Path, description = "id or slug")),
+    tag = "settings", params(("org" = String, Path, description = "id or slug"), AsOf),
     responses((status = 200, body = Settings), Unmodified, OrganizationReads))]
 async fn show_settings(
     State(app): State<Arc<App>>,
@@ -78,7 +78,7 @@ async fn show_settings(
 }
 
 #[utoipa::path(get, path = "/organization/settings", operation_id = "showActiveSettings",
-    tag = "settings",
+    tag = "settings", params(AsOf),
     responses((status = 200, body = Settings), Unmodified, OrganizationReads))]
 async fn show_active_settings(
     State(app): State<Arc<App>>,
@@ -98,11 +98,15 @@ async fn show(
     uri: &Uri,
 ) -> Result<Response, Problem> {
     let (account, needed) = (caller.identity.account, Permission::ReadOrganization);
-    let (_, settings) = Access::seen(app, account, organization, needed, |organization| {
+    let (access, settings) = Access::seen(app, account, organization, needed, |organization| {
         organization.settings().clone()
     })
     .await?;
-    Parameters::of(uri, &[])?;
+    if let Some(moment) = Parameters::of(uri, &[AS_OF])?.as_of()? {
+        let (organization, version) = query::view::organization(app, &access, moment).await?;
+        let body = shown(app, organization.settings()).await?;
+        return Ok(answer::as_of(version, body));
+    }
     if let Some(known) = etag::not_modified(headers, settings.changed_version) {
         return Ok(known);
     }

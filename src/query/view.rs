@@ -1,6 +1,7 @@
 //! Where a query reads the rows of a model: as they are, or one organization's as they were. The
 //! same query runs on both.
 
+use events::organization::Organization;
 use projections::{Key, ReadModel};
 
 use super::{Error, Page, row, rows};
@@ -22,6 +23,15 @@ impl From<past::Error> for Error {
             past::Error::Failed(failure) => Self::Failed(failure),
         }
     }
+}
+
+/// The organization as its stream had it at a moment, and of which version that is.
+pub(crate) async fn organization(
+    app: &App,
+    access: &Access,
+    moment: Moment,
+) -> Result<(Organization, u64), Error> {
+    Ok(past::organization(app, access.organization(), moment).await?)
 }
 
 impl<'a, M: ReadModel> View<'a, M> {
