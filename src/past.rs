@@ -126,7 +126,9 @@ pub(crate) async fn organization(
 ) -> Result<(Organization, u64), Error> {
     let mut state = Organization::default();
     let evolve = |recorded: &[Recorded]| {
-        recorded.iter().for_each(|recorded| state.evolve(recorded));
+        for recorded in recorded {
+            state.evolve(recorded);
+        }
         Ok(())
     };
     let version = until(app, organization, moment, evolve).await?;

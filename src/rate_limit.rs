@@ -14,6 +14,12 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
+use requests::Requests;
+
+mod requests;
+
+pub(crate) use requests::{BURST, Left, WINDOW_SECONDS};
+
 const MINUTE: Duration = Duration::from_mins(1);
 const HOUR: Duration = Duration::from_hours(1);
 
@@ -62,12 +68,13 @@ pub(crate) struct RateLimits {
     is_on: bool,
     proofs: FailedProofs,
     public_calls: PublicCalls,
+    requests: Requests,
 }
 
 impl RateLimits {
     pub(crate) fn new(is_on: bool) -> Self {
         let (proofs, public_calls) = (FailedProofs::default(), PublicCalls::default());
-        Self { is_on, proofs, public_calls }
+        Self { is_on, proofs, public_calls, requests: Requests::default() }
     }
 
     /// Lets somebody prove to be the owner of an account. Waits while so many others try that one
@@ -88,6 +95,12 @@ impl RateLimits {
     /// Counts a call that anybody can make and that costs much, or sends a mail.
     pub(crate) fn public_call(&self, network: Network) -> Result<(), TooOften> {
         if self.is_on { self.public_calls.count(network, Instant::now()) } else { Ok(()) }
+    }
+
+    /// Counts a request by its credential, before anybody has looked whose that is. `None` while
+    /// nothing is limited.
+    pub(crate) fn request(&self, credential: &[u8]) -> Option<Result<Left, TooOften>> {
+        self.is_on.then(|| self.requests.count(credential, Instant::now()))
     }
 
     fn forget_old(&self) {

@@ -2,6 +2,7 @@
 //! comes out is what comes out when one is faster than the other.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use serde_json::json;
 
@@ -106,9 +107,9 @@ async fn race(cast: &Cast) {
     let mut faster = [0, 0];
     for round in rounds() {
         let deeds = (DEEDS[round % 5], DEEDS[round / 5 % 5]);
-        if !in_turn.contains_key(&deeds) {
-            let outcomes = cast.one_after_the_other(deeds, &format!("turn-{round}")).await;
-            in_turn.insert(deeds, outcomes);
+        if let Entry::Vacant(unknown) = in_turn.entry(deeds) {
+            let turn = format!("turn-{round}");
+            unknown.insert(cast.one_after_the_other(deeds, &turn).await);
         }
         let slug = format!("race-{round}");
         cast.founds(&slug).await;

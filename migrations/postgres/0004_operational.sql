@@ -45,6 +45,7 @@ CREATE TABLE state.mail (
     refusal  text
 );
 CREATE INDEX mail_in_order ON state.mail (due_at);
+
 -- How far tests have moved the clock ahead of the machine's.
 CREATE TABLE state.clock (
     one   boolean PRIMARY KEY CHECK (one),

@@ -44,6 +44,7 @@ CREATE TABLE mail (
     refusal  TEXT
 ) STRICT;
 CREATE INDEX mail_in_order ON mail (due_at);
+
 -- How far tests have moved the clock ahead of the machine's.
 CREATE TABLE clock (
     one   INTEGER PRIMARY KEY CHECK (one = 1),

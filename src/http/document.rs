@@ -59,7 +59,7 @@ refusals! {
     OrganizationPreviews: 400 401 403 404 409 413 415 422 429 503;
     ConfirmedCommands: 400 401 403 404 409 412 413 415 422 428 429 503;
     PublicCommands: 400 401 404 409 410 413 415 422 429 503;
-    OperatorCommands: 400 401 413 415 422 503;
+    OperatorCommands: 400 401 413 415 422 429 503;
     InvitationCommands: 400 401 403 404 409 410 412 413 415 422 429 503;
     InvitationReads: 400 401 404 410 429 503;
 }

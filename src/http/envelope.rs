@@ -10,7 +10,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use axum::extract::Request;
-use axum::http::{HeaderName, HeaderValue};
+use axum::http::header::AUTHORIZATION;
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::Route;
 use axum::routing::future::RouteFuture;
@@ -22,7 +23,10 @@ use super::attempt::{Asked, Operations};
 use super::problem::{Code, Problem};
 use super::request::RequestId;
 use crate::App;
+use crate::rate_limit::{BURST, Left, TooOften, WINDOW_SECONDS};
 
+const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+const LEFT: HeaderName = HeaderName::from_static("ratelimit");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 #[derive(Clone)]
@@ -71,15 +75,23 @@ impl Service<Request> for Envelope {
         request.extensions_mut().insert(RequestId(id));
         let span = tracing::debug_span!("request", %id, method = %request.method());
         let asked = Asked::of(&request);
-        let route = span.in_scope(|| survived(|| self.route.call(request)));
-        Answering { route, id, sent, asked: Some(asked), around: Arc::clone(&self.around), span }
+        let credential = request.headers().get(AUTHORIZATION);
+        let counted = credential
+            .and_then(|credential| self.around.app.rate_limits.request(credential.as_bytes()));
+        let route = match counted {
+            None | Some(Ok(_)) => span.in_scope(|| survived(|| self.route.call(request))),
+            Some(Err(_)) => None,
+        };
+        let (asked, around) = (Some(asked), Arc::clone(&self.around));
+        Answering { route, counted, id, sent, asked, around, span }
     }
 }
 
 /// The answer of a route, on its way.
 pub(super) struct Answering {
-    /// `None` when the route panicked.
+    /// `None` when the route panicked, or was not asked because of too many requests.
     route: Option<RouteFuture<Infallible>>,
+    counted: Option<Result<Left, TooOften>>,
     id: Uuid,
     /// The id as the client wrote it.
     sent: Option<String>,
@@ -92,7 +104,7 @@ impl Future for Answering {
     type Output = Result<Response, Infallible>;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let Self { route, id, sent, asked, around, span } = self.get_mut();
+        let Self { route, counted, id, sent, asked, around, span } = self.get_mut();
         let _entered = span.enter();
         let answered = match route {
             Some(route) => match survived(|| Pin::new(route).poll(context)) {
@@ -101,9 +113,10 @@ impl Future for Answering {
             },
             None => None,
         };
-        let mut response = match answered {
-            Some(Ok(response)) => response,
-            None => Problem::new(Code::Internal).into_response(),
+        let mut response = match (answered, &*counted) {
+            (Some(Ok(response)), _) => response,
+            (None, Some(Err(refusal))) => Problem::from(*refusal).into_response(),
+            (None, None | Some(Ok(_))) => Problem::new(Code::Internal).into_response(),
         };
         let shown = sent.take().unwrap_or_else(|| id.to_string());
         if let Some(problem) = response.extensions_mut().remove::<Problem>() {
@@ -112,10 +125,26 @@ impl Future for Answering {
                 around.app.denied_attempts.tell(asked.attempt(&around.operations, denied, *id));
             }
         }
+        if let Some(counted) = counted {
+            tell(counted, response.headers_mut());
+        }
         if let Ok(id) = HeaderValue::try_from(shown) {
             response.headers_mut().insert(REQUEST_ID, id);
         }
         Poll::Ready(Ok(response))
+    }
+}
+
+/// How many requests the credential has left (draft-ietf-httpapi-ratelimit-headers).
+fn tell(counted: &Result<Left, TooOften>, headers: &mut HeaderMap) {
+    let Left { requests, reset_seconds } =
+        counted.unwrap_or(Left { requests: 0, reset_seconds: WINDOW_SECONDS });
+    let policy = format!("\"default\";q={BURST};w={WINDOW_SECONDS};qu=\"requests\"");
+    let left = format!("\"default\";r={requests};t={reset_seconds}");
+    for (name, value) in [(POLICY, policy), (LEFT, left)] {
+        if let Ok(value) = HeaderValue::try_from(value) {
+            headers.insert(name, value);
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! How often something may be tried.
 
+use std::time::Instant;
+
 use serde_json::json;
 use tokio::task::JoinSet;
 
@@ -94,4 +96,39 @@ async fn registrations_and_mails_are_counted_for_each_client() {
     let body = json!({ "email": "ben@example.org", "password": PASSWORD, "name": "Ben" });
     assert_limited(&ana.posts("/v1/auth/register", &body).answer().await, 61);
     tries(&ana, &ana.email, PASSWORD).await.expect(200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_credential_has_so_many_requests_and_every_answer_says_how_many_are_left() {
+    let installation = Installation::sqlite();
+    let node = limited(&installation).await;
+    let ana = Person::registers(&node, "ana").await;
+    let ben = Person::registers(&node, "ben").await;
+    let policy = Some("\"default\";q=200;w=2;qu=\"requests\"");
+    let first = ana.gets("/v1/auth/me").answer().await.expect(200);
+    assert_eq!(first.header("ratelimit-policy"), policy);
+    assert_eq!(first.header("ratelimit"), Some("\"default\";r=199;t=1"));
+    assert_eq!(Person::stranger(&node).gets("/livez").answer().await.header("ratelimit"), None);
+
+    let started = Instant::now();
+    let mut callers = JoinSet::new();
+    for _ in 0..20 {
+        let ana = ana.clone();
+        callers.spawn(async move {
+            let mut answers = Vec::new();
+            for _ in 0..100 {
+                answers.push(ana.gets("/livez").answer().await);
+            }
+            answers
+        });
+    }
+    let answers = callers.join_all().await.concat();
+    let served = answers.iter().filter(|answer| answer.status == 200).count();
+    let most = 200 + usize::try_from(started.elapsed().as_millis() / 10).unwrap() + 1;
+    assert!(served <= most, "{served} of {most}");
+    let refused = answers.iter().find(|answer| answer.status != 200).expect("some were too many");
+    assert_limited(refused, 2);
+    assert_eq!(refused.header("ratelimit-policy"), policy);
+    assert_eq!(refused.header("ratelimit"), Some("\"default\";r=0;t=2"));
+    ben.gets("/v1/auth/me").answer().await.expect(200);
 }

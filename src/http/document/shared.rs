@@ -155,6 +155,10 @@ fn refusal(status: u16) -> Value {
     if status == 401 {
         headers["WWW-Authenticate"] = reference("headers", "WwwAuthenticate");
     }
+    if status == 429 {
+        headers["RateLimit-Policy"] = reference("headers", "RateLimitPolicy");
+        headers["RateLimit"] = reference("headers", "RateLimit");
+    }
     if matches!(status, 409 | 429 | 503) {
         headers["Retry-After"] = reference("headers", "RetryAfter");
     }
@@ -216,6 +220,8 @@ fn headers() -> Value {
         "Replayed": header("`true` when this is the first answer again.", "string"),
         "ETag": header("The version of the resource.", "string"),
         "RequestId": header("Names the request wherever the server speaks of it.", "string"),
+        "RateLimitPolicy": header("How many requests a credential has, and in how many seconds.", "string"),
+        "RateLimit": header("How many are left, and the seconds until all are.", "string"),
         "RetryAfter": header("Seconds after which the request may be repeated.", "integer"),
         "WwwAuthenticate": header("The ways to sign in.", "string"),
     })
