@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use reqwest::Method;
 use serde_json::{Map, Value, json};
 
-use crate::people::{Answer, PASSWORD, Person, words};
+use crate::people::{Answer, PASSWORD, Person, secret_of, words};
 use crate::server::Installation;
 
 /// One route of the document with one of its methods.
@@ -205,6 +205,16 @@ async fn answers_fit_their_schemas() {
     let log = ana.gets("/v1/organizations/acme/audit-log").answer().await.body();
     let me = ana.gets("/v1/auth/me").answer().await.body();
     let ready = ana.gets("/readyz").answer().await.body();
+    let sent = ana.invites("acme", "dora@example.org", "viewer").await.body();
+    let path = "/v1/organizations/acme/invitations?page_size=1&as_of=1";
+    let invitations = ana.gets(path).answer().await.expect(200).body();
+    let many = json!({ "invitations": [{ "email": "emil@example.org" }, { "email": "x" }] });
+    let many = ana.posts("/v1/organizations/acme/invitations/bulk", &many).answer().await.body();
+    let offer = ana.gets(&format!("/v1/invitations/{}", secret_of(&sent))).answer().await.body();
+    let dora = Person::registers(&node, "dora").await;
+    let joined = dora.accepts(&secret_of(&sent)).await.expect(200).body();
+    let emil = Person::registers(&node, "emil").await;
+    let declined = emil.declines(&secret_of(&many["results"][0]["invitation"])).await.body();
     for (name, value) in [
         ("Organization", &created),
         ("Problem", &missing),
@@ -214,6 +224,18 @@ async fn answers_fit_their_schemas() {
         ("AuditEntry", &log["events"][0]),
         ("Me", &me),
         ("Readiness", &ready),
+        ("Invitation", &sent),
+        ("InvitationList", &invitations),
+        ("Invitation", &invitations["invitations"][0]),
+        ("BulkResults", &many),
+        ("BulkResult", &many["results"][0]),
+        ("BulkResult", &many["results"][1]),
+        ("BulkError", &many["results"][1]["error"]),
+        ("Offer", &offer),
+        ("OfferedOrganization", &offer["organization"]),
+        ("Inviter", &offer["inviter"]),
+        ("Accepted", &joined),
+        ("Declined", &declined),
     ] {
         let schema = &document["components"]["schemas"][name];
         let (properties, required) = members(&document, schema);
