@@ -257,6 +257,6 @@ fn an_invitation_accepted_by_its_mailed_link_proves_the_address_once() {
     let taken = Command::TakeInvitationAsProof { invitation };
     let verified = Event::EmailVerified { issue: None, invitation: Some(invitation) };
     assert_eq!(ana.told(start_of_time(), &taken), [verified]);
-    assert!(ana.state.person().expect("the rules allow it").email_verified_at.is_some());
+    assert!(ana.state.person().expect("it is there").email_verified_at.is_some());
     assert_eq!(ana.decides(&taken), Ok(vec![]));
 }
