@@ -1,26 +1,12 @@
 //! What a member was not allowed to do stands in the organization's audit log.
 
-use events::id::InvitationId;
-use events::permission::Role;
-use events::{Event, membership};
 use serde_json::{Value, json};
-use uuid::Uuid;
 
-use crate::people::{Person, words};
+use crate::people::Person;
 use crate::server::{Installation, Node, on_every_store};
-use crate::written::write;
 
 on_every_store! {
     the_first_of_many_attempts_is_recorded_at_once_and_the_rest_counted
-}
-
-fn joined(account: &str, role: Role) -> Event {
-    Event::Membership(membership::Event::Joined {
-        member: account.parse().unwrap(),
-        role,
-        invitation: InvitationId(Uuid::new_v4()),
-        is_address_proven: true,
-    })
 }
 
 /// Ana owns Acme, Ben may only look.
@@ -28,12 +14,9 @@ async fn an_owner_and_a_viewer(installation: &Installation) -> (Node, Person, Pe
     let node = installation.start_with_clock(0).await;
     let ana = Person::registers(&node, "ana").await;
     let ben = Person::registers(&node, "ben").await;
-    let acme = words(&ana.creates("acme").await.body()["id"]);
-    let account = words(&ben.gets("/v1/auth/me").answer().await.body()["id"]);
-    node.stop().await;
-    write(installation, &acme, vec![joined(&account, Role::Viewer)]).await;
-    let node = installation.start_with_clock(0).await;
-    let (ana, ben) = (ana.at(&node), ben.at(&node));
+    ana.creates("acme").await;
+    ana.takes_in(&ben, "acme", "viewer").await;
+    let account = ben.id().await;
     (node, ana, ben, account)
 }
 
