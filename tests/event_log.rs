@@ -62,6 +62,7 @@ promises! {
     [sqlite postgres eventstoredb eventstoredb_server]:
         versions_and_positions_follow_the_order_of_the_appends
         a_stream_is_read_from_any_version
+        heads_of_many_streams_come_in_their_order
         waiting_ends_when_something_is_appended
         waiting_without_news_ends_in_time;
     // EventStoreDB compares ids only where a repeated append would have put them; ours are made
@@ -375,6 +376,17 @@ async fn every_page_size_gives_the_same_sequence(store: Store) {
         assert_eq!(page.events, everything[index + 1..]);
         assert!(page.at_head);
     }
+}
+
+async fn heads_of_many_streams_come_in_their_order(store: Store) {
+    let log = store.open().await;
+    let (mut one, mut other) = (Writer::new(new_stream()), Writer::new(new_stream()));
+    append(&log, &mut one, 3).await;
+    append(&log, &mut other, 1).await;
+    let streams = [other.stream, new_stream(), one.stream, other.stream];
+    let heads = log.last_versions(&streams).await.unwrap();
+    assert_eq!(heads, [Some(0), None, Some(2), Some(0)]);
+    assert_eq!(log.last_versions(&[]).await.unwrap(), []);
 }
 
 async fn a_stream_is_read_from_any_version(store: Store) {
