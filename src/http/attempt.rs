@@ -12,6 +12,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::authentication::Origin;
+use super::invitation;
 use crate::access::Denied;
 use crate::denied_attempts::Attempt;
 
@@ -37,7 +38,8 @@ impl Operations {
     fn named(&self, method: Method, path: &str) -> Arc<str> {
         // HEAD is answered as GET
         let method = if method == Method::HEAD { Method::GET } else { method };
-        self.0.get(&(method, path.to_owned())).cloned().unwrap_or_else(|| "unknown".into())
+        let path = invitation::documented(&method, path).unwrap_or_else(|| path.to_owned());
+        self.0.get(&(method, path)).cloned().unwrap_or_else(|| "unknown".into())
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{OriginalUri, State};
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, Method};
 use axum::response::Response;
 use axum::routing::{get, post};
 use events::id::InvitationId;
@@ -70,6 +70,18 @@ fn other_names() -> Router<Arc<App>> {
             get(show_active_invitation).delete(cancel_active_invitation),
         )
         .route(&of(active, "/invites/{invitation}/resend"), post(resend_active_invitation))
+}
+
+/// By which path the document knows what has one of the other names.
+pub(super) fn documented(method: &Method, path: &str) -> Option<String> {
+    let by_another_name = match path.strip_suffix("/members") {
+        Some(organization) if method == Method::POST => {
+            return Some(format!("{organization}/invitations"));
+        }
+        Some(_) => None,
+        None => path.split_once("/invites"),
+    };
+    by_another_name.map(|(organization, rest)| format!("{organization}/invitations{rest}"))
 }
 
 #[derive(Serialize, ToSchema)]

@@ -112,3 +112,19 @@ async fn what_was_counted_is_recorded_when_the_minute_ends() {
     let later = until_denied(&ana, &[("listAuditLog", 4)]).await;
     assert_eq!((attempts(&later, "listAuditLog"), later.len()), (4, found.len() + 1));
 }
+
+/// An operation has one name in the log, by whichever address it was tried.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_has_two_addresses_has_one_name() {
+    let installation = Installation::sqlite();
+    let (_node, ana, ben, _) = an_owner_and_a_viewer(&installation).await;
+    let invitation = json!({ "email": "dora@example.org" });
+    for path in ["/organizations/acme/invites", "/v1/organizations/acme/members"] {
+        ben.posts(path, &invitation).answer().await.expect(403);
+    }
+    ben.gets("/v1/organizations/acme/invites").answer().await.expect(403);
+    ben.deletes("/organizations/acme/invites/inv_x").answer().await.expect(403);
+    let all = [("createInvitation", 1), ("listInvitations", 1), ("cancelInvitation", 1)];
+    let found = until_denied(&ana, &all).await;
+    assert_eq!(attempts(&found, "unknown"), 0, "{found:?}");
+}
