@@ -141,7 +141,8 @@ async fn fill(
     let stored = log.read_stream(&stream, 0, 1000).await.expect("it can be read");
     let last = stored.last().expect("the stream begins with its founding");
     let (next, prev) = (stored.len() as u64, Link::of_line(&last.line));
-    let mut writer = Writer { stream, owner, next, prev, ..Writer::new() };
+    let mut writer = Writer::new();
+    (writer.stream, writer.owner, writer.next, writer.prev) = (stream, owner, next, prev);
     let unregistered = MEMBERS - 1 - registered.len();
     let others = (0..unregistered).map(|_| AccountId(Uuid::new_v4()));
     let members: Vec<AccountId> = others.chain(registered.iter().copied()).collect();
@@ -178,7 +179,7 @@ async fn fill(
             }
             let changed = membership::Event::RoleChanged { member: *member, role: role.clone() };
             // now and then somebody renames the organization
-            let is_renaming = writer.next % 10 == 0;
+            let is_renaming = writer.next.is_multiple_of(10);
             lines.push(if is_renaming { writer.line() } else { writer.write(changed.into()) });
         }
         is_lower = !is_lower;
