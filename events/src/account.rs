@@ -138,7 +138,7 @@ impl Event {
             Self::PasswordResetRequested { .. } => ("account.password_reset_requested", 1),
             Self::PasswordReset { .. } => ("account.password_reset", 1),
             Self::EmailVerificationRequested { .. } => ("account.email_verification_requested", 1),
-            Self::EmailVerified { .. } => ("account.email_verified", 1),
+            Self::EmailVerified { .. } => ("account.email_verified", 2),
             Self::AddressLost { .. } => ("account.address_lost", 1),
             Self::SessionStarted { .. } => ("session.started", 2),
             Self::SessionRefreshed { .. } => ("session.refreshed", 1),

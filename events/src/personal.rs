@@ -128,7 +128,7 @@ pub const FIELDS: &[(&str, &[&str], &[&str])] = &[
     ("account.password_reset_requested", &["expires_at", "issue", "secret_hash"], &[]),
     ("account.password_reset", &["issue"], &["password_hash"]),
     ("account.email_verification_requested", &["expires_at", "issue", "secret_hash"], &[]),
-    ("account.email_verified", &["issue", "invitation"], &[]),
+    ("account.email_verified", &["invitation", "issue"], &[]),
     ("account.address_lost", &["issue"], &[]),
     (
         "session.started",

@@ -221,7 +221,10 @@ fn of_accounts() -> Vec<account::Event> {
         account::Event::PasswordResetRequested { issue: 1, secret_hash, expires_at: hours(1) },
         account::Event::PasswordReset { issue: 1, password_hash: known("$argon2id$v=19$") },
         account::Event::EmailVerificationRequested { issue: 2, secret_hash, expires_at: hours(48) },
-        account::Event::EmailVerified { issue: Some(2), invitation: None },
+        account::Event::EmailVerified {
+            issue: Some(2),
+            invitation: Some(InvitationId(Uuid::from_u128(0x1f))),
+        },
         account::Event::AddressLost { issue: 3 },
         account::Event::SessionRefreshed {
             session: session(),
@@ -244,6 +247,10 @@ fn older(kind: &str, version: u32) -> Option<Event> {
     match (kind, version) {
         ("organization.created", 1) => Some(created(None)),
         ("session.started", 1) => Some(session_started(None, 1, 1)),
+        ("account.email_verified", 1) => {
+            let event = account::Event::EmailVerified { issue: Some(2), invitation: None };
+            Some(Event::Account(event))
+        }
         _ => None,
     }
 }
