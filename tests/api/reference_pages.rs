@@ -28,6 +28,16 @@ const CLOUDHEED_UPDATE: &str = r#"curl -X PATCH https://api.cloudheed.com/v1/org
     "name": "Acme Corporation"
   }'"#;
 
+const CLOUDHEED_SETTINGS: &str = r#"curl https://api.cloudheed.com/v1/organization/settings \
+  -H "Authorization: Bearer YOUR_TOKEN""#;
+
+const CLOUDHEED_UPDATE_SETTINGS: &str = r#"curl -X PATCH https://api.cloudheed.com/v1/organization/settings \
+  -H "Authorization: Bearer YOUR_TOKEN" \
+  -H "Content-Type: application/json" \
+  -d '{
+    "require_2fa": true
+  }'"#;
+
 const CLOUDHEED_AUDIT_LOG: &str = r#"curl https://api.cloudheed.com/v1/organization/audit-log \
   -H "Authorization: Bearer YOUR_TOKEN""#;
 
@@ -81,9 +91,19 @@ async fn the_requests_of_cloudheed_run_verbatim() {
     let (status, updated) = run(CLOUDHEED_UPDATE, &node, &ana);
     assert_eq!((status.as_str(), &updated["name"]), ("200", &Value::from("Acme Corporation")));
 
+    let (status, settings) = run(CLOUDHEED_SETTINGS, &node, &ana);
+    assert_eq!((status.as_str(), &settings["require_2fa"]), ("200", &Value::from(false)));
+    for member in ["allowed_regions", "ip_allowlist_required", "default_tier", "sso_enabled"] {
+        assert!(!settings[member].is_null(), "{member} of {settings}");
+    }
+    let (status, settings) = run(CLOUDHEED_UPDATE_SETTINGS, &node, &ana);
+    assert_eq!((status.as_str(), &settings["require_2fa"]), ("200", &Value::from(true)));
+
     let (status, log) = run(CLOUDHEED_AUDIT_LOG, &node, &ana);
     assert_eq!(status, "200");
-    let event = &log["events"][0];
+    assert_eq!(log["events"][0]["action"], "settings.updated");
+    assert_eq!(log["events"][0]["changes"][0]["field"], "require_2fa");
+    let event = &log["events"][1];
     assert_eq!(event["action"], "organization.updated");
     assert_eq!(event["actor"]["email"], "ana@example.org");
     assert_eq!(event["resource"]["id"], shown["id"]);
