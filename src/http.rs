@@ -26,6 +26,7 @@ mod document;
 mod email_verification;
 mod envelope;
 mod etag;
+mod field;
 mod health;
 mod invitation;
 mod link;

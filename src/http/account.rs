@@ -19,11 +19,12 @@ use utoipa_axum::routes;
 
 use super::authentication::Caller;
 use super::document::{ConditionalCommands, PublicCommands, Reads, Unmodified};
-use super::organization::{self, Organization, present};
+use super::field::{given, present};
+use super::organization::{self, Organization};
 use super::problem::{Code, FieldError, Problem};
 use super::request::{Authenticated, Parameters, Submission};
 use super::{answer, checked, etag};
-use crate::access::{Access, Refusal};
+use crate::access::{self, Access, Refusal};
 use crate::address::Address;
 use crate::execute::register::{self, Registered, Registration};
 use crate::identity::Identity;
@@ -121,9 +122,11 @@ async fn register(
 pub(crate) struct Me {
     #[serde(flatten)]
     user: User,
-    /// The organization that requests without one act on.
-    #[schema(value_type = String, example = "org_01h2xcejqtf2nbrexx3vqjhp41")]
-    active_organization: OrganizationId,
+    /// The organization that requests without one act on; `null` when the chosen one is gone, or its
+    /// member no more: such requests are then answered 404, because none of them was meant for
+    /// another organization.
+    #[schema(value_type = Option<String>, example = "org_01h2xcejqtf2nbrexx3vqjhp41")]
+    active_organization: Option<OrganizationId>,
 }
 
 #[utoipa::path(get, path = "/auth/me", operation_id = "showMe", tag = "accounts",
@@ -139,16 +142,27 @@ async fn show_me(
     if let Some(known) = etag::not_modified(&headers, person.changed_version) {
         return Ok(known);
     }
-    let active_organization = organization::usual(&app, &caller);
+    let active_organization = still_theirs(&app, *account, organization::usual(&app, &caller));
+    let active_organization = active_organization.await?;
     let body = Json(Me { user: user(&app, *account, person).await?, active_organization });
     Ok(etag::tagged(person.changed_version, body.into_response()))
+}
+
+async fn still_theirs(
+    app: &App,
+    account: AccountId,
+    chosen: OrganizationId,
+) -> Result<Option<OrganizationId>, Problem> {
+    let roles = access::roles_of(app, account, &[chosen]).await?;
+    Ok(roles.first().copied().flatten().map(|_| chosen))
 }
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct UpdateMeBody {
     /// 1 to 100 characters.
-    #[schema(example = "Ana")]
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<String>, example = "Ana")]
     name: Option<String>,
     /// `null` takes it away.
     #[serde(default, deserialize_with = "present")]
@@ -185,7 +199,8 @@ async fn update_me(
     let (person, chosen) = done.answer.as_ref().ok_or(Problem::new(Code::Internal))?;
     let personal = || OrganizationId::personal(app.keyring.log_id(), account);
     let user = user(&app, account, person).await?;
-    let body = Me { user, active_organization: chosen.unwrap_or_else(personal) };
+    let active_organization = still_theirs(&app, account, chosen.unwrap_or_else(personal)).await?;
+    let body = Me { user, active_organization };
     let response = answer::command(StatusCode::OK, &done, body);
     Ok(etag::tagged(person.changed_version, response))
 }

@@ -108,8 +108,9 @@ pub(crate) struct AuditEntry {
     changes: Vec<AuditChange>,
     ip_address: Option<String>,
     user_agent: Option<String>,
-    #[schema(value_type = String)]
-    request_id: Uuid,
+    /// `null` where no request led to it.
+    #[schema(value_type = Option<String>)]
+    request_id: Option<Uuid>,
     /// Counts the organization's events from 0, without gaps.
     version: u64,
     /// Where the event stands in the whole log.
@@ -346,9 +347,9 @@ async fn shown(app: &App, entry: Entry, people: &mut People) -> Result<AuditEntr
     let mut changes = Vec::with_capacity(entry.changes.len());
     for change in entry.changes {
         changes.push(AuditChange {
+            from: value(app, change.from).await?.map(|from| as_meant(&change.field, from)),
+            to: value(app, change.to).await?.map(|to| as_meant(&change.field, to)),
             field: change.field,
-            from: value(app, change.from).await?,
-            to: value(app, change.to).await?,
         });
     }
     Ok(AuditEntry {
@@ -363,7 +364,7 @@ async fn shown(app: &App, entry: Entry, people: &mut People) -> Result<AuditEntr
         changes,
         ip_address: answer::shown(query::opened(app, entry.ip_address.as_ref()).await?),
         user_agent: answer::shown(query::opened(app, entry.user_agent.as_ref()).await?),
-        request_id: entry.request,
+        request_id: Some(entry.request).filter(|request| !request.is_nil()),
         version: entry.version,
         position: entry.position.to_string(),
         hash: entry.link,
@@ -373,6 +374,16 @@ async fn shown(app: &App, entry: Entry, people: &mut People) -> Result<AuditEntr
 
 fn text(value: Value) -> Option<String> {
     value.as_str().map(str::to_owned)
+}
+
+/// Some sealed values are kept as the JSON of what they say.
+fn as_meant(field: &str, value: Value) -> Value {
+    match (field, &value) {
+        ("controller" | "ip_allowlist_descriptions", Value::String(json)) => {
+            serde_json::from_str(json).unwrap_or(value)
+        }
+        _ => value,
+    }
 }
 
 async fn value(app: &App, shown: Option<Shown>) -> Result<Option<Value>, Problem> {

@@ -12,13 +12,14 @@ use events::permission::{Permission, Role};
 use events::slug;
 use events::time::Time;
 use projections::organization_overview::{self, Overview};
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::authentication::Caller;
 use super::document::{AsOf, Commands, OrganizationCommands, OrganizationReads, Reads, Unmodified};
+use super::field::{given, present};
 use super::problem::{Code, FieldError, Problem};
 use super::request::{AS_OF, Authenticated, OrganizationPath, Paging, Parameters, Submission};
 use super::{answer, checked, etag};
@@ -205,7 +206,8 @@ async fn show(
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct UpdateBody {
-    #[schema(example = "Acme Corporation")]
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<String>, example = "Acme Corporation")]
     name: Option<String>,
     /// `null` takes it away.
     #[serde(default, deserialize_with = "present")]
@@ -215,13 +217,6 @@ pub(crate) struct UpdateBody {
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Option<String>)]
     country: Option<Option<String>>,
-}
-
-/// Tells a field that is `null` from one that is not there.
-pub(super) fn present<'de, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<Option<Option<String>>, D::Error> {
-    Option::deserialize(deserializer).map(Some)
 }
 
 #[utoipa::path(patch, path = "/organizations/{org}", operation_id = "updateOrganization",
@@ -420,7 +415,10 @@ async fn in_header(
 /// A name of 1 to 100 characters, trimmed.
 pub(crate) fn checked_name(field: &str, name: String, errors: &mut Vec<FieldError>) -> String {
     let name = name.trim().to_owned();
-    let sound = (1..=100).contains(&name.chars().count()) && !name.contains(char::is_control);
+    // characters that turn the direction of what follows make a name look like another
+    let turns = |it| matches!(it, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let sound = (1..=100).contains(&name.chars().count())
+        && !name.contains(|it: char| it.is_control() || turns(it));
     if !sound {
         let detail = "must be 1 to 100 printable characters long".to_owned();
         errors.push(FieldError { field: field.to_owned(), detail });

@@ -75,7 +75,12 @@ impl Problem {
     }
 
     fn denied(denied: Denied) -> Self {
-        Self { denied: Some(denied), ..Self::new(Code::Forbidden) }
+        Self::new(Code::Forbidden).recorded_as(denied)
+    }
+
+    /// A refusal that the organization's audit log shall tell of.
+    pub(super) fn recorded_as(self, denied: Denied) -> Self {
+        Self { denied: Some(denied), ..self }
     }
 
     /// Status, code and sentence, where one answer tells of several.

@@ -358,12 +358,13 @@ fn wrong_field(path: String, error: &serde_json::Error) -> Problem {
     }
     let text = error.to_string();
     let sentence = text.split(" at line ").next().unwrap_or_default();
-    // serde names an unknown or missing field in the sentence, any other in the path
-    let named = ["unknown field `", "missing field `"]
+    // serde names such a field in the sentence, any other in the path
+    let named = ["unknown field `", "missing field `", "duplicate field `"]
         .iter()
         .find_map(|start| sentence.strip_prefix(start).and_then(|rest| rest.split('`').next()));
     let detail = match named {
         Some(_) if sentence.starts_with("unknown") => "is not known here".to_owned(),
+        Some(_) if sentence.starts_with("duplicate") => "is given twice".to_owned(),
         Some(_) => "is required".to_owned(),
         None => "has the wrong type".to_owned(),
     };

@@ -24,6 +24,16 @@ fn name_after(event: &Event) -> Option<Shown> {
 }
 
 pub(super) fn changes(event: &Event) -> Vec<FieldChange> {
+    if let Created { slug, country, billing_email, .. } = event {
+        let first = [
+            ("name", name_after(event)),
+            ("slug", Some(plain(slug))),
+            ("country", country.as_ref().map(plain)),
+            ("billing_email", personal(billing_email)),
+        ];
+        let first = first.into_iter().filter(|(_, value)| value.is_some());
+        return first.map(|(field, value)| FieldChange::new(field, None, value)).collect();
+    }
     let Updated { name, country, personal_name, billing_email } = event else { return vec![] };
     let mut changes = Vec::new();
     if let Some(Changed { from, to }) = name {

@@ -17,7 +17,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::{Organization, active, answered, named, view};
-use crate::access::Access;
+use crate::access::{Access, Denied};
 use crate::http::authentication::Caller;
 use crate::http::document::OrganizationCommands;
 use crate::http::problem::{Code, FieldError, Problem};
@@ -88,7 +88,8 @@ async fn transfer(
     let (to, kept_role) = checked(&new_owner_id, keep_role.as_deref())?;
     let client = submission.origin.ip_address.as_deref();
     if !identity::proves_again(app, &caller.identity, password, client).await? {
-        return Err(Problem::new(Code::WrongPassword));
+        let denied = Denied { account: from, organization };
+        return Err(Problem::new(Code::WrongPassword).recorded_as(denied));
     }
     let command = |_: &_| Command::Transfer { from, to, kept_role };
     let done = execute::organization(app, from, organization, &order, command, view(from)).await;

@@ -3,11 +3,12 @@
 use std::net::IpAddr;
 
 use events::setting::{Command, IpNet, Network};
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::controller::Controller;
 use crate::catalogue::{REGIONS, TIERS};
+use crate::http::field::{given, present};
 use crate::http::problem::{FieldError, Problem};
 
 /// More networks than this are a firewall's business.
@@ -21,17 +22,29 @@ const LONGEST_RETENTION: u32 = 36_500;
 #[serde(deny_unknown_fields)]
 pub(crate) struct SettingsBody {
     /// Members without a second factor are kept out from their next sign-in.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<bool>)]
     require_2fa: Option<bool>,
     /// Codes of regions; `[]` allows every region.
-    #[schema(example = json!(["fsn1", "nbg1"]))]
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<Vec<String>>, example = json!(["fsn1", "nbg1"]))]
     allowed_regions: Option<Vec<String>>,
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<bool>)]
     ip_allowlist_required: Option<bool>,
     /// At most 100 networks.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<Vec<AllowedNetwork>>)]
     ip_allowlist: Option<Vec<AllowedNetwork>>,
     /// The tier of a database for which none is asked.
-    #[schema(example = "micro")]
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<String>, example = "micro")]
     default_tier: Option<String>,
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<bool>)]
     sso_enabled: Option<bool>,
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<bool>)]
     sso_enforced: Option<bool>,
     /// 1 to 36500; `null` for what the plan says.
     #[serde(default, deserialize_with = "present")]
@@ -55,13 +68,6 @@ pub(crate) struct AllowedNetwork {
     /// At most 100 characters.
     #[schema(example = "Office")]
     pub(super) description: Option<String>,
-}
-
-/// Tells a field that is `null` from one that is not there.
-fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<Option<Option<T>>, D::Error> {
-    Option::deserialize(deserializer).map(Some)
 }
 
 impl SettingsBody {
