@@ -60,12 +60,26 @@ fn api(app: &App) -> OpenApiRouter<Arc<App>> {
         .merge(session::routes())
         .merge(password::routes())
         .merge(email_verification::routes())
+        .merge(of_one_organization())
         .merge(organization::routes())
+        .merge(invitation::routes_of_the_invited())
+        .merge(health::api_routes())
+}
+
+/// What is done with one organization, each under two paths: of the one that is named there, and of
+/// the active one. What must name its organization, such as its deletion, is not among these and
+/// says its whole path.
+fn of_one_organization() -> OpenApiRouter<Arc<App>> {
+    let mut named = OpenApiRouter::new()
+        .merge(organization::routes_of_one())
         .merge(membership::routes())
         .merge(setting::routes())
         .merge(invitation::routes())
-        .merge(audit_log::routes())
-        .merge(health::api_routes())
+        .merge(audit_log::routes());
+    let mut active = named.clone();
+    document::name_organization(named.get_openapi_mut());
+    document::name_active(active.get_openapi_mut());
+    OpenApiRouter::new().nest("/organizations/{org}", named).nest("/organization", active)
 }
 
 /// The whole HTTP service. The API is mounted under `/v1` and, for clients that know no version,

@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{OriginalUri, State};
-use axum::http::{HeaderMap, Uri};
+use axum::http::HeaderMap;
 use axum::response::{IntoResponse as _, Response};
 use events::chain::Link;
-use events::id::{AccountId, EventId, OrganizationId, TokenId};
+use events::id::{AccountId, EventId, TokenId};
 use events::permission::Permission;
 use events::recorded::Actor;
 use events::time::Time;
@@ -24,9 +24,9 @@ use uuid::Uuid;
 use self::filter::{Number, Wanted, Way};
 use super::authentication::Caller;
 use super::document::{OrganizationReads, Unmodified};
-use super::organization::{active, named};
+use super::organization::Meant;
 use super::problem::{Code, Problem};
-use super::request::{OrganizationPath, Paging, Parameters, PathNames};
+use super::request::{Paging, Parameters, PathNames};
 use super::{answer, etag};
 use crate::access::Access;
 use crate::query::audit_trail::Filter;
@@ -35,11 +35,7 @@ use crate::{App, identity, query};
 mod filter;
 
 pub(crate) fn routes() -> OpenApiRouter<Arc<App>> {
-    OpenApiRouter::new()
-        .routes(routes!(list_audit_log))
-        .routes(routes!(list_active_audit_log))
-        .routes(routes!(show_audit_entry))
-        .routes(routes!(show_active_audit_entry))
+    OpenApiRouter::new().routes(routes!(list_audit_log)).routes(routes!(show_audit_entry))
 }
 
 #[derive(Serialize, ToSchema)]
@@ -150,59 +146,32 @@ pub(crate) struct AuditChange {
     to: Option<Value>,
 }
 
-#[utoipa::path(get, path = "/organizations/{org}/audit-log", operation_id = "listAuditLog",
-    tag = "audit log",
-    params(("org" = String, Path, description = "id or slug"), ListParameters),
+#[utoipa::path(get, path = "/audit-log", operation_id = "listAuditLog", tag = "audit log",
+    params(ListParameters),
     responses((status = 200, body = AuditLog), OrganizationReads))]
 async fn list_audit_log(
     State(app): State<Arc<App>>,
-    caller: Caller,
-    headers: HeaderMap,
-    org: OrganizationPath,
     OriginalUri(uri): OriginalUri,
-) -> Result<Response, Problem> {
-    let organization = named(&app, &headers, &org).await?;
-    list(&app, &caller, organization, &uri).await
-}
-
-#[utoipa::path(get, path = "/organization/audit-log", operation_id = "listActiveAuditLog",
-    tag = "audit log",
-    params(ListParameters),
-    responses((status = 200, body = AuditLog), OrganizationReads))]
-async fn list_active_audit_log(
-    State(app): State<Arc<App>>,
-    caller: Caller,
-    headers: HeaderMap,
-    OriginalUri(uri): OriginalUri,
-) -> Result<Response, Problem> {
-    let organization = active(&app, &caller, &headers).await?;
-    list(&app, &caller, organization, &uri).await
-}
-
-async fn list(
-    app: &App,
-    caller: &Caller,
-    organization: OrganizationId,
-    uri: &Uri,
+    Meant(caller, organization): Meant<Caller>,
 ) -> Result<Response, Problem> {
     let account = caller.identity.account;
-    let access = Access::check(app, account, organization, Permission::ReadAuditLog).await?;
-    let parameters = Parameters::of(uri, &Wanted::known())?;
-    let wanted = Wanted::of(app, &parameters, organization).await?;
+    let access = Access::check(&app, account, organization, Permission::ReadAuditLog).await?;
+    let parameters = Parameters::of(&uri, &Wanted::known())?;
+    let wanted = Wanted::of(&app, &parameters, organization).await?;
     let Listed { entries, next_page_token, meta, next } = match &wanted.paging {
-        Way::Token(paging) => by_token(app, &access, &wanted, paging).await?,
-        Way::Numbered(number) => by_number(app, &access, &wanted.filter, number).await?,
+        Way::Token(paging) => by_token(&app, &access, &wanted, paging).await?,
+        Way::Numbered(number) => by_number(&app, &access, &wanted.filter, number).await?,
         Way::Either(paging) => {
-            let listed = by_token(app, &access, &wanted, paging).await?;
+            let listed = by_token(&app, &access, &wanted, paging).await?;
             let first = Number { page: 1, per_page: paging.size, up_to: None };
-            let Listed { meta, .. } = by_number(app, &access, &wanted.filter, &first).await?;
+            let Listed { meta, .. } = by_number(&app, &access, &wanted.filter, &first).await?;
             Listed { meta, ..listed }
         }
     };
     let mut people = HashMap::new();
     let mut events = Vec::with_capacity(entries.len());
     for entry in entries {
-        events.push(shown(app, entry, &mut people).await?);
+        events.push(shown(&app, entry, &mut people).await?);
     }
     let response = Json(AuditLog { events, next_page_token, meta }).into_response();
     if next.is_empty() {
@@ -267,55 +236,26 @@ async fn by_number(
     Ok(Listed { entries, next_page_token: None, meta: Some(meta), next })
 }
 
-#[utoipa::path(get, path = "/organizations/{org}/audit-log/{event_id}",
-    operation_id = "showAuditEntry", tag = "audit log",
-    params(("org" = String, Path, description = "id or slug"), ("event_id" = String, Path)),
+#[utoipa::path(get, path = "/audit-log/{event_id}", operation_id = "showAuditEntry",
+    tag = "audit log", params(("event_id" = String, Path)),
     responses((status = 200, body = AuditEntry), Unmodified, OrganizationReads))]
 async fn show_audit_entry(
     State(app): State<Arc<App>>,
-    caller: Caller,
+    names: PathNames,
     headers: HeaderMap,
-    org: OrganizationPath,
-    path: PathNames,
     OriginalUri(uri): OriginalUri,
-) -> Result<Response, Problem> {
-    let organization = named(&app, &headers, &org).await?;
-    show(&app, &caller, organization, path.id("event_id"), &headers, &uri).await
-}
-
-#[utoipa::path(get, path = "/organization/audit-log/{event_id}",
-    operation_id = "showActiveAuditEntry", tag = "audit log",
-    params(("event_id" = String, Path)),
-    responses((status = 200, body = AuditEntry), Unmodified, OrganizationReads))]
-async fn show_active_audit_entry(
-    State(app): State<Arc<App>>,
-    caller: Caller,
-    headers: HeaderMap,
-    path: PathNames,
-    OriginalUri(uri): OriginalUri,
-) -> Result<Response, Problem> {
-    let organization = active(&app, &caller, &headers).await?;
-    show(&app, &caller, organization, path.id("event_id"), &headers, &uri).await
-}
-
-async fn show(
-    app: &App,
-    caller: &Caller,
-    organization: OrganizationId,
-    event: Option<EventId>,
-    headers: &HeaderMap,
-    uri: &Uri,
+    Meant(caller, organization): Meant<Caller>,
 ) -> Result<Response, Problem> {
     let account = caller.identity.account;
-    let access = Access::check(app, account, organization, Permission::ReadAuditLog).await?;
-    Parameters::of(uri, &[])?;
-    let event = event.ok_or(Problem::new(Code::NotFound))?;
-    let entry = query::audit_trail::show(app, &access, event).await?;
+    let access = Access::check(&app, account, organization, Permission::ReadAuditLog).await?;
+    Parameters::of(&uri, &[])?;
+    let event: EventId = names.id("event_id").ok_or(Problem::new(Code::NotFound))?;
+    let entry = query::audit_trail::show(&app, &access, event).await?;
     let version = entry.version;
-    if let Some(known) = etag::not_modified(headers, version) {
+    if let Some(known) = etag::not_modified(&headers, version) {
         return Ok(known);
     }
-    let body = shown(app, entry, &mut HashMap::new()).await?;
+    let body = shown(&app, entry, &mut HashMap::new()).await?;
     Ok(etag::tagged(version, Json(body).into_response()))
 }
 

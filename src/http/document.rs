@@ -7,8 +7,10 @@ use utoipa::{IntoResponses, ToSchema};
 
 use super::problem::ProblemBody;
 
+mod mounted;
 mod shared;
 
+pub(super) use self::mounted::{name_active, name_organization};
 pub(super) use self::shared::finished;
 
 const PROBLEM_JSON: &str = "application/problem+json";

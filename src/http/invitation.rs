@@ -5,9 +5,7 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{OriginalUri, State};
-use axum::http::{HeaderMap, Method};
-use axum::response::Response;
+use axum::http::Method;
 use axum::routing::{get, post};
 use events::id::InvitationId;
 use events::invitation::Status;
@@ -20,16 +18,8 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use self::bulk::{BulkBody, BulkResults};
-use self::sent::{InvitationList, InviteBody};
 use super::answer;
-use super::authentication::Caller;
-use super::document::{
-    AsOf, InvitationCommands, OrganizationCommands, OrganizationReads, Unmodified,
-};
-use super::organization::{active, named};
 use super::problem::{FieldError, Problem};
-use super::request::{Authenticated, OrganizationPath, PathNames};
 use crate::link_secret::{INVITATIONS, LinkSecret};
 use crate::{App, query};
 
@@ -37,39 +27,25 @@ mod answered;
 mod bulk;
 mod sent;
 
-pub(super) use self::answered::link_routes;
+pub(super) use self::answered::{link_routes, routes_of_the_invited};
 
 pub(crate) fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
-        .routes(routes!(create_invitation, list_invitations))
-        .routes(routes!(create_invitations))
-        .routes(routes!(show_invitation, cancel_invitation))
-        .routes(routes!(resend_invitation))
-        .routes(routes!(create_active_invitation, list_active_invitations))
-        .routes(routes!(create_active_invitations))
-        .routes(routes!(show_active_invitation, cancel_active_invitation))
-        .routes(routes!(resend_active_invitation))
-        .merge(answered::routes())
+        .routes(routes!(sent::create_invitation, sent::list_invitations))
+        .routes(routes!(bulk::create_invitations))
+        .routes(routes!(sent::show_invitation, sent::cancel_invitation))
+        .routes(routes!(sent::resend_invitation))
         .merge(other_names().into())
 }
 
 fn other_names() -> Router<Arc<App>> {
-    let of = |organization: &str, rest: &str| format!("{organization}{rest}");
-    let (named, active) = ("/organizations/{org}", "/organization");
+    let one = get(sent::show_invitation).delete(sent::cancel_invitation);
     Router::new()
-        .route(&of(named, "/members"), post(create_invitation))
-        .route(&of(named, "/invites"), post(create_invitation).get(list_invitations))
-        .route(&of(named, "/invites/bulk"), post(create_invitations))
-        .route(&of(named, "/invites/{invitation}"), get(show_invitation).delete(cancel_invitation))
-        .route(&of(named, "/invites/{invitation}/resend"), post(resend_invitation))
-        .route(&of(active, "/members"), post(create_active_invitation))
-        .route(&of(active, "/invites"), post(create_active_invitation).get(list_active_invitations))
-        .route(&of(active, "/invites/bulk"), post(create_active_invitations))
-        .route(
-            &of(active, "/invites/{invitation}"),
-            get(show_active_invitation).delete(cancel_active_invitation),
-        )
-        .route(&of(active, "/invites/{invitation}/resend"), post(resend_active_invitation))
+        .route("/members", post(sent::create_invitation))
+        .route("/invites", post(sent::create_invitation).get(sent::list_invitations))
+        .route("/invites/bulk", post(bulk::create_invitations))
+        .route("/invites/{invitation}", one)
+        .route("/invites/{invitation}/resend", post(sent::resend_invitation))
 }
 
 /// By which path the document knows what has one of the other names.
@@ -147,182 +123,4 @@ fn checked_role(field: &str, role: Option<&str>, errors: &mut Vec<FieldError>) -
         errors.push(FieldError { field: field.to_owned(), detail });
         Role::Member
     })
-}
-
-/// Invites an e-mail address. The invited get a mail with a link, and the answer has another one to
-/// hand on.
-#[utoipa::path(post, path = "/organizations/{org}/invitations", operation_id = "createInvitation",
-    tag = "invitations", params(("org" = String, Path, description = "id or slug")),
-    request_body = InviteBody,
-    responses((status = 201, body = Invitation), OrganizationCommands))]
-async fn create_invitation(
-    State(app): State<Arc<App>>,
-    headers: HeaderMap,
-    org: OrganizationPath,
-    Authenticated(caller, submission): Authenticated,
-) -> Result<Response, Problem> {
-    let organization = named(&app, &headers, &org).await?;
-    sent::send(&app, &caller, organization, &submission).await
-}
-
-/// Invites an e-mail address to the active organization.
-#[utoipa::path(post, path = "/organization/invitations",
-    operation_id = "createActiveInvitation", tag = "invitations", request_body = InviteBody,
-    responses((status = 201, body = Invitation), OrganizationCommands))]
-async fn create_active_invitation(
-    State(app): State<Arc<App>>,
-    headers: HeaderMap,
-    Authenticated(caller, submission): Authenticated,
-) -> Result<Response, Problem> {
-    let organization = active(&app, &caller, &headers).await?;
-    sent::send(&app, &caller, organization, &submission).await
-}
-
-/// Invites up to 100 addresses; each is sent, or told why it is not.
-#[utoipa::path(post, path = "/organizations/{org}/invitations/bulk",
-    operation_id = "createInvitations", tag = "invitations",
-    params(("org" = String, Path, description = "id or slug")), request_body = BulkBody,
-    responses((status = 200, body = BulkResults), OrganizationCommands))]
-async fn create_invitations(
-    State(app): State<Arc<App>>,
-    headers: HeaderMap,
-    org: OrganizationPath,
-    Authenticated(caller, submission): Authenticated,
-) -> Result<Response, Problem> {
-    let organization = named(&app, &headers, &org).await?;
-    bulk::send_all(&app, &caller, organization, &submission).await
-}
-
-/// Invites up to 100 addresses to the active organization.
-#[utoipa::path(post, path = "/organization/invitations/bulk",
-    operation_id = "createActiveInvitations", tag = "invitations", request_body = BulkBody,
-    responses((status = 200, body = BulkResults), OrganizationCommands))]
-async fn create_active_invitations(
-    State(app): State<Arc<App>>,
-    headers: HeaderMap,
-    Authenticated(caller, submission): Authenticated,
-) -> Result<Response, Problem> {
-    let organization = active(&app, &caller, &headers).await?;
-    bulk::send_all(&app, &caller, organization, &submission).await
-}
-
-/// Lists invitations, the newest first.
-#[utoipa::path(get, path = "/organizations/{org}/invitations", operation_id = "listInvitations",
-    tag = "invitations",
-    params(("org" = String, Path, description = "id or slug"), sent::ListParameters, AsOf),
-    responses((status = 200, body = InvitationList), OrganizationReads))]
-async fn list_invitations(
-    State(app): State<Arc<App>>,
-    caller: Caller,
-    headers: HeaderMap,
-    org: OrganizationPath,
-    OriginalUri(uri): OriginalUri,
-) -> Result<Response, Problem> {
-    let organization = named(&app, &headers, &org).await?;
-    sent::list(&app, &caller, organization, &uri).await
-}
-
-/// Lists the invitations of the active organization.
-#[utoipa::path(get, path = "/organization/invitations", operation_id = "listActiveInvitations",
-    tag = "invitations", params(sent::ListParameters, AsOf),
-    responses((status = 200, body = InvitationList), OrganizationReads))]
-async fn list_active_invitations(
-    State(app): State<Arc<App>>,
-    caller: Caller,
-    headers: HeaderMap,
-    OriginalUri(uri): OriginalUri,
-) -> Result<Response, Problem> {
-    let organization = active(&app, &caller, &headers).await?;
-    sent::list(&app, &caller, organization, &uri).await
-}
-
-#[utoipa::path(get, path = "/organizations/{org}/invitations/{invitation}",
-    operation_id = "showInvitation", tag = "invitations",
-    params(("org" = String, Path, description = "id or slug"), ("invitation" = String, Path), AsOf),
-    responses((status = 200, body = Invitation), Unmodified, OrganizationReads))]
-async fn show_invitation(
-    State(app): State<Arc<App>>,
-    caller: Caller,
-    headers: HeaderMap,
-    org: OrganizationPath,
-    names: PathNames,
-    OriginalUri(uri): OriginalUri,
-) -> Result<Response, Problem> {
-    let organization = named(&app, &headers, &org).await?;
-    sent::show(&app, &caller, organization, names.id("invitation"), &headers, &uri).await
-}
-
-#[utoipa::path(get, path = "/organization/invitations/{invitation}",
-    operation_id = "showActiveInvitation", tag = "invitations",
-    params(("invitation" = String, Path), AsOf),
-    responses((status = 200, body = Invitation), Unmodified, OrganizationReads))]
-async fn show_active_invitation(
-    State(app): State<Arc<App>>,
-    caller: Caller,
-    headers: HeaderMap,
-    names: PathNames,
-    OriginalUri(uri): OriginalUri,
-) -> Result<Response, Problem> {
-    let organization = active(&app, &caller, &headers).await?;
-    sent::show(&app, &caller, organization, names.id("invitation"), &headers, &uri).await
-}
-
-/// Sends an invitation again: with a new link, while the old one is dead, for another week.
-#[utoipa::path(post, path = "/organizations/{org}/invitations/{invitation}/resend",
-    operation_id = "resendInvitation", tag = "invitations",
-    params(("org" = String, Path, description = "id or slug"), ("invitation" = String, Path)),
-    responses((status = 200, body = Invitation), InvitationCommands))]
-async fn resend_invitation(
-    State(app): State<Arc<App>>,
-    headers: HeaderMap,
-    org: OrganizationPath,
-    names: PathNames,
-    Authenticated(caller, submission): Authenticated,
-) -> Result<Response, Problem> {
-    let organization = named(&app, &headers, &org).await?;
-    sent::resend(&app, &caller, organization, names.id("invitation"), &submission).await
-}
-
-#[utoipa::path(post, path = "/organization/invitations/{invitation}/resend",
-    operation_id = "resendActiveInvitation", tag = "invitations",
-    params(("invitation" = String, Path)),
-    responses((status = 200, body = Invitation), InvitationCommands))]
-async fn resend_active_invitation(
-    State(app): State<Arc<App>>,
-    headers: HeaderMap,
-    names: PathNames,
-    Authenticated(caller, submission): Authenticated,
-) -> Result<Response, Problem> {
-    let organization = active(&app, &caller, &headers).await?;
-    sent::resend(&app, &caller, organization, names.id("invitation"), &submission).await
-}
-
-/// Withdraws an invitation that is pending.
-#[utoipa::path(delete, path = "/organizations/{org}/invitations/{invitation}",
-    operation_id = "cancelInvitation", tag = "invitations",
-    params(("org" = String, Path, description = "id or slug"), ("invitation" = String, Path)),
-    responses((status = 204), InvitationCommands))]
-async fn cancel_invitation(
-    State(app): State<Arc<App>>,
-    headers: HeaderMap,
-    org: OrganizationPath,
-    names: PathNames,
-    Authenticated(caller, submission): Authenticated,
-) -> Result<Response, Problem> {
-    let organization = named(&app, &headers, &org).await?;
-    sent::cancel(&app, &caller, organization, names.id("invitation"), &submission).await
-}
-
-#[utoipa::path(delete, path = "/organization/invitations/{invitation}",
-    operation_id = "cancelActiveInvitation", tag = "invitations",
-    params(("invitation" = String, Path)),
-    responses((status = 204), InvitationCommands))]
-async fn cancel_active_invitation(
-    State(app): State<Arc<App>>,
-    headers: HeaderMap,
-    names: PathNames,
-    Authenticated(caller, submission): Authenticated,
-) -> Result<Response, Problem> {
-    let organization = active(&app, &caller, &headers).await?;
-    sent::cancel(&app, &caller, organization, names.id("invitation"), &submission).await
 }

@@ -8,9 +8,9 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use axum::response::Response;
-use events::id::{AccountId, InvalidId, MembershipId, OrganizationId};
+use events::id::{AccountId, InvalidId, MembershipId};
 use events::membership::Command;
 use events::permission::{Permission, Role};
 use events::personal::Sealed;
@@ -20,11 +20,10 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::authentication::Caller;
 use super::document::OrganizationCommands;
-use super::organization::{active, named};
+use super::organization::Meant;
 use super::problem::{Code, FieldError, Problem};
-use super::request::{Authenticated, OrganizationPath, PathNames, Submission};
+use super::request::{Authenticated, PathNames};
 use super::{answer, etag};
 use crate::access::Access;
 use crate::execute::Done;
@@ -36,9 +35,7 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
         .merge(shown::routes())
         .routes(routes!(change_role, remove_member))
-        .routes(routes!(change_active_role, remove_active_member))
         .routes(routes!(leave_organization))
-        .routes(routes!(leave_active_organization))
 }
 
 #[derive(Serialize, ToSchema)]
@@ -139,38 +136,6 @@ pub(crate) struct RoleBody {
     role: String,
 }
 
-#[utoipa::path(patch, path = "/organizations/{org}/members/{member}", operation_id = "changeRole",
-    tag = "members",
-    params(("org" = String, Path, description = "id or slug"),
-        ("member" = String, Path, description = "id of the user or of the membership")),
-    request_body = RoleBody,
-    responses((status = 200, body = Member), OrganizationCommands))]
-async fn change_role(
-    State(app): State<Arc<App>>,
-    headers: HeaderMap,
-    org: OrganizationPath,
-    names: PathNames,
-    Authenticated(caller, submission): Authenticated,
-) -> Result<Response, Problem> {
-    let organization = named(&app, &headers, &org).await?;
-    change(&app, &caller, organization, &names, &submission).await
-}
-
-#[utoipa::path(patch, path = "/organization/members/{member}", operation_id = "changeActiveRole",
-    tag = "members",
-    params(("member" = String, Path, description = "id of the user or of the membership")),
-    request_body = RoleBody,
-    responses((status = 200, body = Member), OrganizationCommands))]
-async fn change_active_role(
-    State(app): State<Arc<App>>,
-    headers: HeaderMap,
-    names: PathNames,
-    Authenticated(caller, submission): Authenticated,
-) -> Result<Response, Problem> {
-    let organization = active(&app, &caller, &headers).await?;
-    change(&app, &caller, organization, &names, &submission).await
-}
-
 /// A member right after a command.
 type View = Option<(AccountId, events::membership::Member)>;
 
@@ -181,24 +146,26 @@ fn view(member: Named) -> impl Fn(&events::organization::Organization) -> View {
     }
 }
 
-async fn change(
-    app: &App,
-    caller: &Caller,
-    organization: OrganizationId,
-    names: &PathNames,
-    submission: &Submission,
+#[utoipa::path(patch, path = "/members/{member}", operation_id = "changeRole", tag = "members",
+    params(("member" = String, Path, description = "id of the user or of the membership")),
+    request_body = RoleBody,
+    responses((status = 200, body = Member), OrganizationCommands))]
+async fn change_role(
+    State(app): State<Arc<App>>,
+    names: PathNames,
+    Meant(Authenticated(caller, submission), organization): Meant<Authenticated>,
 ) -> Result<Response, Problem> {
     let account = caller.identity.account;
-    let order = submission.order(app, caller, Some(organization))?;
-    let member = member_named(names);
+    let order = submission.order(&app, &caller, Some(organization))?;
+    let member = member_named(&names);
     if let Ok(member) = &member {
         let view = view(*member);
-        if let Some(done) = execute::organization_before(app, organization, &order, view).await? {
-            return changed(app, &done).await;
+        if let Some(done) = execute::organization_before(&app, organization, &order, view).await? {
+            return changed(&app, &done).await;
         }
     }
     let needed = Permission::ManageMembers;
-    let (_, found) = Access::seen(app, account, organization, needed, |state| {
+    let (_, found) = Access::seen(&app, account, organization, needed, |state| {
         member.map(|member| member.account_in(state))
     })
     .await?;
@@ -206,8 +173,8 @@ async fn change(
     let role = checked_role(&submission.json::<RoleBody>()?.role)?;
     let command = |_: &_| Command::ChangeRole { member, role };
     let view = view(Named::Account(member));
-    let done = execute::organization(app, account, organization, &order, command, view).await?;
-    changed(app, &done).await
+    let done = execute::organization(&app, account, organization, &order, command, view).await?;
+    changed(&app, &done).await
 }
 
 async fn changed(app: &App, done: &Done<View>) -> Result<Response, Problem> {
@@ -229,62 +196,33 @@ fn checked_role(name: &str) -> Result<Role, Problem> {
     })
 }
 
-#[utoipa::path(delete, path = "/organizations/{org}/members/{member}",
-    operation_id = "removeMember", tag = "members",
-    params(("org" = String, Path, description = "id or slug"),
-        ("member" = String, Path, description = "id of the user or of the membership")),
+#[utoipa::path(delete, path = "/members/{member}", operation_id = "removeMember", tag = "members",
+    params(("member" = String, Path, description = "id of the user or of the membership")),
     responses((status = 204), OrganizationCommands))]
 async fn remove_member(
     State(app): State<Arc<App>>,
-    headers: HeaderMap,
-    org: OrganizationPath,
     names: PathNames,
-    Authenticated(caller, submission): Authenticated,
-) -> Result<Response, Problem> {
-    let organization = named(&app, &headers, &org).await?;
-    remove(&app, &caller, organization, &names, &submission).await
-}
-
-#[utoipa::path(delete, path = "/organization/members/{member}",
-    operation_id = "removeActiveMember", tag = "members",
-    params(("member" = String, Path, description = "id of the user or of the membership")),
-    responses((status = 204), OrganizationCommands))]
-async fn remove_active_member(
-    State(app): State<Arc<App>>,
-    headers: HeaderMap,
-    names: PathNames,
-    Authenticated(caller, submission): Authenticated,
-) -> Result<Response, Problem> {
-    let organization = active(&app, &caller, &headers).await?;
-    remove(&app, &caller, organization, &names, &submission).await
-}
-
-async fn remove(
-    app: &App,
-    caller: &Caller,
-    organization: OrganizationId,
-    names: &PathNames,
-    submission: &Submission,
+    Meant(Authenticated(caller, submission), organization): Meant<Authenticated>,
 ) -> Result<Response, Problem> {
     let account = caller.identity.account;
-    let order = submission.order(app, caller, Some(organization))?;
-    if let Some(done) = execute::organization_before(app, organization, &order, |_| ()).await? {
+    let order = submission.order(&app, &caller, Some(organization))?;
+    if let Some(done) = execute::organization_before(&app, organization, &order, |_| ()).await? {
         return Ok(answer::gone(&done));
     }
     let member: Option<Named> = names.id("member");
     let needed = Permission::ReadOrganization;
-    let (_, found) = Access::seen(app, account, organization, needed, |state| {
+    let (_, found) = Access::seen(&app, account, organization, needed, |state| {
         member.and_then(|member| member.account_in(state))
     })
     .await?;
     if found != Some(account) {
-        Access::check(app, account, organization, Permission::ManageMembers).await?;
+        Access::check(&app, account, organization, Permission::ManageMembers).await?;
     }
     let member = found.ok_or(Problem::new(Code::NotFound))?;
     let command = |_: &_| {
         if member == account { Command::Leave { member } } else { Command::Remove { member } }
     };
-    let done = execute::organization(app, account, organization, &order, command, |_| ()).await?;
+    let done = execute::organization(&app, account, organization, &order, command, |_| ()).await?;
     Ok(answer::gone(&done))
 }
 
@@ -293,48 +231,23 @@ async fn remove(
 #[serde(deny_unknown_fields)]
 pub(crate) struct Leaving {}
 
-#[utoipa::path(post, path = "/organizations/{org}/leave", operation_id = "leaveOrganization",
-    tag = "members", params(("org" = String, Path, description = "id or slug")),
+#[utoipa::path(post, path = "/leave", operation_id = "leaveOrganization", tag = "members",
     request_body = Option<Leaving>,
     responses((status = 200, body = Leaving), OrganizationCommands))]
 async fn leave_organization(
     State(app): State<Arc<App>>,
-    headers: HeaderMap,
-    org: OrganizationPath,
-    Authenticated(caller, submission): Authenticated,
-) -> Result<Response, Problem> {
-    let organization = named(&app, &headers, &org).await?;
-    leave(&app, &caller, organization, &submission).await
-}
-
-#[utoipa::path(post, path = "/organization/leave", operation_id = "leaveActiveOrganization",
-    tag = "members", request_body = Option<Leaving>,
-    responses((status = 200, body = Leaving), OrganizationCommands))]
-async fn leave_active_organization(
-    State(app): State<Arc<App>>,
-    headers: HeaderMap,
-    Authenticated(caller, submission): Authenticated,
-) -> Result<Response, Problem> {
-    let organization = active(&app, &caller, &headers).await?;
-    leave(&app, &caller, organization, &submission).await
-}
-
-async fn leave(
-    app: &App,
-    caller: &Caller,
-    organization: OrganizationId,
-    submission: &Submission,
+    Meant(Authenticated(caller, submission), organization): Meant<Authenticated>,
 ) -> Result<Response, Problem> {
     let account = caller.identity.account;
-    let order = submission.order(app, caller, Some(organization))?;
-    let before = execute::organization_before(app, organization, &order, |_| ()).await?;
+    let order = submission.order(&app, &caller, Some(organization))?;
+    let before = execute::organization_before(&app, organization, &order, |_| ()).await?;
     let done = match before {
         Some(done) => done,
         None => {
-            Access::check(app, account, organization, Permission::Leave).await?;
+            Access::check(&app, account, organization, Permission::Leave).await?;
             submission.json_or_empty::<Leaving>()?;
             let command = |_: &_| Command::Leave { member: account };
-            execute::organization(app, account, organization, &order, command, |_| ()).await?
+            execute::organization(&app, account, organization, &order, command, |_| ()).await?
         }
     };
     Ok(answer::command(StatusCode::OK, &done, Leaving {}))

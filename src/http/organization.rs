@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{OriginalUri, State};
-use axum::http::{HeaderMap, StatusCode, Uri};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use events::id::{AccountId, OrganizationId};
 use events::organization::{Command, Create, Name, Profile};
@@ -21,7 +21,7 @@ use super::authentication::Caller;
 use super::document::{AsOf, Commands, OrganizationCommands, OrganizationReads, Reads, Unmodified};
 use super::field::{given, present};
 use super::problem::{Code, FieldError, Problem};
-use super::request::{AS_OF, Authenticated, OrganizationPath, Paging, Parameters, Submission};
+use super::request::{AS_OF, Authenticated, Paging, Parameters};
 use super::{answer, checked, etag};
 use crate::access::Access;
 use crate::address::Address;
@@ -29,14 +29,21 @@ use crate::execute::Done;
 use crate::{App, execute, query};
 
 mod deletion;
+mod meant;
 mod transfer;
+
+pub(super) use self::meant::{Meant, usual};
 
 pub(crate) fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
         .routes(routes!(create_organization, list_organizations))
-        .routes(routes!(show_organization, update_organization))
-        .routes(routes!(show_active_organization, update_active_organization))
         .merge(deletion::routes())
+}
+
+/// What is done with one organization, on paths that begin where its own ends.
+pub(crate) fn routes_of_one() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
+        .routes(routes!(show_organization, update_organization))
         .merge(transfer::routes())
 }
 
@@ -151,55 +158,30 @@ async fn list_organizations(
     Ok(answer::page(uri.path(), paging.size, next.as_deref(), body))
 }
 
-#[utoipa::path(get, path = "/organizations/{org}", operation_id = "showOrganization",
-    tag = "organizations", params(("org" = String, Path, description = "id or slug"), AsOf),
+#[utoipa::path(get, path = "/", operation_id = "showOrganization", tag = "organizations",
+    params(AsOf),
     responses((status = 200, body = Organization), Unmodified, OrganizationReads))]
 async fn show_organization(
     State(app): State<Arc<App>>,
-    caller: Caller,
-    headers: HeaderMap,
-    org: OrganizationPath,
-    OriginalUri(uri): OriginalUri,
-) -> Result<Response, Problem> {
-    let organization = named(&app, &headers, &org).await?;
-    show(&app, &caller, organization, &headers, &uri).await
-}
-
-#[utoipa::path(get, path = "/organization", operation_id = "showActiveOrganization",
-    tag = "organizations", params(AsOf),
-    responses((status = 200, body = Organization), Unmodified, OrganizationReads))]
-async fn show_active_organization(
-    State(app): State<Arc<App>>,
-    caller: Caller,
     headers: HeaderMap,
     OriginalUri(uri): OriginalUri,
-) -> Result<Response, Problem> {
-    let organization = active(&app, &caller, &headers).await?;
-    show(&app, &caller, organization, &headers, &uri).await
-}
-
-async fn show(
-    app: &App,
-    caller: &Caller,
-    organization: OrganizationId,
-    headers: &HeaderMap,
-    uri: &Uri,
+    Meant(caller, organization): Meant<Caller>,
 ) -> Result<Response, Problem> {
     let account = caller.identity.account;
-    let access = Access::check(app, account, organization, Permission::ReadOrganization).await?;
-    let as_of = Parameters::of(uri, &[AS_OF])?.as_of()?;
-    let view = query::View::of(app, &access, as_of).await?;
+    let access = Access::check(&app, account, organization, Permission::ReadOrganization).await?;
+    let as_of = Parameters::of(&uri, &[AS_OF])?.as_of()?;
+    let view = query::View::of(&app, &access, as_of).await?;
     let overview = query::organization_overview::show(&view, &access).await?;
     if let Some(version) = view.version() {
-        let body = shown(app, overview, access.role()).await?;
+        let body = shown(&app, overview, access.role()).await?;
         let body = Organization { as_of_version: Some(version), ..body };
         return Ok(answer::as_of(version, body));
     }
     let version = overview.changed_version;
-    if let Some(known) = etag::not_modified(headers, version) {
+    if let Some(known) = etag::not_modified(&headers, version) {
         return Ok(known);
     }
-    let body = Json(shown(app, overview, access.role()).await?);
+    let body = Json(shown(&app, overview, access.role()).await?);
     Ok(etag::tagged(version, body.into_response()))
 }
 
@@ -219,52 +201,27 @@ pub(crate) struct UpdateBody {
     country: Option<Option<String>>,
 }
 
-#[utoipa::path(patch, path = "/organizations/{org}", operation_id = "updateOrganization",
-    tag = "organizations", params(("org" = String, Path, description = "id or slug")),
+#[utoipa::path(patch, path = "/", operation_id = "updateOrganization", tag = "organizations",
     request_body = UpdateBody,
     responses((status = 200, body = Organization), OrganizationCommands))]
 async fn update_organization(
     State(app): State<Arc<App>>,
-    headers: HeaderMap,
-    org: OrganizationPath,
-    Authenticated(caller, submission): Authenticated,
-) -> Result<Response, Problem> {
-    let organization = named(&app, &headers, &org).await?;
-    update(&app, &caller, organization, &submission).await
-}
-
-#[utoipa::path(patch, path = "/organization", operation_id = "updateActiveOrganization",
-    tag = "organizations", request_body = UpdateBody,
-    responses((status = 200, body = Organization), OrganizationCommands))]
-async fn update_active_organization(
-    State(app): State<Arc<App>>,
-    headers: HeaderMap,
-    Authenticated(caller, submission): Authenticated,
-) -> Result<Response, Problem> {
-    let organization = active(&app, &caller, &headers).await?;
-    update(&app, &caller, organization, &submission).await
-}
-
-async fn update(
-    app: &App,
-    caller: &Caller,
-    organization: OrganizationId,
-    submission: &Submission,
+    Meant(Authenticated(caller, submission), organization): Meant<Authenticated>,
 ) -> Result<Response, Problem> {
     let account = caller.identity.account;
-    let order = submission.order(app, caller, Some(organization))?;
-    let before = execute::organization_before(app, organization, &order, view(account)).await?;
+    let order = submission.order(&app, &caller, Some(organization))?;
+    let before = execute::organization_before(&app, organization, &order, view(account)).await?;
     let done = match before {
         Some(done) => done,
         None => {
-            Access::check(app, account, organization, Permission::UpdateOrganization).await?;
+            Access::check(&app, account, organization, Permission::UpdateOrganization).await?;
             let command = update_command(submission.json()?)?;
             let answer = view(account);
             let command = |_: &_| command.clone();
-            execute::organization(app, account, organization, &order, command, answer).await?
+            execute::organization(&app, account, organization, &order, command, answer).await?
         }
     };
-    answered(app, StatusCode::OK, &done).await
+    answered(&app, StatusCode::OK, &done).await
 }
 
 fn update_command(body: UpdateBody) -> Result<Command, Problem> {
@@ -352,64 +309,6 @@ async fn shown(app: &App, overview: Overview, role: Role) -> Result<Organization
         billing_email,
         as_of_version: None,
     })
-}
-
-/// The organization a path names; a header that names another is refused, never ignored.
-pub(crate) async fn named(
-    app: &App,
-    headers: &HeaderMap,
-    org: &OrganizationPath,
-) -> Result<OrganizationId, Problem> {
-    let org = org.named().ok_or(Problem::new(Code::NotFound))?;
-    let in_path = query::organization_overview::resolve(app, org).await?;
-    if let Some(in_header) = in_header(app, headers).await?
-        && in_header != in_path
-    {
-        return Err(Problem::new(Code::OrganizationMismatch));
-    }
-    in_path.ok_or(Problem::new(Code::NotFound))
-}
-
-/// The organization chosen in the caller's session, else the personal one. A chosen one to which
-/// the caller no longer belongs stays chosen, and is then nothing to them: what was meant for one
-/// organization must not land in another.
-pub(crate) fn usual(app: &App, caller: &Caller) -> OrganizationId {
-    let chosen = caller.identity.session.and_then(|session| session.organization);
-    chosen
-        .unwrap_or_else(|| OrganizationId::personal(app.keyring.log_id(), caller.identity.account))
-}
-
-/// The organization of a request that names none in its path: the header's, else the session's,
-/// else the personal one.
-pub(crate) async fn active(
-    app: &App,
-    caller: &Caller,
-    headers: &HeaderMap,
-) -> Result<OrganizationId, Problem> {
-    match in_header(app, headers).await? {
-        Some(named) => named.ok_or(Problem::new(Code::NotFound)),
-        None => Ok(usual(app, caller)),
-    }
-}
-
-/// `None` when no header names an organization, an inner `None` when it names nothing.
-async fn in_header(
-    app: &App,
-    headers: &HeaderMap,
-) -> Result<Option<Option<OrganizationId>>, Problem> {
-    let mut found = None;
-    for name in ["x-active-org-id", "x-organization-id"] {
-        let Some(value) = headers.get(name) else { continue };
-        let named = match value.to_str() {
-            Ok(org) => query::organization_overview::resolve(app, org).await?,
-            Err(_) => None,
-        };
-        if found.is_some_and(|earlier| earlier != named) {
-            return Err(Problem::new(Code::OrganizationMismatch));
-        }
-        found = Some(named);
-    }
-    Ok(found)
 }
 
 /// A name of 1 to 100 characters, trimmed.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::{Body, to_bytes};
-use axum::extract::{FromRequest, FromRequestParts, Path, Request};
+use axum::extract::{FromRequest, FromRequestParts, OriginalUri, Path, Request};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, Uri};
@@ -143,34 +143,19 @@ fn pairs(uri: &Uri) -> Result<Vec<(String, String)>, Problem> {
         .map_err(|_| Problem::with_detail(Code::InvalidParameter, "the query is malformed"))
 }
 
-/// The organization a path names, by id or slug. Whatever is written there, it is looked at only
-/// after the caller is known.
-pub(crate) struct OrganizationPath(Option<String>);
-
-impl OrganizationPath {
-    /// `None` for what can name nothing.
-    pub(crate) fn named(&self) -> Option<&str> {
-        self.0.as_deref()
-    }
-}
-
-impl<S: Send + Sync> FromRequestParts<S> for OrganizationPath {
-    type Rejection = Infallible;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Infallible> {
-        let Ok(names) = PathNames::from_request_parts(parts, state).await;
-        Ok(Self(names.0.into_iter().find(|(name, _)| name == "org").map(|(_, named)| named)))
-    }
-}
-
-/// What a path names besides its organization.
+/// What a path names.
 pub(crate) struct PathNames(Vec<(String, String)>);
 
 impl PathNames {
+    /// What is written at this place of the path; `None` when it is no text.
+    pub(crate) fn text(&self, name: &str) -> Option<&str> {
+        let (_, text) = self.0.iter().find(|(found, _)| found == name)?;
+        Some(text)
+    }
+
     /// The id at this place of the path; `None` when what is written there is none.
     pub(crate) fn id<T: FromStr>(&self, name: &str) -> Option<T> {
-        let (_, text) = self.0.iter().find(|(found, _)| found == name)?;
-        text.parse().ok()
+        self.text(name)?.parse().ok()
     }
 }
 
@@ -250,11 +235,13 @@ impl Submission {
         let body =
             to_bytes(body, LARGEST_BODY).await.map_err(|_| Problem::new(Code::PayloadTooLarge))?;
         let origin = Origin::of(&parts);
+        // the whole path: what is nested sees only the end of it
+        let whole = parts.extensions.get().map_or(&parts.uri, |OriginalUri(uri)| uri);
         let request =
             parts.extensions.get().copied().unwrap_or_else(|| RequestId::of(&parts.headers));
         Ok(Self {
             // the same command with and without `/v1` is one command
-            path: parts.uri.path().trim_start_matches("/v1").to_owned(),
+            path: whole.path().trim_start_matches("/v1").to_owned(),
             method: parts.method,
             headers: parts.headers,
             request,

@@ -8,9 +8,8 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{OriginalUri, State};
-use axum::http::{HeaderMap, StatusCode, Uri};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
-use events::id::OrganizationId;
 use events::permission::Permission;
 use events::personal::Personal;
 use events::setting;
@@ -24,9 +23,9 @@ use self::body::{AllowedNetwork, SettingsBody};
 use self::controller::Controller;
 use super::authentication::Caller;
 use super::document::{AsOf, OrganizationCommands, OrganizationReads, Unmodified};
-use super::organization::{active, named};
+use super::organization::Meant;
 use super::problem::{Code, Problem};
-use super::request::{AS_OF, Authenticated, OrganizationPath, Parameters, Submission};
+use super::request::{AS_OF, Authenticated, Parameters};
 use super::{answer, etag};
 use crate::access::Access;
 use crate::execute::Done;
@@ -37,10 +36,7 @@ mod controller;
 mod preview;
 
 pub(crate) fn routes() -> OpenApiRouter<Arc<App>> {
-    OpenApiRouter::new()
-        .routes(routes!(show_settings, update_settings))
-        .routes(routes!(show_active_settings, update_active_settings))
-        .merge(preview::routes())
+    OpenApiRouter::new().routes(routes!(show_settings, update_settings)).merge(preview::routes())
 }
 
 #[derive(Serialize, ToSchema)]
@@ -66,81 +62,30 @@ pub(crate) struct Settings {
     as_of_version: Option<u64>,
 }
 
-#[utoipa::path(get, path = "/organizations/{org}/settings", operation_id = "showSettings",
-    tag = "settings", params(("org" = String, Path, description = "id or slug"), AsOf),
+#[utoipa::path(get, path = "/settings", operation_id = "showSettings", tag = "settings",
+    params(AsOf),
     responses((status = 200, body = Settings), Unmodified, OrganizationReads))]
 async fn show_settings(
     State(app): State<Arc<App>>,
-    caller: Caller,
-    headers: HeaderMap,
-    org: OrganizationPath,
-    OriginalUri(uri): OriginalUri,
-) -> Result<Response, Problem> {
-    let organization = named(&app, &headers, &org).await?;
-    show(&app, &caller, organization, &headers, &uri).await
-}
-
-#[utoipa::path(get, path = "/organization/settings", operation_id = "showActiveSettings",
-    tag = "settings", params(AsOf),
-    responses((status = 200, body = Settings), Unmodified, OrganizationReads))]
-async fn show_active_settings(
-    State(app): State<Arc<App>>,
-    caller: Caller,
     headers: HeaderMap,
     OriginalUri(uri): OriginalUri,
-) -> Result<Response, Problem> {
-    let organization = active(&app, &caller, &headers).await?;
-    show(&app, &caller, organization, &headers, &uri).await
-}
-
-async fn show(
-    app: &App,
-    caller: &Caller,
-    organization: OrganizationId,
-    headers: &HeaderMap,
-    uri: &Uri,
+    Meant(caller, organization): Meant<Caller>,
 ) -> Result<Response, Problem> {
     let (account, needed) = (caller.identity.account, Permission::ReadOrganization);
-    let (access, settings) = Access::seen(app, account, organization, needed, |organization| {
+    let (access, settings) = Access::seen(&app, account, organization, needed, |organization| {
         organization.settings().clone()
     })
     .await?;
-    if let Some(moment) = Parameters::of(uri, &[AS_OF])?.as_of()? {
-        let (settings, version) = query::setting::at(app, &access, moment).await?;
-        let body = Settings { as_of_version: Some(version), ..shown(app, &settings).await? };
+    if let Some(moment) = Parameters::of(&uri, &[AS_OF])?.as_of()? {
+        let (settings, version) = query::setting::at(&app, &access, moment).await?;
+        let body = Settings { as_of_version: Some(version), ..shown(&app, &settings).await? };
         return Ok(answer::as_of(version, body));
     }
-    if let Some(known) = etag::not_modified(headers, settings.changed_version) {
+    if let Some(known) = etag::not_modified(&headers, settings.changed_version) {
         return Ok(known);
     }
-    let body = Json(shown(app, &settings).await?);
+    let body = Json(shown(&app, &settings).await?);
     Ok(etag::tagged(settings.changed_version, body.into_response()))
-}
-
-#[utoipa::path(patch, path = "/organizations/{org}/settings", operation_id = "updateSettings",
-    tag = "settings", params(("org" = String, Path, description = "id or slug")),
-    request_body = SettingsBody,
-    responses((status = 200, body = Settings), OrganizationCommands))]
-async fn update_settings(
-    State(app): State<Arc<App>>,
-    headers: HeaderMap,
-    org: OrganizationPath,
-    Authenticated(caller, submission): Authenticated,
-) -> Result<Response, Problem> {
-    let organization = named(&app, &headers, &org).await?;
-    update(&app, &caller, organization, &submission).await
-}
-
-#[utoipa::path(patch, path = "/organization/settings", operation_id = "updateActiveSettings",
-    tag = "settings", request_body = SettingsBody,
-    responses((status = 200, body = Settings), OrganizationCommands))]
-async fn update_active_settings(
-    State(app): State<Arc<App>>,
-    headers: HeaderMap,
-    Authenticated(caller, submission): Authenticated,
-) -> Result<Response, Problem> {
-    let organization = active(&app, &caller, &headers).await?;
-    update(&app, &caller, organization, &submission).await
 }
 
 /// `None` when there is no such organization any more.
@@ -150,25 +95,26 @@ fn view(organization: &events::organization::Organization) -> View {
     organization.profile().map(|_| organization.settings().clone())
 }
 
-async fn update(
-    app: &App,
-    caller: &Caller,
-    organization: OrganizationId,
-    submission: &Submission,
+#[utoipa::path(patch, path = "/settings", operation_id = "updateSettings", tag = "settings",
+    request_body = SettingsBody,
+    responses((status = 200, body = Settings), OrganizationCommands))]
+async fn update_settings(
+    State(app): State<Arc<App>>,
+    Meant(Authenticated(caller, submission), organization): Meant<Authenticated>,
 ) -> Result<Response, Problem> {
     let account = caller.identity.account;
-    let order = submission.order(app, caller, Some(organization))?;
-    let before = execute::organization_before(app, organization, &order, view).await?;
+    let order = submission.order(&app, &caller, Some(organization))?;
+    let before = execute::organization_before(&app, organization, &order, view).await?;
     let done = match before {
         Some(done) => done,
         None => {
-            Access::check(app, account, organization, Permission::UpdateSettings).await?;
-            let command = submission.json::<SettingsBody>()?.command(address_of(caller))?;
+            Access::check(&app, account, organization, Permission::UpdateSettings).await?;
+            let command = submission.json::<SettingsBody>()?.command(address_of(&caller))?;
             let command = |_: &_| command.clone();
-            execute::organization(app, account, organization, &order, command, view).await?
+            execute::organization(&app, account, organization, &order, command, view).await?
         }
     };
-    answered(app, &done).await
+    answered(&app, &done).await
 }
 
 async fn answered(app: &App, done: &Done<View>) -> Result<Response, Problem> {

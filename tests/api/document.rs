@@ -87,6 +87,22 @@ async fn the_document_is_openapi_with_unique_names() {
     assert_every_reference_leads_somewhere(&document, &document);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn only_the_end_of_an_organization_must_name_it() {
+    let installation = Installation::sqlite();
+    let node = installation.start().await;
+    let document = document(&node).await;
+    let operations = operations(&document);
+    let alone = operations.iter().filter(|named| {
+        let Some(rest) = named.path.strip_prefix("/v1/organizations/{org}") else { return false };
+        let path = format!("/v1/organization{rest}");
+        let active = operations.iter().find(|o| o.path == path && o.method == named.method);
+        active.is_none_or(|active| active.id.replacen("Active", "", 1) != named.id)
+    });
+    let alone: Vec<&str> = alone.map(|operation| operation.id.as_str()).collect();
+    assert_eq!(alone, ["deleteOrganization"]);
+}
+
 fn assert_every_reference_leads_somewhere(document: &Value, part: &Value) {
     if let Some(reference) = part["$ref"].as_str() {
         let pointer = reference.strip_prefix('#').expect("it stays in the document");

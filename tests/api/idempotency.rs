@@ -110,6 +110,25 @@ async fn a_key_belongs_to_one_caller_and_one_organization() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_key_belongs_to_one_address() {
+    let installation = Installation::sqlite();
+    let node = installation.start().await;
+    let ana = Person::registers(&node, "ana").await;
+    ana.creates("acme").await;
+    let change = json!({ "name": "Renamed" });
+    for (path, is_replayed) in [
+        ("/v1/organizations/acme", false),
+        ("/organizations/acme", true),
+        ("/v1/organizations/acme/", true),
+        ("/v1/organization", false),
+        ("/organization", true),
+    ] {
+        let ask = ana.patches(path, &change).with("x-active-org-id", "acme").key("key");
+        assert_eq!(ask.answer().await.expect(200).is_replayed(), is_replayed, "{path}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_quoted_key_is_the_same_key() {
     let installation = Installation::sqlite();
     let node = installation.start().await;

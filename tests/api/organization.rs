@@ -164,6 +164,27 @@ async fn a_header_chooses_the_active_organization_and_never_contradicts() {
     assert_eq!(nothing.refusal(), (404, "not_found".to_owned()));
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn an_unreadable_name_in_the_path_never_means_the_active_organization() {
+    let installation = Installation::sqlite();
+    let node = installation.start().await;
+    let ana = Person::registers(&node, "ana").await;
+    ana.creates("acme").await;
+    let change = json!({ "name": "Renamed" });
+    for organization in ["/v1/organizations/%FF", "/organizations/%FF"] {
+        let asks = [
+            ana.gets(organization),
+            ana.gets(organization).with("x-active-org-id", "acme"),
+            ana.gets(&format!("{organization}/members")),
+            ana.patches(organization, &change).with("x-active-org-id", "acme"),
+        ];
+        for ask in asks {
+            assert_eq!(ask.answer().await.refusal(), (404, "not_found".to_owned()));
+        }
+    }
+    assert_ne!(ana.shows("acme").await["name"], "Renamed");
+}
+
 /// An answer without what differs from request to request.
 fn bare(answer: &Answer) -> (u16, Vec<(String, String)>, String) {
     let request = answer.header("x-request-id").expect("each answer has one").to_owned();

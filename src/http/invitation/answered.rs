@@ -31,7 +31,7 @@ use crate::http::request::{Authenticated, Parameters};
 use crate::link_secret::LinkSecret;
 use crate::{App, execute, identity, query};
 
-pub(crate) fn routes() -> OpenApiRouter<Arc<App>> {
+pub(crate) fn routes_of_the_invited() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new().routes(routes!(accept_invitation)).routes(routes!(decline_invitation))
 }
 

@@ -1,8 +1,11 @@
 //! Many invitations in one request: one command, one idempotency key, and a result for each.
 
+use std::sync::Arc;
+
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use events::id::{InvitationId, OrganizationId};
+use events::id::InvitationId;
 use events::invitation::{Draft, Refusal, refused};
 use events::organization::Organization;
 use events::permission::Permission;
@@ -15,9 +18,10 @@ use crate::access::Access;
 use crate::address::Address;
 use crate::execute::invitation::{self, Invitee};
 use crate::execute::{self, Order};
-use crate::http::authentication::Caller;
+use crate::http::document::OrganizationCommands;
+use crate::http::organization::Meant;
 use crate::http::problem::{Code, FieldError, Problem};
-use crate::http::request::Submission;
+use crate::http::request::Authenticated;
 use crate::http::{answer, checked};
 
 /// Invitations in one request.
@@ -77,16 +81,18 @@ impl BulkResult {
 /// What became of a draft: the invitation right after it was sent, or why it was not.
 type Outcome = Result<events::invitation::Invitation, Refusal>;
 
-pub(super) async fn send_all(
-    app: &App,
-    caller: &Caller,
-    organization: OrganizationId,
-    submission: &Submission,
+/// Invites up to 100 addresses; each is sent, or told why it is not.
+#[utoipa::path(post, path = "/invitations/bulk", operation_id = "createInvitations",
+    tag = "invitations", request_body = BulkBody,
+    responses((status = 200, body = BulkResults), OrganizationCommands))]
+pub(super) async fn create_invitations(
+    State(app): State<Arc<App>>,
+    Meant(Authenticated(caller, submission), organization): Meant<Authenticated>,
 ) -> Result<Response, Problem> {
     let account = caller.identity.account;
-    let order = submission.order(app, caller, Some(organization))?;
-    if execute::organization_before(app, organization, &order, |_| ()).await?.is_none() {
-        Access::check(app, account, organization, Permission::ManageMembers).await?;
+    let order = submission.order(&app, &caller, Some(organization))?;
+    if execute::organization_before(&app, organization, &order, |_| ()).await?.is_none() {
+        Access::check(&app, account, organization, Permission::ManageMembers).await?;
     }
     let body: BulkBody = submission.json()?;
     if !(1..=MOST).contains(&body.invitations.len()) {
@@ -94,7 +100,7 @@ pub(super) async fn send_all(
         let field = "invitations".to_owned();
         return Err(Problem::invalid(vec![FieldError { field, detail }]));
     }
-    let (drafts, mut results) = drafts(app, &order, &body).await?;
+    let (drafts, mut results) = drafts(&app, &order, &body).await?;
     let outcomes = |state: &Organization| -> Vec<Outcome> {
         let now = app.clock.now();
         let outcome = |(_, draft): &(usize, Draft)| match state.invitation(draft.invitation) {
@@ -104,9 +110,9 @@ pub(super) async fn send_all(
         drafts.iter().map(outcome).collect()
     };
     let alone: Vec<Draft> = drafts.iter().map(|(_, draft)| draft.clone()).collect();
-    let done = invitation::send_all(app, account, organization, &order, &alone, outcomes).await?;
+    let done = invitation::send_all(&app, account, organization, &order, &alone, outcomes).await?;
     for ((index, draft), outcome) in drafts.iter().zip(&done.answer) {
-        results.push(result(app, *index, draft.invitation, outcome).await?);
+        results.push(result(&app, *index, draft.invitation, outcome).await?);
     }
     results.sort_by_key(|result| result.index);
     Ok(answer::command(StatusCode::OK, &done, BulkResults { results }))

@@ -1,7 +1,10 @@
 //! What members do with invitations: send, send again, withdraw, and see what became of them.
 
+use std::sync::Arc;
+
 use axum::Json;
-use axum::http::{HeaderMap, StatusCode, Uri};
+use axum::extract::{OriginalUri, State};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use events::id::{AccountId, InvitationId, OrganizationId};
 use events::invitation::Status;
@@ -16,8 +19,12 @@ use crate::address::Address;
 use crate::execute::invitation::{self, Invitee};
 use crate::execute::{self, Done};
 use crate::http::authentication::Caller;
+use crate::http::document::{
+    AsOf, InvitationCommands, OrganizationCommands, OrganizationReads, Unmodified,
+};
+use crate::http::organization::Meant;
 use crate::http::problem::{Code, Problem};
-use crate::http::request::{AS_OF, Paging, Parameters, Submission};
+use crate::http::request::{AS_OF, Authenticated, Paging, Parameters, PathNames};
 use crate::http::{answer, checked, etag};
 use crate::query::invitation_list::{Rows, Told};
 use crate::{App, query};
@@ -39,28 +46,31 @@ fn view(invitation: InvitationId) -> impl Fn(&Organization) -> View {
     move |state| state.invitation(invitation).cloned()
 }
 
-pub(super) async fn send(
-    app: &App,
-    caller: &Caller,
-    organization: OrganizationId,
-    submission: &Submission,
+/// Invites an e-mail address. The invited get a mail with a link, and the answer has another one to
+/// hand on.
+#[utoipa::path(post, path = "/invitations", operation_id = "createInvitation",
+    tag = "invitations", request_body = InviteBody,
+    responses((status = 201, body = Invitation), OrganizationCommands))]
+pub(super) async fn create_invitation(
+    State(app): State<Arc<App>>,
+    Meant(Authenticated(caller, submission), organization): Meant<Authenticated>,
 ) -> Result<Response, Problem> {
     let account = caller.identity.account;
-    let order = submission.order(app, caller, Some(organization))?;
-    let id = invitation::id(app, &order);
-    let before = execute::organization_before(app, organization, &order, view(id)).await?;
+    let order = submission.order(&app, &caller, Some(organization))?;
+    let id = invitation::id(&app, &order);
+    let before = execute::organization_before(&app, organization, &order, view(id)).await?;
     let done = match before {
         Some(done) => done,
         None => {
-            Access::check(app, account, organization, Permission::ManageMembers).await?;
+            Access::check(&app, account, organization, Permission::ManageMembers).await?;
             let invitee = invitee(submission.json()?)?;
             // asked before anything is kept of the address
             let to_grant = Permission::to_grant(invitee.role);
-            Access::check(app, account, organization, to_grant).await?;
-            invitation::send(app, account, organization, &order, &invitee, view(id)).await?
+            Access::check(&app, account, organization, to_grant).await?;
+            invitation::send(&app, account, organization, &order, &invitee, view(id)).await?
         }
     };
-    answered(app, StatusCode::CREATED, id, &done).await
+    answered(&app, StatusCode::CREATED, id, &done).await
 }
 
 fn invitee(body: InviteBody) -> Result<Invitee, Problem> {
@@ -101,45 +111,49 @@ async fn named(
     id.ok_or(Problem::new(Code::NotFound))
 }
 
-pub(super) async fn resend(
-    app: &App,
-    caller: &Caller,
-    organization: OrganizationId,
-    id: Option<InvitationId>,
-    submission: &Submission,
+/// Sends an invitation again: with a new link, while the old one is dead, for another week.
+#[utoipa::path(post, path = "/invitations/{invitation}/resend",
+    operation_id = "resendInvitation", tag = "invitations", params(("invitation" = String, Path)),
+    responses((status = 200, body = Invitation), InvitationCommands))]
+pub(super) async fn resend_invitation(
+    State(app): State<Arc<App>>,
+    names: PathNames,
+    Meant(Authenticated(caller, submission), organization): Meant<Authenticated>,
 ) -> Result<Response, Problem> {
     let account = caller.identity.account;
-    let order = submission.order(app, caller, Some(organization))?;
-    let id = named(app, account, organization, id).await?;
-    let before = execute::organization_before(app, organization, &order, view(id)).await?;
+    let order = submission.order(&app, &caller, Some(organization))?;
+    let id = named(&app, account, organization, names.id("invitation")).await?;
+    let before = execute::organization_before(&app, organization, &order, view(id)).await?;
     let done = match before {
         Some(done) => done,
         None => {
-            Access::check(app, account, organization, Permission::ManageMembers).await?;
+            Access::check(&app, account, organization, Permission::ManageMembers).await?;
             let NoFields {} = submission.json_or_empty()?;
-            invitation::resend(app, account, organization, &order, id, view(id)).await?
+            invitation::resend(&app, account, organization, &order, id, view(id)).await?
         }
     };
-    answered(app, StatusCode::OK, id, &done).await
+    answered(&app, StatusCode::OK, id, &done).await
 }
 
-pub(super) async fn cancel(
-    app: &App,
-    caller: &Caller,
-    organization: OrganizationId,
-    id: Option<InvitationId>,
-    submission: &Submission,
+/// Withdraws an invitation that is pending.
+#[utoipa::path(delete, path = "/invitations/{invitation}", operation_id = "cancelInvitation",
+    tag = "invitations", params(("invitation" = String, Path)),
+    responses((status = 204), InvitationCommands))]
+pub(super) async fn cancel_invitation(
+    State(app): State<Arc<App>>,
+    names: PathNames,
+    Meant(Authenticated(caller, submission), organization): Meant<Authenticated>,
 ) -> Result<Response, Problem> {
     let account = caller.identity.account;
-    let order = submission.order(app, caller, Some(organization))?;
-    let id = named(app, account, organization, id).await?;
-    let before = execute::organization_before(app, organization, &order, |_| ()).await?;
+    let order = submission.order(&app, &caller, Some(organization))?;
+    let id = named(&app, account, organization, names.id("invitation")).await?;
+    let before = execute::organization_before(&app, organization, &order, |_| ()).await?;
     let done = match before {
         Some(done) => done,
         None => {
-            Access::check(app, account, organization, Permission::ManageMembers).await?;
+            Access::check(&app, account, organization, Permission::ManageMembers).await?;
             let NoFields {} = submission.json_or_empty()?;
-            invitation::cancel(app, account, organization, &order, id).await?
+            invitation::cancel(&app, account, organization, &order, id).await?
         }
     };
     Ok(answer::gone(&done))
@@ -177,15 +191,18 @@ struct InviteList {
     as_of_version: Option<u64>,
 }
 
-pub(super) async fn list(
-    app: &App,
-    caller: &Caller,
-    organization: OrganizationId,
-    uri: &Uri,
+/// Lists invitations, the newest first.
+#[utoipa::path(get, path = "/invitations", operation_id = "listInvitations",
+    tag = "invitations", params(ListParameters, AsOf),
+    responses((status = 200, body = InvitationList), OrganizationReads))]
+pub(super) async fn list_invitations(
+    State(app): State<Arc<App>>,
+    OriginalUri(uri): OriginalUri,
+    Meant(caller, organization): Meant<Caller>,
 ) -> Result<Response, Problem> {
     let account = caller.identity.account;
-    let access = Access::check(app, account, organization, Permission::ManageMembers).await?;
-    let parameters = Parameters::of(uri, &["status", AS_OF, "page_size", "page_token"])?;
+    let access = Access::check(&app, account, organization, Permission::ManageMembers).await?;
+    let parameters = Parameters::of(&uri, &["status", AS_OF, "page_size", "page_token"])?;
     // what the next page must be asked for, too
     let asked: Vec<_> = ["status", AS_OF]
         .into_iter()
@@ -193,14 +210,14 @@ pub(super) async fn list(
         .collect();
     let status = parameters.get("status").map(status).transpose()?;
     let list = format!("invitations of {organization} {asked:?}");
-    let Paging { size, after } = Paging::read(app, &parameters, &list)?;
-    let view = Rows::of(app, &access, parameters.as_of()?).await?;
-    let page = query::invitation_list::list(app, &view, &access, status, &after, size).await?;
+    let Paging { size, after } = Paging::read(&app, &parameters, &list)?;
+    let view = Rows::of(&app, &access, parameters.as_of()?).await?;
+    let page = query::invitation_list::list(&app, &view, &access, status, &after, size).await?;
     let mut invitations = Vec::with_capacity(page.items.len());
     for told in page.items {
-        invitations.push(shown(app, told).await?);
+        invitations.push(shown(&app, told).await?);
     }
-    let next_page_token = page.next.map(|next| query::page_token::write(app, &list, &next));
+    let next_page_token = page.next.map(|next| query::page_token::write(&app, &list, &next));
     let next = next_page_token.clone();
     let version = view.version();
     let response = if uri.path().ends_with("/invites") {
@@ -238,22 +255,24 @@ fn status(name: &str) -> Result<Status, Problem> {
     }
 }
 
-pub(super) async fn show(
-    app: &App,
-    caller: &Caller,
-    organization: OrganizationId,
-    id: Option<InvitationId>,
-    headers: &HeaderMap,
-    uri: &Uri,
+#[utoipa::path(get, path = "/invitations/{invitation}", operation_id = "showInvitation",
+    tag = "invitations", params(("invitation" = String, Path), AsOf),
+    responses((status = 200, body = Invitation), Unmodified, OrganizationReads))]
+pub(super) async fn show_invitation(
+    State(app): State<Arc<App>>,
+    names: PathNames,
+    headers: HeaderMap,
+    OriginalUri(uri): OriginalUri,
+    Meant(caller, organization): Meant<Caller>,
 ) -> Result<Response, Problem> {
     let account = caller.identity.account;
-    let access = Access::check(app, account, organization, Permission::ManageMembers).await?;
-    let moment = Parameters::of(uri, &[AS_OF])?.as_of()?;
-    let id = id.ok_or(Problem::new(Code::NotFound))?;
-    let view = Rows::of(app, &access, moment).await?;
-    let (row, status) = query::invitation_list::show(app, &view, &access, id).await?;
+    let access = Access::check(&app, account, organization, Permission::ManageMembers).await?;
+    let moment = Parameters::of(&uri, &[AS_OF])?.as_of()?;
+    let id = names.id("invitation").ok_or(Problem::new(Code::NotFound))?;
+    let view = Rows::of(&app, &access, moment).await?;
+    let (row, status) = query::invitation_list::show(&app, &view, &access, id).await?;
     let (version, recorded_status) = (row.changed_version, row.status);
-    let body = shown(app, (row, status)).await?;
+    let body = shown(&app, (row, status)).await?;
     if let Some(version) = view.version() {
         return Ok(answer::as_of(version, Invitation { as_of_version: Some(version), ..body }));
     }
@@ -261,7 +280,7 @@ pub(super) async fn show(
         // its time is over, but no event has given it a version in which it is
         return Ok(Json(body).into_response());
     }
-    if let Some(known) = etag::not_modified(headers, version) {
+    if let Some(known) = etag::not_modified(&headers, version) {
         return Ok(known);
     }
     Ok(etag::tagged(version, Json(body).into_response()))

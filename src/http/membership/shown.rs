@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{OriginalUri, State};
-use axum::http::{HeaderMap, Uri};
+use axum::http::HeaderMap;
 use axum::response::{IntoResponse as _, Response};
-use events::id::{AccountId, OrganizationId};
+use events::id::AccountId;
 use events::permission::Permission;
 use events::time::Time;
 use projections::member_list;
@@ -21,20 +21,16 @@ use super::{Member, Named, described, last_seen, user};
 use crate::access::Access;
 use crate::http::authentication::Caller;
 use crate::http::document::{AsOf, OrganizationReads, Unmodified};
-use crate::http::organization::{active, named};
+use crate::http::organization::Meant;
 use crate::http::problem::{Code, Problem};
-use crate::http::request::{AS_OF, OrganizationPath, Paging, Parameters, PathNames};
+use crate::http::request::{AS_OF, Paging, Parameters, PathNames};
 use crate::http::{answer, etag};
 use crate::past::Moment;
 use crate::query::View;
 use crate::{App, query, session_activity};
 
 pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
-    OpenApiRouter::new()
-        .routes(routes!(list_members))
-        .routes(routes!(list_active_members))
-        .routes(routes!(show_member))
-        .routes(routes!(show_active_member))
+    OpenApiRouter::new().routes(routes!(list_members)).routes(routes!(show_member))
 }
 
 #[derive(Serialize, ToSchema)]
@@ -47,64 +43,36 @@ pub(crate) struct MemberList {
     as_of_version: Option<u64>,
 }
 
-#[utoipa::path(get, path = "/organizations/{org}/members", operation_id = "listMembers",
-    tag = "members",
-    params(("org" = String, Path, description = "id or slug"),
-        ("page_size" = Option<usize>, Query), ("page_token" = Option<String>, Query), AsOf),
+#[utoipa::path(get, path = "/members", operation_id = "listMembers", tag = "members",
+    params(("page_size" = Option<usize>, Query), ("page_token" = Option<String>, Query), AsOf),
     responses((status = 200, body = MemberList), OrganizationReads))]
 async fn list_members(
     State(app): State<Arc<App>>,
-    caller: Caller,
-    headers: HeaderMap,
-    org: OrganizationPath,
     OriginalUri(uri): OriginalUri,
-) -> Result<Response, Problem> {
-    let organization = named(&app, &headers, &org).await?;
-    list(&app, &caller, organization, &uri).await
-}
-
-#[utoipa::path(get, path = "/organization/members", operation_id = "listActiveMembers",
-    tag = "members",
-    params(("page_size" = Option<usize>, Query), ("page_token" = Option<String>, Query), AsOf),
-    responses((status = 200, body = MemberList), OrganizationReads))]
-async fn list_active_members(
-    State(app): State<Arc<App>>,
-    caller: Caller,
-    headers: HeaderMap,
-    OriginalUri(uri): OriginalUri,
-) -> Result<Response, Problem> {
-    let organization = active(&app, &caller, &headers).await?;
-    list(&app, &caller, organization, &uri).await
-}
-
-async fn list(
-    app: &App,
-    caller: &Caller,
-    organization: OrganizationId,
-    uri: &Uri,
+    Meant(caller, organization): Meant<Caller>,
 ) -> Result<Response, Problem> {
     let account = caller.identity.account;
-    let access = Access::check(app, account, organization, Permission::ReadOrganization).await?;
-    let parameters = Parameters::of(uri, &[Paging::PARAMETERS.as_slice(), &[AS_OF]].concat())?;
+    let access = Access::check(&app, account, organization, Permission::ReadOrganization).await?;
+    let parameters = Parameters::of(&uri, &[Paging::PARAMETERS.as_slice(), &[AS_OF]].concat())?;
     let as_of = parameters.get(AS_OF).unwrap_or_default();
     let list = format!("members of {organization} as of {as_of:?}");
-    let paging = Paging::read(app, &parameters, &list)?;
-    let view = View::of(app, &access, parameters.as_of()?).await?;
+    let paging = Paging::read(&app, &parameters, &list)?;
+    let view = View::of(&app, &access, parameters.as_of()?).await?;
     let Paging { after, size } = &paging;
-    let page = query::member_list::list(app, &view, &access, after, *size).await?;
+    let page = query::member_list::list(&app, &view, &access, after, *size).await?;
     let accounts: Vec<AccountId> = page.items.iter().map(|(member, _)| member.account).collect();
     let as_of_version = view.version();
     let seen = match as_of_version {
-        None => session_activity::last_seen(app, &accounts).await?,
+        None => session_activity::last_seen(&app, &accounts).await?,
         // only the last time is known
         Some(_) => HashMap::new(),
     };
     let mut members = Vec::with_capacity(page.items.len());
     for (member, person) in page.items {
         let last_active_at = seen.get(&member.account).copied();
-        members.push(shown(app, member, person.as_ref(), last_active_at).await?);
+        members.push(shown(&app, member, person.as_ref(), last_active_at).await?);
     }
-    let next_page_token = page.next.map(|next| query::page_token::write(app, &list, &next));
+    let next_page_token = page.next.map(|next| query::page_token::write(&app, &list, &next));
     let next = next_page_token.clone();
     let body = MemberList { members, next_page_token, as_of_version };
     let Some(version) = as_of_version else {
@@ -129,65 +97,35 @@ async fn shown(
     Ok(described(member.id, member.role, member.joined_at, user, last_active_at))
 }
 
-#[utoipa::path(get, path = "/organizations/{org}/members/{member}", operation_id = "showMember",
-    tag = "members",
-    params(("org" = String, Path, description = "id or slug"),
-        ("member" = String, Path, description = "id of the user or of the membership"), AsOf),
+#[utoipa::path(get, path = "/members/{member}", operation_id = "showMember", tag = "members",
+    params(("member" = String, Path, description = "id of the user or of the membership"), AsOf),
     responses((status = 200, body = Member), Unmodified, OrganizationReads))]
 async fn show_member(
     State(app): State<Arc<App>>,
-    caller: Caller,
-    headers: HeaderMap,
-    org: OrganizationPath,
     names: PathNames,
-    OriginalUri(uri): OriginalUri,
-) -> Result<Response, Problem> {
-    let organization = named(&app, &headers, &org).await?;
-    show(&app, &caller, organization, &names, &headers, &uri).await
-}
-
-#[utoipa::path(get, path = "/organization/members/{member}", operation_id = "showActiveMember",
-    tag = "members",
-    params(("member" = String, Path, description = "id of the user or of the membership"), AsOf),
-    responses((status = 200, body = Member), Unmodified, OrganizationReads))]
-async fn show_active_member(
-    State(app): State<Arc<App>>,
-    caller: Caller,
     headers: HeaderMap,
-    names: PathNames,
     OriginalUri(uri): OriginalUri,
-) -> Result<Response, Problem> {
-    let organization = active(&app, &caller, &headers).await?;
-    show(&app, &caller, organization, &names, &headers, &uri).await
-}
-
-async fn show(
-    app: &App,
-    caller: &Caller,
-    organization: OrganizationId,
-    names: &PathNames,
-    headers: &HeaderMap,
-    uri: &Uri,
+    Meant(caller, organization): Meant<Caller>,
 ) -> Result<Response, Problem> {
     let (account, needed) = (caller.identity.account, Permission::ReadOrganization);
     let member: Option<Named> = names.id("member");
-    let (access, found) = Access::seen(app, account, organization, needed, |state| {
+    let (access, found) = Access::seen(&app, account, organization, needed, |state| {
         member.and_then(|member| member.account_in(state))
     })
     .await?;
-    if let Some(moment) = Parameters::of(uri, &[AS_OF])?.as_of()? {
+    if let Some(moment) = Parameters::of(&uri, &[AS_OF])?.as_of()? {
         let member = member.ok_or(Problem::new(Code::NotFound))?;
-        return show_at(app, &access, moment, member).await;
+        return show_at(&app, &access, moment, member).await;
     }
     let found = found.ok_or(Problem::new(Code::NotFound))?;
-    let view = View::of(app, &access, None).await?;
-    let (member, person) = query::member_list::show(app, &view, &access, found).await?;
+    let view = View::of(&app, &access, None).await?;
+    let (member, person) = query::member_list::show(&app, &view, &access, found).await?;
     let version = member.changed_version;
-    if let Some(known) = etag::not_modified(headers, version) {
+    if let Some(known) = etag::not_modified(&headers, version) {
         return Ok(known);
     }
-    let last_active_at = last_seen(app, found).await?;
-    let body = Json(shown(app, member, person.as_ref(), last_active_at).await?);
+    let last_active_at = last_seen(&app, found).await?;
+    let body = Json(shown(&app, member, person.as_ref(), last_active_at).await?);
     Ok(etag::tagged(version, body.into_response()))
 }
 

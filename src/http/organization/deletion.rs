@@ -1,9 +1,9 @@
-//! The end of an organization, for everybody and for ever. Whoever orders it types its slug.
+//! The end of an organization, for everybody and for ever. Whoever orders it types its slug, and
+//! names it in the path: nobody ends what merely happens to be active.
 
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::http::HeaderMap;
 use axum::response::Response;
 use events::organization::Command;
 use events::permission::Permission;
@@ -12,12 +12,12 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::named;
+use super::Meant;
 use crate::access::Access;
 use crate::http::answer;
 use crate::http::document::ConfirmedCommands;
 use crate::http::problem::{Code, Problem};
-use crate::http::request::{Authenticated, OrganizationPath};
+use crate::http::request::Authenticated;
 use crate::{App, execute};
 
 pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
@@ -38,12 +38,9 @@ pub(crate) struct DeleteBody {
     responses((status = 204), ConfirmedCommands))]
 async fn delete_organization(
     State(app): State<Arc<App>>,
-    headers: HeaderMap,
-    org: OrganizationPath,
-    Authenticated(caller, submission): Authenticated,
+    Meant(Authenticated(caller, submission), organization): Meant<Authenticated>,
 ) -> Result<Response, Problem> {
     let account = caller.identity.account;
-    let organization = named(&app, &headers, &org).await?;
     let order = submission.order(&app, &caller, Some(organization))?;
     if let Some(done) = execute::organization_before(&app, organization, &order, |_| ()).await? {
         return Ok(answer::gone(&done));

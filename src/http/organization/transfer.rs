@@ -5,9 +5,9 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use axum::response::Response;
-use events::id::{AccountId, OrganizationId};
+use events::id::AccountId;
 use events::membership::{Command, Rejection};
 use events::permission::{Permission, Role};
 use secrecy::SecretString;
@@ -16,18 +16,15 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::{Organization, active, answered, named, view};
+use super::{Meant, Organization, answered, view};
 use crate::access::{Access, Denied};
-use crate::http::authentication::Caller;
 use crate::http::document::OrganizationCommands;
 use crate::http::problem::{Code, FieldError, Problem};
-use crate::http::request::{Authenticated, OrganizationPath, Submission};
+use crate::http::request::Authenticated;
 use crate::{App, execute, identity};
 
 pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
-    OpenApiRouter::new()
-        .routes(routes!(transfer_organization))
-        .routes(routes!(transfer_active_organization))
+    OpenApiRouter::new().routes(routes!(transfer_organization))
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -44,59 +41,33 @@ pub(crate) struct TransferBody {
     keep_role: Option<String>,
 }
 
-#[utoipa::path(post, path = "/organizations/{org}/transfer", operation_id = "transferOrganization",
-    tag = "organizations", params(("org" = String, Path, description = "id or slug")),
-    request_body = TransferBody,
+#[utoipa::path(post, path = "/transfer", operation_id = "transferOrganization",
+    tag = "organizations", request_body = TransferBody,
     responses((status = 200, body = Organization), OrganizationCommands))]
 async fn transfer_organization(
     State(app): State<Arc<App>>,
-    headers: HeaderMap,
-    org: OrganizationPath,
-    Authenticated(caller, submission): Authenticated,
-) -> Result<Response, Problem> {
-    let organization = named(&app, &headers, &org).await?;
-    transfer(&app, &caller, organization, &submission).await
-}
-
-#[utoipa::path(post, path = "/organization/transfer",
-    operation_id = "transferActiveOrganization", tag = "organizations",
-    request_body = TransferBody,
-    responses((status = 200, body = Organization), OrganizationCommands))]
-async fn transfer_active_organization(
-    State(app): State<Arc<App>>,
-    headers: HeaderMap,
-    Authenticated(caller, submission): Authenticated,
-) -> Result<Response, Problem> {
-    let organization = active(&app, &caller, &headers).await?;
-    transfer(&app, &caller, organization, &submission).await
-}
-
-async fn transfer(
-    app: &App,
-    caller: &Caller,
-    organization: OrganizationId,
-    submission: &Submission,
+    Meant(Authenticated(caller, submission), organization): Meant<Authenticated>,
 ) -> Result<Response, Problem> {
     let from = caller.identity.account;
-    let order = submission.order(app, caller, Some(organization))?;
-    let before = execute::organization_before(app, organization, &order, view(from)).await?;
+    let order = submission.order(&app, &caller, Some(organization))?;
+    let before = execute::organization_before(&app, organization, &order, view(from)).await?;
     if let Some(done) = before {
-        return answered(app, StatusCode::OK, &done).await;
+        return answered(&app, StatusCode::OK, &done).await;
     }
-    Access::check(app, from, organization, Permission::TransferOrganization).await?;
+    Access::check(&app, from, organization, Permission::TransferOrganization).await?;
     let TransferBody { new_owner_id, password, keep_role } = submission.json()?;
     let (to, kept_role) = checked(&new_owner_id, keep_role.as_deref())?;
     let client = submission.origin.ip_address.as_deref();
-    if !identity::proves_again(app, &caller.identity, password, client).await? {
+    if !identity::proves_again(&app, &caller.identity, password, client).await? {
         let denied = Denied { account: from, organization };
         return Err(Problem::new(Code::WrongPassword).recorded_as(denied));
     }
     let command = |_: &_| Command::Transfer { from, to, kept_role };
-    let done = execute::organization(app, from, organization, &order, command, view(from)).await;
+    let done = execute::organization(&app, from, organization, &order, command, view(from)).await;
     if let Err(execute::Error::Membership(Rejection::NotAMember)) = done {
         return Err(not_a_member());
     }
-    answered(app, StatusCode::OK, &done?).await
+    answered(&app, StatusCode::OK, &done?).await
 }
 
 fn checked(new_owner: &str, keep_role: Option<&str>) -> Result<(AccountId, Role), Problem> {

@@ -7,9 +7,8 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::HeaderMap;
 use axum::response::{IntoResponse as _, Response};
-use events::id::{AccountId, OrganizationId};
+use events::id::AccountId;
 use events::permission::Permission;
 use events::setting;
 use events::time::Time;
@@ -21,11 +20,10 @@ use utoipa_axum::routes;
 use super::body::SettingsBody;
 use crate::access::Access;
 use crate::http::answer;
-use crate::http::authentication::Caller;
 use crate::http::document::OrganizationPreviews;
-use crate::http::organization::{active, named};
+use crate::http::organization::Meant;
 use crate::http::problem::Problem;
-use crate::http::request::{Authenticated, OrganizationPath, Submission};
+use crate::http::request::Authenticated;
 use crate::query::origin_of_members::{self, Origin};
 use crate::{App, execute, query};
 
@@ -33,7 +31,7 @@ use crate::{App, execute, query};
 const LOOKED_BACK_MILLIS: i64 = 30 * 24 * 60 * 60 * 1000;
 
 pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
-    OpenApiRouter::new().routes(routes!(preview_settings)).routes(routes!(preview_active_settings))
+    OpenApiRouter::new().routes(routes!(preview_settings))
 }
 
 #[derive(Serialize, ToSchema)]
@@ -71,51 +69,26 @@ pub(crate) struct BlockedAddress {
     last_seen_at: Time,
 }
 
-#[utoipa::path(post, path = "/organizations/{org}/settings/preview",
-    operation_id = "previewSettings", tag = "settings",
-    params(("org" = String, Path, description = "id or slug")), request_body = SettingsBody,
+#[utoipa::path(post, path = "/settings/preview", operation_id = "previewSettings",
+    tag = "settings", request_body = SettingsBody,
     responses((status = 200, body = SettingsPreview), OrganizationPreviews))]
 async fn preview_settings(
     State(app): State<Arc<App>>,
-    headers: HeaderMap,
-    org: OrganizationPath,
-    Authenticated(caller, submission): Authenticated,
-) -> Result<Response, Problem> {
-    let organization = named(&app, &headers, &org).await?;
-    preview(&app, &caller, organization, &submission).await
-}
-
-#[utoipa::path(post, path = "/organization/settings/preview",
-    operation_id = "previewActiveSettings", tag = "settings", request_body = SettingsBody,
-    responses((status = 200, body = SettingsPreview), OrganizationPreviews))]
-async fn preview_active_settings(
-    State(app): State<Arc<App>>,
-    headers: HeaderMap,
-    Authenticated(caller, submission): Authenticated,
-) -> Result<Response, Problem> {
-    let organization = active(&app, &caller, &headers).await?;
-    preview(&app, &caller, organization, &submission).await
-}
-
-async fn preview(
-    app: &App,
-    caller: &Caller,
-    organization: OrganizationId,
-    submission: &Submission,
+    Meant(Authenticated(caller, submission), organization): Meant<Authenticated>,
 ) -> Result<Response, Problem> {
     let (account, needed) = (caller.identity.account, Permission::UpdateSettings);
-    Access::check(app, account, organization, needed).await?;
+    Access::check(&app, account, organization, needed).await?;
     let body: SettingsBody = submission.json()?;
-    let command = body.command(super::address_of(caller))?;
+    let command = body.command(super::address_of(&caller))?;
     let (access, (before, members, preview)) =
-        Access::seen(app, account, organization, needed, |organization| {
+        Access::seen(&app, account, organization, needed, |organization| {
             let members: BTreeSet<AccountId> = organization.members().collect();
             (organization.settings().clone(), members, setting::preview(organization, &command))
         })
         .await?;
     let setting::Preview { after, locks_out } = preview.map_err(execute::Error::from)?;
     let since = Time::from_millis(app.clock.now().millis() - LOOKED_BACK_MILLIS);
-    let seen = origin_of_members::since(app, &access, &members, since).await?;
+    let seen = origin_of_members::since(&app, &access, &members, since).await?;
     let is_enforced = after.sso_enforced && !before.sso_enforced;
     let mut blocked = Vec::new();
     for (account, origins) in &seen.members {
@@ -131,7 +104,7 @@ async fn preview(
         blocked.push((*account, reasons, refused));
     }
     let accounts: Vec<AccountId> = blocked.iter().map(|(account, ..)| *account).collect();
-    let people = query::person::all(app, &accounts).await?;
+    let people = query::person::all(&app, &accounts).await?;
     let mut shown = Vec::with_capacity(blocked.len());
     for ((user_id, reasons, refused), person) in blocked.into_iter().zip(people) {
         let email = person.as_ref().and_then(|person| person.email.as_ref());
@@ -142,8 +115,8 @@ async fn preview(
         };
         shown.push(Blocked {
             user_id,
-            email: answer::shown(query::opened(app, email).await?),
-            name: answer::shown(query::opened(app, name).await?),
+            email: answer::shown(query::opened(&app, email).await?),
+            name: answer::shown(query::opened(&app, name).await?),
             reasons,
             addresses: refused.into_iter().map(address).collect(),
         });

@@ -1,0 +1,104 @@
+//! Which organization a request means: the one in its path; on a path without a place for one the
+//! header's, else the session's, else the caller's own. A header that contradicts the path is
+//! refused, never ignored. Nothing of it is looked up before the caller is known.
+
+use std::sync::Arc;
+
+use axum::extract::{FromRequest, FromRequestParts, MatchedPath, Request};
+use axum::http::HeaderValue;
+use axum::http::request::Parts;
+use events::id::OrganizationId;
+
+use crate::http::authentication::Caller;
+use crate::http::problem::{Code, Problem};
+use crate::http::request::{Authenticated, PathNames};
+use crate::{App, query};
+
+const PLACE: &str = "{org}";
+const HEADERS: [&str; 2] = ["x-active-org-id", "x-organization-id"];
+
+/// Whoever asks, with the body where there is one, and the organization that is meant. It need not
+/// exist, nor the caller belong to it.
+pub(crate) struct Meant<By>(pub(crate) By, pub(crate) OrganizationId);
+
+impl FromRequestParts<Arc<App>> for Meant<Caller> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
+        let caller = <Caller as FromRequestParts<_>>::from_request_parts(parts, app).await?;
+        let organization = Naming::of(parts, app).await.organization(app, &caller).await?;
+        Ok(Self(caller, organization))
+    }
+}
+
+impl FromRequest<Arc<App>> for Meant<Authenticated> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Problem> {
+        let (mut parts, body) = request.into_parts();
+        let naming = Naming::of(&mut parts, app).await;
+        let by = Authenticated::from_request(Request::from_parts(parts, body), app).await?;
+        let organization = naming.organization(app, &by.0).await?;
+        Ok(Self(by, organization))
+    }
+}
+
+/// How a request names an organization, as it is written there.
+struct Naming {
+    /// `None` when the path has no place for one, an inner `None` for what can name nothing.
+    in_path: Option<Option<String>>,
+    in_headers: [Option<HeaderValue>; HEADERS.len()],
+}
+
+impl Naming {
+    async fn of(parts: &mut Parts, app: &Arc<App>) -> Self {
+        let Ok(names) = PathNames::from_request_parts(parts, app).await;
+        // asked of the route: a place with something unreadable in it is still one
+        let route = parts.extensions.get::<MatchedPath>();
+        let has_place = route.is_some_and(|route| route.as_str().contains(PLACE));
+        Self {
+            in_path: has_place.then(|| names.text("org").map(str::to_owned)),
+            in_headers: HEADERS.map(|name| parts.headers.get(name).cloned()),
+        }
+    }
+
+    async fn organization(self, app: &App, caller: &Caller) -> Result<OrganizationId, Problem> {
+        let Some(in_path) = &self.in_path else {
+            return match self.in_headers(app).await? {
+                Some(named) => named.ok_or(Problem::new(Code::NotFound)),
+                None => Ok(usual(app, caller)),
+            };
+        };
+        let in_path = in_path.as_ref().ok_or(Problem::new(Code::NotFound))?;
+        let in_path = query::organization_overview::resolve(app, in_path).await?;
+        if self.in_headers(app).await?.is_some_and(|in_headers| in_headers != in_path) {
+            return Err(Problem::new(Code::OrganizationMismatch));
+        }
+        in_path.ok_or(Problem::new(Code::NotFound))
+    }
+
+    /// `None` when no header names an organization, an inner `None` when it names nothing.
+    async fn in_headers(&self, app: &App) -> Result<Option<Option<OrganizationId>>, Problem> {
+        let mut found = None;
+        for value in self.in_headers.iter().flatten() {
+            let named = match value.to_str() {
+                Ok(org) => query::organization_overview::resolve(app, org).await?,
+                Err(_) => None,
+            };
+            if found.is_some_and(|earlier| earlier != named) {
+                return Err(Problem::new(Code::OrganizationMismatch));
+            }
+            found = Some(named);
+        }
+        Ok(found)
+    }
+}
+
+/// The organization chosen in the caller's session, else the personal one. A chosen one to which
+/// the caller no longer belongs stays chosen, and is then nothing to them: what was meant for one
+/// organization must not land in another.
+pub(crate) fn usual(app: &App, caller: &Caller) -> OrganizationId {
+    let chosen = caller.identity.session.and_then(|session| session.organization);
+    chosen
+        .unwrap_or_else(|| OrganizationId::personal(app.keyring.log_id(), caller.identity.account))
+}
