@@ -10,7 +10,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use zeroize::Zeroizing;
 
 /// Whatever is shorter can be guessed.
-pub(crate) const SHORTEST: usize = 24;
+pub(crate) const SHORTEST: usize = 8;
 const PREFIX: &str = "chy_operator_";
 
 pub(crate) struct OperatorToken {
@@ -26,7 +26,7 @@ pub(crate) enum Error {
     Make { path: PathBuf, source: io::Error },
     #[error("`{}` may be read by others; run `chmod 600` on it", .0.display())]
     Exposed(PathBuf),
-    #[error("`{}` holds no token of at least 24 characters; remove it to get a new one", .0.display())]
+    #[error("`{}` holds no token of at least 8 characters; remove it to get a new one", .0.display())]
     TooShort(PathBuf),
 }
 

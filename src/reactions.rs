@@ -204,8 +204,9 @@ impl Follower {
                 }
                 Err(error) => {
                     let reaction = self.reaction.name();
-                    tracing::warn!(error = causes(&error), reaction, "a reaction pauses");
+                    // whoever reads the line finds the same in `/readyz`
                     self.tell(Some(error.to_string()));
+                    tracing::warn!(error = causes(&error), reaction, "a reaction pauses");
                     true
                 }
             };

@@ -139,7 +139,9 @@ async fn show_me(
 ) -> Result<Response, Problem> {
     Parameters::of(&uri, &[])?;
     let Identity { account, person, .. } = &caller.identity;
-    if let Some(known) = etag::not_modified(&headers, person.changed_version) {
+    // what a session has chosen can end without any change to the account
+    let has_chosen = caller.identity.session.is_some_and(|session| session.organization.is_some());
+    if !has_chosen && let Some(known) = etag::not_modified(&headers, person.changed_version) {
         return Ok(known);
     }
     let active_organization = still_theirs(&app, *account, organization::usual(&app, &caller));

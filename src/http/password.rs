@@ -50,14 +50,18 @@ async fn change_password(
     State(app): State<Arc<App>>,
     Authenticated(caller, submission): Authenticated,
 ) -> Result<Response, Problem> {
+    let account = caller.identity.account;
+    let order = submission.order(&app, &caller, None)?;
+    // the repeat of what was done cannot prove the old password any more
+    if let Some(done) = execute::account::before(&app, account, &order, |_| ()).await? {
+        return Ok(answer::command(StatusCode::OK, &done, Nothing {}));
+    }
     let body: ChangePasswordBody = submission.json()?;
     check("new_password", &body.new_password)?;
     let from = submission.origin.ip_address.as_deref();
     if !identity::proves_again(&app, &caller.identity, body.current_password, from).await? {
         return Err(Problem::new(Code::WrongPassword));
     }
-    let actor = Actor::Account(caller.identity.account);
-    let order = submission.unkeyed_order(&app, actor, caller.client.clone());
     let done = execute::password::change(&app, &order, &caller.identity, body.new_password).await?;
     Ok(answer::command(StatusCode::OK, &done, Nothing {}))
 }

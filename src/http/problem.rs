@@ -78,6 +78,10 @@ impl Problem {
         Self::new(Code::Forbidden).recorded_as(denied)
     }
 
+    pub(super) fn is(&self, code: Code) -> bool {
+        self.code == code
+    }
+
     /// A refusal that the organization's audit log shall tell of.
     pub(super) fn recorded_as(self, denied: Denied) -> Self {
         Self { denied: Some(denied), ..self }

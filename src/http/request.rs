@@ -329,9 +329,23 @@ impl Submission {
             return Err(Problem::new(Code::InvalidIdempotencyKey));
         }
         let method = self.method.as_str().as_bytes();
-        let path = self.path.as_bytes();
-        let scope = [principal, organization, method, path, bare.as_bytes()];
+        let path = if organization.is_empty() { [&*self.path, ""] } else { within(&self.path) };
+        let [what, of_one] = path.map(str::as_bytes);
+        let scope = [principal, organization, method, what, of_one, bare.as_bytes()];
         Ok((app.keyring.command(&scope), Naming::Key))
+    }
+}
+
+/// What of an organization a path means: the same under its id, its slug and no name at all, and
+/// under both names that invitations have.
+fn within(path: &str) -> [&str; 2] {
+    let rest = match path.strip_prefix("/organizations/") {
+        Some(named) => named.split_once('/').map_or("", |(_, rest)| rest),
+        None => path.trim_start_matches("/organization").trim_start_matches('/'),
+    };
+    match rest.split_once('/').unwrap_or((rest, "")) {
+        ("invites", of_one) => ["invitations", of_one],
+        (what, of_one) => [what, of_one],
     }
 }
 

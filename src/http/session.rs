@@ -49,6 +49,9 @@ pub(crate) struct SignInBody {
     email: String,
     #[schema(value_type = String, example = "correct horse battery")]
     password: SecretString,
+    /// Of no account's sign-in yet: none can have a second factor.
+    #[serde(rename = "totp_code")]
+    _totp_code: Option<String>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -156,31 +159,47 @@ pub(crate) struct SignOutBody {
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Nothing {}
 
-/// Ends the session whose token is sent as `Authorization: Bearer`, or whose refresh token stands in
-/// the body.
+/// Ends the session whose refresh token stands in the body, else the one whose token is sent as
+/// `Authorization: Bearer`. One that has ended already stays ended.
 #[utoipa::path(post, path = "/auth/logout", operation_id = "signOut", tag = "sessions",
     request_body = Option<SignOutBody>,
     responses((status = 200, body = Nothing), Commands))]
 async fn sign_out(State(app): State<Arc<App>>, request: Request) -> Result<Response, Problem> {
     let (account, session, submission) = if request.headers().contains_key(AUTHORIZATION) {
         let Authenticated(caller, submission) = Authenticated::from_request(request, &app).await?;
-        drop(submission.json_or_empty::<SignOutBody>()?);
-        let session = caller.identity.session.map(|session| session.id);
-        (caller.identity.account, session, submission)
+        match named_to_end(&app, &submission)? {
+            Some((account, session)) => (account, Some(session), submission),
+            None => {
+                let session = caller.identity.session.map(|session| session.id);
+                (caller.identity.account, session, submission)
+            }
+        }
     } else {
         let submission = Submission::from_request(request, &app).await?;
-        let body: SignOutBody = submission.json_or_empty()?;
-        let text = body.refresh_token.ok_or(Problem::new(Code::Unauthenticated))?;
-        let token = RefreshToken::genuine(&app.keyring, text.expose_secret());
-        let token = token.ok_or(Problem::new(Code::InvalidToken))?;
-        (token.account, Some(token.session), submission)
+        let named = named_to_end(&app, &submission)?;
+        let (account, session) = named.ok_or(Problem::new(Code::Unauthenticated))?;
+        (account, Some(session), submission)
     };
     // a password opens no session, so there is none to end
     let Some(session) = session else {
         return Ok(Json(Nothing {}).into_response());
     };
-    let done = end(&app, &submission, account, session, EndReason::SignedOut).await?;
-    Ok(answer::command(StatusCode::OK, &done, Nothing {}))
+    match end(&app, &submission, account, session, EndReason::SignedOut).await {
+        Err(problem) if problem.is(Code::NotFound) => Ok(Json(Nothing {}).into_response()),
+        done => Ok(answer::command(StatusCode::OK, &done?, Nothing {})),
+    }
+}
+
+/// The session whose refresh token stands in the body.
+fn named_to_end(
+    app: &App,
+    submission: &Submission,
+) -> Result<Option<(AccountId, SessionId)>, Problem> {
+    let body: SignOutBody = submission.json_or_empty()?;
+    let Some(text) = body.refresh_token else { return Ok(None) };
+    let token = RefreshToken::genuine(&app.keyring, text.expose_secret());
+    let token = token.ok_or(Problem::new(Code::InvalidToken))?;
+    Ok(Some((token.account, token.session)))
 }
 
 async fn end(

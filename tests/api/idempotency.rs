@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::people::{Answer, PASSWORD, Person};
+use crate::people::{Answer, PASSWORD, Person, words};
 use crate::server::{Installation, on_every_store};
 
 on_every_store! {
@@ -110,22 +110,28 @@ async fn a_key_belongs_to_one_caller_and_one_organization() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_key_belongs_to_one_address() {
+async fn a_key_is_the_same_however_the_organization_is_named() {
     let installation = Installation::sqlite();
     let node = installation.start().await;
     let ana = Person::registers(&node, "ana").await;
-    ana.creates("acme").await;
+    let id = words(&ana.creates("acme").await.body()["id"]);
     let change = json!({ "name": "Renamed" });
     for (path, is_replayed) in [
         ("/v1/organizations/acme", false),
         ("/organizations/acme", true),
         ("/v1/organizations/acme/", true),
-        ("/v1/organization", false),
-        ("/organization", true),
+        (&format!("/v1/organizations/{id}"), true),
+        ("/v1/organization", true),
+        ("/organization/", true),
     ] {
         let ask = ana.patches(path, &change).with("x-active-org-id", "acme").key("key");
         assert_eq!(ask.answer().await.expect(200).is_replayed(), is_replayed, "{path}");
     }
+    let body = json!({ "email": "dora@example.org", "role": "viewer" });
+    let invite = |path: &str| ana.posts(&format!("/v1/organizations/{path}"), &body).key("key");
+    let first = invite("acme/invitations").answer().await.expect(201);
+    let again = invite(&format!("{id}/invites")).answer().await.expect(201);
+    assert_repeats(&again, &first);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -12,7 +12,7 @@ use events::id::OrganizationId;
 use crate::http::authentication::Caller;
 use crate::http::problem::{Code, Problem};
 use crate::http::request::{Authenticated, PathNames};
-use crate::{App, query};
+use crate::{App, access, query};
 
 const PLACE: &str = "{org}";
 const HEADERS: [&str; 2] = ["x-active-org-id", "x-organization-id"];
@@ -71,10 +71,15 @@ impl Naming {
         };
         let in_path = in_path.as_ref().ok_or(Problem::new(Code::NotFound))?;
         let in_path = query::organization_overview::resolve(app, in_path).await?;
-        if self.in_headers(app).await?.is_some_and(|in_headers| in_headers != in_path) {
-            return Err(Problem::new(Code::OrganizationMismatch));
+        let in_path = in_path.ok_or(Problem::new(Code::NotFound))?;
+        if self.in_headers(app).await?.is_some_and(|in_headers| in_headers != Some(in_path)) {
+            // told to members only: to others it would tell whether there is such an organization
+            let roles = access::roles_of(app, caller.identity.account, &[in_path]).await?;
+            let is_member = roles.first().is_some_and(Option::is_some);
+            let code = if is_member { Code::OrganizationMismatch } else { Code::NotFound };
+            return Err(Problem::new(code));
         }
-        in_path.ok_or(Problem::new(Code::NotFound))
+        Ok(in_path)
     }
 
     /// `None` when no header names an organization, an inner `None` when it names nothing.
