@@ -3,7 +3,8 @@
 
 /// Blocks this thread when `CHANCERY_FAIL_POINT` names this place and it was reached
 /// `CHANCERY_FAIL_AFTER` times (once unless said), after writing `reached <name>` to stderr: for
-/// ever, or with `CHANCERY_FAIL_HOW=sleep` until the process gets a SIGCONT.
+/// ever, with `CHANCERY_FAIL_HOW=sleep` until the process gets a SIGCONT, or with `abort` not at all,
+/// because the process ends there and then.
 #[cfg(feature = "fail-points")]
 pub(crate) fn reached(name: &str) {
     use std::sync::LazyLock;
@@ -16,11 +17,15 @@ pub(crate) fn reached(name: &str) {
         AtomicU64::new(after.and_then(|text| text.parse().ok()).unwrap_or(1))
     });
     if CHOSEN.as_deref() == Some(name) && LEFT.fetch_sub(1, Ordering::SeqCst) == 1 {
-        if std::env::var("CHANCERY_FAIL_HOW").is_ok_and(|how| how == "sleep") {
+        let how = std::env::var("CHANCERY_FAIL_HOW");
+        if how.as_deref() == Ok("sleep") {
             until_continued(name);
             return;
         }
         eprintln!("reached {name}");
+        if how.as_deref() == Ok("abort") {
+            std::process::abort();
+        }
         loop {
             std::thread::park();
         }

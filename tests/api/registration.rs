@@ -21,12 +21,13 @@ fn register(who: &Person) -> JoinHandle<Result<Answer, reqwest::Error>> {
     tokio::spawn(who.posts("/v1/auth/register", &body()).key("ana").try_answer())
 }
 
-/// Lets a registration come to this place and kills the program there.
+/// Lets a registration come to this place, where the program ends: what else it would do, such as
+/// completing the registration, it does no more.
 async fn cut_at(installation: &Installation, place: &str) {
-    let node = installation.start_failing_at(place, "block").await;
+    let mut node = installation.start_failing_at(place, "abort").await;
     let cut = register(&Person::stranger(&node));
     node.until_it_says(&format!("reached {place}")).await;
-    node.kill();
+    assert!(!node.ended().await.success());
     cut.await.unwrap().expect_err("its server was killed");
 }
 
