@@ -75,6 +75,16 @@ impl Access {
     }
 }
 
+/// Whether somebody belongs to an organization now.
+pub(crate) async fn is_member(
+    app: &App,
+    account: AccountId,
+    organization: OrganizationId,
+) -> Result<bool, Failure> {
+    let roles = roles_of(app, account, &[organization]).await?;
+    Ok(roles.first().is_some_and(Option::is_some))
+}
+
 /// What somebody is in each of these organizations now; `None` for strangers and for what does not
 /// exist.
 pub(crate) async fn roles_of(

@@ -155,8 +155,7 @@ async fn still_theirs(
     account: AccountId,
     chosen: OrganizationId,
 ) -> Result<Option<OrganizationId>, Problem> {
-    let roles = access::roles_of(app, account, &[chosen]).await?;
-    Ok(roles.first().copied().flatten().map(|_| chosen))
+    Ok(access::is_member(app, account, chosen).await?.then_some(chosen))
 }
 
 #[derive(Deserialize, ToSchema)]

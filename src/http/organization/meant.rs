@@ -74,8 +74,7 @@ impl Naming {
         let in_path = in_path.ok_or(Problem::new(Code::NotFound))?;
         if self.in_headers(app).await?.is_some_and(|in_headers| in_headers != Some(in_path)) {
             // told to members only: to others it would tell whether there is such an organization
-            let roles = access::roles_of(app, caller.identity.account, &[in_path]).await?;
-            let is_member = roles.first().is_some_and(Option::is_some);
+            let is_member = access::is_member(app, caller.identity.account, in_path).await?;
             let code = if is_member { Code::OrganizationMismatch } else { Code::NotFound };
             return Err(Problem::new(code));
         }
