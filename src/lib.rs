@@ -12,6 +12,7 @@ pub mod event_log;
 mod execute;
 mod fail_point;
 mod failure;
+mod file_lock;
 mod fold;
 mod forgotten;
 mod http;

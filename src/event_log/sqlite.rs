@@ -1,7 +1,7 @@
 //! The log in one SQLite file. One thread owns the only writing connection and commits whatever
 //! has queued up meanwhile as one transaction; only that thread ever decides what was written.
 
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,6 +12,7 @@ use quick_cache::sync::Cache;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{AppendError, Appended, Expected, NewEvent, Page, ReadError, Stored};
+use crate::file_lock::FileLock;
 use crate::sqlite_file::{self, Durability, Readers};
 use sequencer::{Request, Sequencer};
 use tail::Tail;
@@ -30,7 +31,7 @@ pub struct Sqlite {
     readers: Arc<Readers>,
     shared: Arc<Shared>,
     /// Held for as long as the log is open: no second process appends to the file.
-    _lock: File,
+    _lock: FileLock,
 }
 
 /// What the sequencer tells everybody else, before it answers an append.
@@ -55,10 +56,10 @@ impl Sqlite {
     pub fn open(path: &Path) -> Result<Self, OpenError> {
         let name = path.display().to_string();
         let lock_error = |error| OpenError::Lock(name.clone(), error);
-        let lock = File::create(path.with_extension("db.lock")).map_err(lock_error)?;
-        lock.try_lock().map_err(|error| match error {
-            std::fs::TryLockError::WouldBlock => OpenError::InUse(name.clone()),
-            std::fs::TryLockError::Error(error) => OpenError::Lock(name.clone(), error),
+        let file = File::create(path.with_extension("db.lock")).map_err(lock_error)?;
+        let lock = FileLock::take(file).map_err(|error| match error {
+            TryLockError::WouldBlock => OpenError::InUse(name.clone()),
+            TryLockError::Error(error) => OpenError::Lock(name.clone(), error),
         })?;
         let connection = sqlite_file::open_writer(path, Durability::Full, &MIGRATIONS)?;
         let head = sequencer::head(&connection).map_err(sqlite_file::Error::from)?;
