@@ -9,12 +9,14 @@ use crate::personal::Personal;
 use crate::time::Time;
 
 mod command;
+mod second_factor;
 mod session;
 mod state;
 
 pub use command::{Command, Rejection, decide};
+pub use second_factor::{Code, Proof, SecondFactor};
 pub use session::{Secrets, Session};
-pub use state::{Account, LinkIssue, Person};
+pub use state::{Account, Erasure, LinkIssue, Person};
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -85,6 +87,46 @@ pub enum Event {
     /// signs in to it any more, and the address can be registered anew.
     #[serde(rename = "account.address_lost")]
     AddressLost { issue: u64 },
+    /// A secret was made for an authenticator; the first code of it enables the second factor.
+    #[serde(rename = "account.second_factor_prepared")]
+    SecondFactorPrepared {
+        #[serde(skip)]
+        secret: Personal,
+    },
+    #[serde(rename = "account.second_factor_enabled")]
+    SecondFactorEnabled {
+        /// The time step of the first code.
+        step: u64,
+        #[serde(skip)]
+        backup_codes: Personal,
+    },
+    /// The code of this time step was used, and no older one serves any more.
+    #[serde(rename = "account.second_factor_used")]
+    SecondFactorUsed { step: u64 },
+    #[serde(rename = "account.backup_code_used")]
+    BackupCodeUsed {
+        /// Which of the codes, counted from 0.
+        code: u32,
+    },
+    #[serde(rename = "account.second_factor_disabled")]
+    SecondFactorDisabled {},
+    /// Somebody tried to sign in and failed.
+    #[serde(rename = "account.sign_in_failed")]
+    SignInFailed {
+        reason: FailedProof,
+        /// How often it was tried.
+        count: u64,
+    },
+    /// From here on nobody signs in, and what the account has elsewhere ends.
+    #[serde(rename = "account.erasure_started")]
+    ErasureStarted {},
+    /// These organizations would have been left without an owner. What the account had elsewhere
+    /// may have ended.
+    #[serde(rename = "account.erasure_abandoned")]
+    ErasureAbandoned { kept_by: Vec<OrganizationId>, left: Vec<OrganizationId> },
+    /// The person's key was destroyed: nothing of them can be read any more.
+    #[serde(rename = "account.erased")]
+    Erased {},
     #[serde(rename = "session.started")]
     SessionStarted {
         session: SessionId,
@@ -116,6 +158,15 @@ pub enum Event {
     OrganizationChosen { session: SessionId, organization: Option<OrganizationId> },
 }
 
+/// What somebody who tried to sign in did not have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FailedProof {
+    Password,
+    /// The password was right.
+    SecondFactor,
+}
+
 /// Why a session ended before its time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -140,6 +191,15 @@ impl Event {
             Self::EmailVerificationRequested { .. } => ("account.email_verification_requested", 1),
             Self::EmailVerified { .. } => ("account.email_verified", 2),
             Self::AddressLost { .. } => ("account.address_lost", 1),
+            Self::SecondFactorPrepared { .. } => ("account.second_factor_prepared", 1),
+            Self::SecondFactorEnabled { .. } => ("account.second_factor_enabled", 1),
+            Self::SecondFactorUsed { .. } => ("account.second_factor_used", 1),
+            Self::BackupCodeUsed { .. } => ("account.backup_code_used", 1),
+            Self::SecondFactorDisabled {} => ("account.second_factor_disabled", 1),
+            Self::SignInFailed { .. } => ("account.sign_in_failed", 1),
+            Self::ErasureStarted {} => ("account.erasure_started", 1),
+            Self::ErasureAbandoned { .. } => ("account.erasure_abandoned", 1),
+            Self::Erased {} => ("account.erased", 1),
             Self::SessionStarted { .. } => ("session.started", 2),
             Self::SessionRefreshed { .. } => ("session.refreshed", 1),
             Self::SessionEnded { .. } => ("session.ended", 1),
@@ -163,7 +223,16 @@ impl Event {
             }
             Self::PasswordChanged { password_hash, .. }
             | Self::PasswordReset { password_hash, .. } => visit("password_hash", password_hash),
+            Self::SecondFactorPrepared { secret } => visit("secret", secret),
+            Self::SecondFactorEnabled { backup_codes, .. } => visit("backup_codes", backup_codes),
             Self::Abandoned {}
+            | Self::SecondFactorUsed { .. }
+            | Self::BackupCodeUsed { .. }
+            | Self::SecondFactorDisabled {}
+            | Self::SignInFailed { .. }
+            | Self::ErasureStarted {}
+            | Self::ErasureAbandoned { .. }
+            | Self::Erased {}
             | Self::PasswordResetRequested { .. }
             | Self::EmailVerificationRequested { .. }
             | Self::EmailVerified { .. }

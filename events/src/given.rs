@@ -3,14 +3,14 @@
 use uuid::Uuid;
 
 use crate::chain::Link;
-use crate::id::{AccountId, CommandId, EventId, InvitationId, OrganizationId};
+use crate::id::{AccountId, CommandId, EventId, InvitationId, OrganizationId, TokenId};
 use crate::organization::{self, Changed, ChangedPersonal, Organization};
 use crate::permission::Role;
 use crate::personal::Personal;
 use crate::recorded::{Actor, BodyMac, Cause, Position, Recorded};
 use crate::stream::Stream;
 use crate::time::Time;
-use crate::{Command, Event, State, invitation, membership, slug};
+use crate::{Command, Event, State, invitation, membership, slug, token};
 
 pub(crate) const ANA: AccountId = AccountId(Uuid::from_u128(1));
 pub(crate) const BEN: AccountId = AccountId(Uuid::from_u128(2));
@@ -46,6 +46,25 @@ pub(crate) fn joined(member: AccountId, role: Role) -> Event {
     let invitation = InvitationId(member.0);
     let joined = membership::Event::Joined { member, role, invitation, is_address_proven: false };
     Event::Membership(joined)
+}
+
+pub(crate) fn token_of(
+    token: TokenId,
+    kind: token::Kind,
+    owner: AccountId,
+    scopes: &[&str],
+) -> Event {
+    let scopes: Vec<_> = scopes.iter().map(|it| it.parse().expect("a scope")).collect();
+    Event::Token(token::Event::Created {
+        token,
+        kind,
+        name: "ci".to_owned(),
+        owner: Some(owner),
+        secret_hash: Link::of_line(b"secret"),
+        prefix: "chy_pat_0AbC".to_owned(),
+        scopes: scopes.into(),
+        expires_at: None,
+    })
 }
 
 pub(crate) fn renamed(from: &str, to: &str) -> organization::Event {

@@ -137,7 +137,9 @@ struct Model {
 impl Model {
     fn take(&mut self, event: &Event, by: Actor, at: Time) {
         use invitation::Event::{Canceled, Expired, Rejected, Resent, Sent};
-        use membership::Event::{Joined, Left, OwnershipTransferred, Removed, RoleChanged};
+        use membership::Event::{
+            Joined, Left, OwnershipTransferred, Removed, RoleChanged, SecondFactorChanged,
+        };
         assert!(!self.is_deleted, "after its end nothing happens to an organization: {event:?}");
         match event {
             Event::Organization(organization::Event::Created { owner, .. }) => {
@@ -186,7 +188,10 @@ impl Model {
                 Canceled { invitation, .. } | Rejected { invitation } | Expired { invitation },
             ) => assert!(self.closed.insert(*invitation), "an invitation was closed twice"),
             Event::Organization(organization::Event::Updated { .. })
+            | Event::Membership(SecondFactorChanged { .. })
             | Event::Setting(_)
+            | Event::Token(_)
+            | Event::Erasure(_)
             | Event::Platform(_)
             | Event::Address(_)
             | Event::Account(_)
@@ -329,7 +334,7 @@ impl World {
             }
             Step::Delete { by } => {
                 let confirmation = "acme".to_owned();
-                self.orders(by, &organization::Command::Delete { confirmation });
+                self.orders(by, &organization::Command::Delete { confirmation, at: self.at });
             }
         }
     }

@@ -135,7 +135,8 @@ impl Invitation {
             Actor::Account(sender) => organization
                 .role_of(sender)
                 .is_some_and(|role| role.may(Permission::to_grant(self.role))),
-            Actor::Token(_) | Actor::Operator | Actor::System => true,
+            Actor::Token(key) => organization.token(key).is_some_and(|key| !key.is_revoked()),
+            Actor::Operator | Actor::System => true,
         };
         is_current && may_still && self.status_at(at) == Status::Pending
     }
@@ -212,13 +213,13 @@ pub(crate) fn accepted(
 /// The end of whatever `sender` sent and could not send with the role that is left to them.
 pub(crate) fn orphaned(
     organization: &Organization,
-    sender: AccountId,
+    sender: Actor,
     role: Option<Role>,
 ) -> impl Iterator<Item = Event> {
     organization
         .pending_invitations()
         .filter(move |(_, invitation)| {
-            invitation.sender == Actor::Account(sender)
+            invitation.sender == sender
                 && !role.is_some_and(|role| role.may(Permission::to_grant(invitation.role)))
         })
         .take(ENDED_AT_ONCE)

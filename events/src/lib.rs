@@ -7,6 +7,7 @@ pub mod account;
 pub mod address;
 pub mod chain;
 pub mod duration;
+pub mod erasure;
 pub mod id;
 pub mod invitation;
 pub mod membership;
@@ -14,11 +15,14 @@ pub mod organization;
 pub mod permission;
 pub mod personal;
 pub mod platform;
+pub mod principal;
 pub mod recorded;
+pub mod scope;
 pub mod setting;
 pub mod slug;
 pub mod stream;
 pub mod time;
+pub mod token;
 pub mod wire;
 
 #[cfg(test)]
@@ -38,7 +42,9 @@ pub enum Event {
     Membership(membership::Event),
     Invitation(invitation::Event),
     Setting(setting::Event),
+    Token(token::Event),
     AccessAttempt(access_attempt::Event),
+    Erasure(erasure::Event),
 }
 
 macro_rules! from_domains {
@@ -59,7 +65,9 @@ from_domains! {
     Membership membership;
     Invitation invitation;
     Setting setting;
+    Token token;
     AccessAttempt access_attempt;
+    Erasure erasure;
 }
 
 impl Event {
@@ -70,8 +78,12 @@ impl Event {
             Self::Organization(event) => event.personal(visit),
             Self::Invitation(event) => event.personal(visit),
             Self::Setting(event) => event.personal(visit),
-            Self::Platform(_) | Self::Address(_) | Self::Membership(_) | Self::AccessAttempt(_) => {
-            }
+            Self::Platform(_)
+            | Self::Address(_)
+            | Self::Membership(_)
+            | Self::Token(_)
+            | Self::AccessAttempt(_)
+            | Self::Erasure(_) => {}
         }
     }
 }
@@ -122,4 +134,4 @@ macro_rules! commands {
     )*};
 }
 
-commands!(organization membership invitation setting);
+commands!(organization membership invitation setting token);

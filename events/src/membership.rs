@@ -7,8 +7,9 @@ use crate::id::{AccountId, InvitationId, MembershipId};
 use crate::invitation;
 use crate::organization::{Changed, Organization};
 use crate::permission::{Permission, Role};
-use crate::recorded::Recorded;
+use crate::recorded::{Actor, Recorded};
 use crate::time::Time;
+use crate::token;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -28,6 +29,9 @@ pub enum Event {
     Removed { member: AccountId, role: Role },
     #[serde(rename = "member.left")]
     Left { member: AccountId, role: Role },
+    /// A copy of what happened to the member's account, for who reads this log alone.
+    #[serde(rename = "member.second_factor_changed")]
+    SecondFactorChanged { member: AccountId, is_enabled: bool },
     #[serde(rename = "organization.ownership_transferred")]
     OwnershipTransferred {
         from: AccountId,
@@ -46,6 +50,7 @@ impl Event {
             Self::RoleChanged { .. } => ("member.role_changed", 1),
             Self::Removed { .. } => ("member.removed", 1),
             Self::Left { .. } => ("member.left", 1),
+            Self::SecondFactorChanged { .. } => ("member.second_factor_changed", 1),
             Self::OwnershipTransferred { .. } => ("organization.ownership_transferred", 1),
         }
     }
@@ -59,6 +64,8 @@ pub struct Member {
     /// Version of the event that gave the role: who has had `owner` longest stands for the
     /// organization.
     pub role_version: u64,
+    /// As this stream was last told; the account knows better.
+    has_second_factor: bool,
     /// Version of the last event that changed this resource: its `ETag`.
     pub changed_version: u64,
 }
@@ -70,6 +77,7 @@ impl Member {
             role,
             joined_at: recorded.at,
             role_version: recorded.version,
+            has_second_factor: false,
             changed_version: recorded.version,
         }
     }
@@ -128,6 +136,13 @@ pub(crate) fn evolve(organization: &mut Organization, event: &Event, recorded: &
         }
         Event::Removed { member, .. } | Event::Left { member, .. } => {
             members.remove(member);
+            token::end_with(organization, *member, recorded);
+        }
+        Event::SecondFactorChanged { member, is_enabled } => {
+            if let Some(member) = members.get_mut(member) {
+                member.has_second_factor = *is_enabled;
+                member.changed_version = recorded.version;
+            }
         }
         Event::Joined { member, role, invitation, .. } => {
             members.insert(*member, Member::new(*role, recorded));
@@ -216,6 +231,17 @@ pub fn decide(
     }
 }
 
+/// What an account's owner did about their second factor, as the organization records it.
+pub fn note_second_factor(
+    organization: &Organization,
+    member: AccountId,
+    is_enabled: bool,
+) -> Vec<Event> {
+    let known = organization.member(member).map(|member| member.has_second_factor);
+    let is_news = known.is_some_and(|known| known != is_enabled);
+    is_news.then_some(Event::SecondFactorChanged { member, is_enabled }).into_iter().collect()
+}
+
 fn change_role(
     organization: &Organization,
     member: AccountId,
@@ -258,7 +284,7 @@ fn is_personal(organization: &Organization) -> bool {
 }
 
 /// The role somebody loses whose membership ends.
-fn ends(organization: &Organization, member: AccountId) -> Result<Role, Rejection> {
+pub(crate) fn ends(organization: &Organization, member: AccountId) -> Result<Role, Rejection> {
     let role = organization.role_of(member).ok_or(Rejection::NotAMember)?;
     keeps_an_owner(organization, member)?;
     Ok(role)
@@ -275,13 +301,13 @@ fn keeps_an_owner(organization: &Organization, without: AccountId) -> Result<(),
 }
 
 /// An event that takes a right away, and the end of the invitations that stood on that right.
-fn with_the_end(
+pub(crate) fn with_the_end(
     organization: &Organization,
     event: Event,
     sender: AccountId,
     role: Option<Role>,
 ) -> Vec<crate::Event> {
-    let ended = invitation::orphaned(organization, sender, role);
+    let ended = invitation::orphaned(organization, Actor::Account(sender), role);
     std::iter::once(crate::Event::Membership(event))
         .chain(ended.map(crate::Event::Invitation))
         .collect()

@@ -1,11 +1,12 @@
 //! The organization stream: one consistency boundary for everything that belongs to it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
 use crate::State;
-use crate::id::{AccountId, InvitationId, OrganizationId};
+use crate::erasure;
+use crate::id::{AccountId, InvitationId, OrganizationId, SubjectId, TokenId};
 use crate::invitation::{self, Invitation};
 use crate::membership::{self, Member};
 use crate::permission::{Permission, Role};
@@ -13,6 +14,7 @@ use crate::personal::Personal;
 use crate::recorded::Recorded;
 use crate::setting::Settings;
 use crate::time::Time;
+use crate::token::{self, Token};
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -45,7 +47,13 @@ pub enum Event {
     },
     /// The end of everything that belongs to the organization, counted here.
     #[serde(rename = "organization.deleted")]
-    Deleted { members: u64, pending_invitations: u64 },
+    Deleted {
+        members: u64,
+        pending_invitations: u64,
+        /// Tokens and keys that served.
+        #[serde(default)]
+        tokens: u64,
+    },
 }
 
 /// A field's value before and after.
@@ -76,7 +84,7 @@ impl Event {
         match self {
             Self::Created { .. } => ("organization.created", 2),
             Self::Updated { .. } => ("organization.updated", 1),
-            Self::Deleted { .. } => ("organization.deleted", 1),
+            Self::Deleted { .. } => ("organization.deleted", 2),
         }
     }
 
@@ -124,7 +132,9 @@ pub struct Organization {
     is_deleted: bool,
     pub(crate) members: BTreeMap<AccountId, Member>,
     pub(crate) invitations: BTreeMap<InvitationId, Invitation>,
+    pub(crate) tokens: BTreeMap<TokenId, Token>,
     pub(crate) settings: Settings,
+    pub(crate) erased: BTreeSet<SubjectId>,
 }
 
 impl Organization {
@@ -191,6 +201,7 @@ impl Organization {
                 self.is_deleted = true;
                 self.members.clear();
                 self.invitations.clear();
+                self.tokens.clear();
                 self.settings = Settings::default();
             }
         }
@@ -204,6 +215,8 @@ impl State for Organization {
             crate::Event::Membership(event) => membership::evolve(self, event, recorded),
             crate::Event::Invitation(event) => invitation::evolve(self, event, recorded),
             crate::Event::Setting(event) => self.settings.evolve(event, recorded),
+            crate::Event::Token(event) => token::evolve(self, event, recorded),
+            crate::Event::Erasure(event) => erasure::evolve(self, event),
             crate::Event::AccessAttempt(_)
             | crate::Event::Platform(_)
             | crate::Event::Address(_)
@@ -234,7 +247,7 @@ pub enum Command {
         country: Option<Option<String>>,
     },
     /// Ends it for everybody. `confirmation` must be its slug.
-    Delete { confirmation: String },
+    Delete { confirmation: String, at: Time },
 }
 
 impl Command {
@@ -299,13 +312,19 @@ pub fn decide(organization: &Organization, command: &Command) -> Result<Vec<Even
             Ok(update(profile, name.as_ref(), billing_email.as_ref(), country.as_ref()))
         }
         Command::Delete { .. } if profile.is_personal => Err(Rejection::PersonalOrganization),
-        Command::Delete { confirmation } if *confirmation != profile.slug => {
+        Command::Delete { confirmation, .. } if *confirmation != profile.slug => {
             Err(Rejection::WrongConfirmation)
         }
-        Command::Delete { .. } => Ok(vec![Event::Deleted {
-            members: organization.members.len() as u64,
-            pending_invitations: organization.pending_invitations().count() as u64,
-        }]),
+        Command::Delete { at, .. } => Ok(vec![deleted(organization, *at)]),
+    }
+}
+
+/// The end of an organization, with what ends with it.
+pub(crate) fn deleted(organization: &Organization, at: Time) -> Event {
+    Event::Deleted {
+        members: organization.members.len() as u64,
+        pending_invitations: organization.pending_invitations().count() as u64,
+        tokens: organization.live_tokens(at).count() as u64,
     }
 }
 
@@ -395,14 +414,14 @@ mod tests {
     }
 
     fn delete(confirmation: &str) -> Command {
-        Command::Delete { confirmation: confirmation.to_owned() }
+        Command::Delete { confirmation: confirmation.to_owned(), at: Time::EPOCH }
     }
 
     #[test]
     fn deleting_counts_what_ends_with_it() {
         given([created_by(ANA), joined(BEN, Role::Viewer)])
             .when(delete("acme"))
-            .then([Event::Deleted { members: 2, pending_invitations: 0 }]);
+            .then([Event::Deleted { members: 2, pending_invitations: 0, tokens: 0 }]);
     }
 
     #[test]
@@ -418,7 +437,7 @@ mod tests {
 
     #[test]
     fn a_deleted_organization_has_nobody_and_its_slug_is_not_given_out_again() {
-        let deleted = Event::Deleted { members: 1, pending_invitations: 0 };
+        let deleted = Event::Deleted { members: 1, pending_invitations: 0, tokens: 0 };
         let state = given([created_by(ANA), deleted.into()]).state();
         assert_eq!((state.profile(), state.role_of(ANA)), (None, None));
         let command = Create {

@@ -16,12 +16,20 @@ pub enum Role {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Permission {
     ReadOrganization,
+    ReadMembers,
     /// End one's own membership.
     Leave,
+    /// Make, list and end tokens of one's own.
+    UseOwnTokens,
     UpdateOrganization,
     UpdateSettings,
+    ExportOrganization,
     ReadAuditLog,
     ViewBilling,
+    /// List every member's tokens, and end them.
+    ManageTokens,
+    /// Make and end keys that act as the organization.
+    ManageKeys,
     /// Invite developers, members and viewers, change their roles, remove them and admins.
     ManageMembers,
     /// Grant `admin`, change an admin's role.
@@ -33,13 +41,18 @@ pub enum Permission {
 }
 
 impl Permission {
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 16] = [
         Self::ReadOrganization,
+        Self::ReadMembers,
         Self::Leave,
+        Self::UseOwnTokens,
         Self::UpdateOrganization,
         Self::UpdateSettings,
+        Self::ExportOrganization,
         Self::ReadAuditLog,
         Self::ViewBilling,
+        Self::ManageTokens,
+        Self::ManageKeys,
         Self::ManageMembers,
         Self::ManageAdmins,
         Self::ManageOwners,
@@ -50,11 +63,16 @@ impl Permission {
     pub fn granted_to(self) -> &'static [Role] {
         use Role::{Admin, Developer, Member, Owner, Viewer};
         match self {
-            Self::ReadOrganization | Self::Leave => &[Owner, Admin, Developer, Member, Viewer],
+            Self::ReadOrganization | Self::ReadMembers | Self::Leave | Self::UseOwnTokens => {
+                &[Owner, Admin, Developer, Member, Viewer]
+            }
             Self::UpdateOrganization
             | Self::UpdateSettings
+            | Self::ExportOrganization
             | Self::ReadAuditLog
             | Self::ViewBilling
+            | Self::ManageTokens
+            | Self::ManageKeys
             | Self::ManageMembers => &[Owner, Admin],
             Self::ManageAdmins
             | Self::ManageOwners

@@ -11,6 +11,7 @@ use crate::organization::{Changed, ChangedPersonal, Organization};
 use crate::permission::Permission;
 use crate::personal::Personal;
 use crate::recorded::Recorded;
+use crate::time::Time;
 
 /// The tier of a database for which none is asked, until the organization says otherwise.
 pub const DEFAULT_TIER: &str = "micro";
@@ -86,6 +87,8 @@ pub struct Settings {
     pub controller: Personal,
     /// Version of the last event that changed this resource: its `ETag`.
     pub changed_version: u64,
+    /// Since when members need a second factor.
+    second_factor_demanded_at: Option<Time>,
 }
 
 impl Default for Settings {
@@ -102,6 +105,7 @@ impl Default for Settings {
             audit_retention_days: None,
             controller: Personal::Absent,
             changed_version: 0,
+            second_factor_demanded_at: None,
         }
     }
 }
@@ -117,6 +121,9 @@ impl Settings {
         let Event::Updated(update) = event;
         self.take(update);
         self.changed_version = recorded.version;
+        if let Some(demanded) = &update.require_2fa {
+            self.second_factor_demanded_at = demanded.to.then_some(recorded.at);
+        }
     }
 
     fn take(&mut self, update: &Update) {
@@ -134,6 +141,12 @@ impl Settings {
         if let Some(controller) = update.controller.changed() {
             self.controller = controller.clone();
         }
+    }
+
+    /// Whether somebody who signed in then needs a second factor. Whoever had signed in before it
+    /// was demanded goes on as they came.
+    pub fn demands_second_factor_of(&self, signed_in_at: Time) -> bool {
+        self.second_factor_demanded_at.is_some_and(|since| signed_in_at > since)
     }
 
     /// Whether requests from this address pass the allowlist.

@@ -19,8 +19,8 @@ use crate::recorded::{Actor, Cause, Position, Recorded};
 use crate::stream::Stream;
 use crate::time::Time;
 use crate::{
-    Event, access_attempt, account, address, invitation, membership, organization, platform,
-    setting,
+    Event, access_attempt, account, address, erasure, invitation, membership, organization,
+    platform, setting, token,
 };
 
 mod tagged;
@@ -360,7 +360,9 @@ pub fn kind(event: &Event) -> (&'static str, u32) {
         Event::Membership(event) => event.kind(),
         Event::Invitation(event) => event.kind(),
         Event::Setting(event) => event.kind(),
+        Event::Token(event) => event.kind(),
         Event::AccessAttempt(event) => event.kind(),
+        Event::Erasure(event) => event.kind(),
     }
 }
 
@@ -373,7 +375,9 @@ fn data(event: &Event) -> Result<Value, serde_json::Error> {
         Event::Membership(event) => serde_json::to_value(event),
         Event::Invitation(event) => serde_json::to_value(event),
         Event::Setting(event) => serde_json::to_value(event),
+        Event::Token(event) => serde_json::to_value(event),
         Event::AccessAttempt(event) => serde_json::to_value(event),
+        Event::Erasure(event) => serde_json::to_value(event),
     }?;
     match tagged {
         Value::Object(members) => members
@@ -404,6 +408,8 @@ fn event(kind: &str, version: u32, data: &RawValue) -> Result<Event, Malformed> 
         "member" => membership::Event::deserialize(tagged).map(Event::Membership),
         "invitation" => invitation::Event::deserialize(tagged).map(Event::Invitation),
         "settings" => setting::Event::deserialize(tagged).map(Event::Setting),
+        "api_key" => token::Event::deserialize(tagged).map(Event::Token),
+        "person" => erasure::Event::deserialize(tagged).map(Event::Erasure),
         "access" => access_attempt::Event::deserialize(tagged).map(Event::AccessAttempt),
         _ => Err(de::Error::custom(format_args!("unknown type {kind}"))),
     }?;

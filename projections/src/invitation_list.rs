@@ -151,7 +151,8 @@ mod tests {
 
     #[test]
     fn a_deleted_organization_has_none() {
-        let deleted = Event::Organization(Deleted { members: 1, pending_invitations: 1 });
+        let deleted =
+            Event::Organization(Deleted { members: 1, pending_invitations: 1, tokens: 0 });
         let rows =
             rows_after::<InvitationList>([created_by(ANA), sent(InvitationId(BEN.0)), deleted]);
         assert_eq!(rows, []);

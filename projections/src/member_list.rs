@@ -123,7 +123,7 @@ mod tests {
         let left = Left { member: BEN, role: Role::Viewer };
         let past = [created_by(ANA), joined(BEN, Role::Viewer), left.into()];
         assert_eq!(listed(past), [(ANA, Role::Owner, 0)]);
-        let deleted = Deleted { members: 2, pending_invitations: 0 };
+        let deleted = Deleted { members: 2, pending_invitations: 0, tokens: 0 };
         let past = [created_by(ANA), joined(BEN, Role::Viewer), deleted.into()];
         assert_eq!(listed(past), []);
     }

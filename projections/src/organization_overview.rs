@@ -199,7 +199,7 @@ mod tests {
 
     #[test]
     fn a_deleted_organization_is_not_shown() {
-        let deleted = Deleted { members: 1, pending_invitations: 0 };
+        let deleted = Deleted { members: 1, pending_invitations: 0, tokens: 0 };
         let rows = rows_after::<OrganizationOverview>([created_by(ANA), deleted.into()]);
         assert_eq!(rows, []);
     }

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use crate::account::second_factor::{self, Proof};
 use crate::account::session::{self, Secrets};
-use crate::account::{Account, EndReason, Event, LinkIssue, Person};
+use crate::account::{Account, EndReason, Erasure, Event, FailedProof, LinkIssue, Person};
 use crate::chain::Link;
 use crate::id::{EventId, InvitationId, OrganizationId, SessionId};
 use crate::organization::ChangedPersonal;
@@ -29,6 +30,7 @@ pub enum Command {
         secrets: Secrets,
         /// The event that set the password which was proven.
         password_set_by: Option<EventId>,
+        second_factor: Option<Proof>,
         now: Time,
     },
     /// New tokens for a genuine refresh token: `next` are the secrets of the generation that
@@ -79,6 +81,40 @@ pub enum Command {
     TakeInvitationAsProof {
         invitation: InvitationId,
     },
+    /// A secret of its own for an authenticator.
+    PrepareSecondFactor {
+        secret: Personal,
+    },
+    /// By the first code of the secret, made by the event `prepared_by`.
+    EnableSecondFactor {
+        prepared_by: Option<EventId>,
+        step: u64,
+        backup_codes: Personal,
+    },
+    DisableSecondFactor {
+        /// The event that set the password which was proven.
+        password_set_by: Option<EventId>,
+        proof: Proof,
+    },
+    /// A code that came with a password, without a session being started.
+    UseSecondFactor {
+        proof: Proof,
+    },
+    NoteFailedProof {
+        reason: FailedProof,
+        count: u64,
+    },
+    StartErasure {
+        /// The event that set the password which was proven.
+        password_set_by: Option<EventId>,
+        second_factor: Option<Proof>,
+    },
+    AbandonErasure {
+        kept_by: Vec<OrganizationId>,
+        left: Vec<OrganizationId>,
+    },
+    /// The person's key is gone.
+    FinishErasure,
     /// Makes sure that an account named by a dead claim can never exist.
     Abandon,
 }
@@ -101,6 +137,18 @@ pub enum Rejection {
     LinkClosed,
     #[error("the address is verified already")]
     AlreadyVerified,
+    #[error("a second factor is needed")]
+    SecondFactorMissing,
+    #[error("the code was used already")]
+    CodeUsed,
+    #[error("the account has a second factor already")]
+    SecondFactorEnabled,
+    #[error("the account has no second factor")]
+    SecondFactorNotEnabled,
+    #[error("no secret waits for its first code")]
+    SecondFactorNotPrepared,
+    #[error("the account is being erased")]
+    Erasing,
 }
 
 pub fn decide(account: &Account, command: &Command) -> Result<Vec<Event>, Rejection> {
@@ -110,7 +158,9 @@ pub fn decide(account: &Account, command: &Command) -> Result<Vec<Event>, Reject
     }
     match account.person() {
         None => of_nobody(command),
-        Some(person) if account.has_address() => of_a_person(account, person, command),
+        Some(_) if account.erasure() == Some(Erasure::Started) => of_an_erasure(command),
+        Some(person) if account.admits() => of_a_person(account, person, command),
+        Some(_) if account.erasure() == Some(Erasure::Done) => of_the_erased(command),
         // nobody signs in any more; the address may be claimed for another account
         Some(_) if matches!(command, Command::Abandon) => Ok(vec![]),
         Some(_) => Err(Rejection::Unregistered),
@@ -130,15 +180,34 @@ fn of_nobody(command: &Command) -> Result<Vec<Event>, Rejection> {
     if is_abandoning { Ok(vec![Event::Abandoned {}]) } else { Err(Rejection::Unregistered) }
 }
 
+/// Of an account whose erasure was started: it goes on, or is abandoned.
+fn of_an_erasure(command: &Command) -> Result<Vec<Event>, Rejection> {
+    if let Command::AbandonErasure { kept_by, left } = command {
+        let (kept_by, left) = (kept_by.clone(), left.clone());
+        return Ok(vec![Event::ErasureAbandoned { kept_by, left }]);
+    }
+    if matches!(command, Command::FinishErasure) {
+        return Ok(vec![Event::Erased {}]);
+    }
+    let is_repeat = matches!(command, Command::StartErasure { .. });
+    if is_repeat { Ok(vec![]) } else { Err(Rejection::Erasing) }
+}
+
+fn of_the_erased(command: &Command) -> Result<Vec<Event>, Rejection> {
+    let is_repeat = matches!(command, Command::FinishErasure);
+    if is_repeat { Ok(vec![]) } else { Err(Rejection::Unregistered) }
+}
+
 fn of_a_person(
     account: &Account,
     person: &Person,
     command: &Command,
 ) -> Result<Vec<Event>, Rejection> {
     match command {
-        Command::StartSession { session, secrets, password_set_by, now } => {
+        Command::StartSession { session, secrets, password_set_by, second_factor, now } => {
             still_proven(person, *password_set_by)?;
-            Ok(vec![session::start(*session, *secrets, *now)])
+            let used = second_factor::used(person, *second_factor)?;
+            Ok(used.into_iter().chain([session::start(*session, *secrets, *now)]).collect())
         }
         Command::Refresh { session, generation, presented, next, now } => {
             let state = account.session(*session, *now).ok_or(Rejection::SessionOver)?;
@@ -183,6 +252,27 @@ fn of_a_person(
             let verified = Event::EmailVerified { issue: None, invitation };
             Ok(if is_proven { vec![] } else { vec![verified] })
         }
+        Command::PrepareSecondFactor { secret } => second_factor::prepare(person, secret),
+        Command::EnableSecondFactor { prepared_by, step, backup_codes } => {
+            second_factor::enable(account, person, *prepared_by, *step, backup_codes)
+        }
+        Command::DisableSecondFactor { password_set_by, proof } => {
+            still_proven(person, *password_set_by)?;
+            second_factor::disable(person, *proof)
+        }
+        Command::UseSecondFactor { proof } => {
+            Ok(second_factor::used(person, Some(*proof))?.into_iter().collect())
+        }
+        Command::NoteFailedProof { reason, count } => {
+            Ok(vec![Event::SignInFailed { reason: *reason, count: *count }])
+        }
+        Command::StartErasure { password_set_by, second_factor } => {
+            still_proven(person, *password_set_by)?;
+            let used = second_factor::used(person, *second_factor)?;
+            Ok(used.into_iter().chain([Event::ErasureStarted {}]).collect())
+        }
+        // nothing is left of it to abandon or to finish
+        Command::AbandonErasure { .. } | Command::FinishErasure => Ok(vec![]),
         Command::Register { .. } | Command::Abandon => Err(Rejection::Registered),
     }
 }

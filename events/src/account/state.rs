@@ -1,10 +1,10 @@
 //! What an account's events amount to.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::State;
-use crate::account::{Event, Session};
+use crate::account::{Event, SecondFactor, Session};
 use crate::chain::Link;
 use crate::id::{SessionId, SubjectId};
 use crate::personal::Personal;
@@ -22,6 +22,7 @@ pub struct Person {
     pub password_hash: Personal,
     pub registered_at: Time,
     pub email_verified_at: Option<Time>,
+    pub second_factor: Option<SecondFactor>,
     /// Version of the last event that changed the person, or what one of their sessions acts on:
     /// their `ETag`.
     pub changed_version: u64,
@@ -42,11 +43,20 @@ impl LinkIssue {
     }
 }
 
+/// How far the erasure of a person has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Erasure {
+    Started,
+    Done,
+}
+
 #[derive(Debug, Default)]
 pub struct Account {
     person: Option<Arc<Person>>,
     pub(super) abandoned: bool,
     has_lost_address: bool,
+    pub(super) prepared_factor: Option<Personal>,
+    erasure: Option<Erasure>,
     pub(super) sessions: BTreeMap<SessionId, Session>,
     reset: Option<LinkIssue>,
     reset_used: bool,
@@ -62,6 +72,16 @@ impl Account {
     /// Whether whoever has the account's address is its owner.
     pub fn has_address(&self) -> bool {
         self.person.is_some() && !self.has_lost_address
+    }
+
+    /// How far the person's erasure has come; `None` where none was started, or it was abandoned.
+    pub fn erasure(&self) -> Option<Erasure> {
+        self.erasure
+    }
+
+    /// Whether its owner gets in by any credential.
+    pub fn admits(&self) -> bool {
+        self.has_address() && self.erasure.is_none()
     }
 
     /// A session that is not over at `now`, though its session token may be.
@@ -105,6 +125,14 @@ impl Account {
         }
     }
 
+    /// What does not change the person as anybody is shown them.
+    fn use_factor(&mut self, edit: impl FnOnce(&mut SecondFactor)) {
+        let person = self.person.as_mut().map(Arc::make_mut);
+        if let Some(factor) = person.and_then(|person| person.second_factor.as_mut()) {
+            edit(factor);
+        }
+    }
+
     fn prove_address(&mut self, recorded: &Recorded) {
         self.edit(recorded, |person| {
             person.email_verified_at = person.email_verified_at.or(Some(recorded.at));
@@ -126,6 +154,7 @@ impl State for Account {
                     password_hash: password_hash.clone(),
                     registered_at: at,
                     email_verified_at: None,
+                    second_factor: None,
                     changed_version: recorded.version,
                 }));
             }
@@ -163,6 +192,36 @@ impl State for Account {
             Event::AddressLost { issue: _ } => {
                 self.edit(recorded, |person| person.password_hash = Personal::Absent);
                 self.has_lost_address = true;
+                self.sessions.clear();
+                self.reset_used = true;
+            }
+            Event::SecondFactorPrepared { secret } => self.prepared_factor = Some(secret.clone()),
+            Event::SecondFactorEnabled { step, backup_codes } => {
+                let secret = self.prepared_factor.take().unwrap_or_default();
+                self.edit(recorded, |person| {
+                    person.second_factor = Some(SecondFactor {
+                        secret,
+                        backup_codes: backup_codes.clone(),
+                        enabled_at: at,
+                        last_step: *step,
+                        used_backup_codes: BTreeSet::new(),
+                    });
+                });
+            }
+            Event::SecondFactorUsed { step } => self.use_factor(|factor| factor.last_step = *step),
+            Event::BackupCodeUsed { code } => {
+                self.use_factor(|factor| {
+                    factor.used_backup_codes.insert(*code);
+                });
+            }
+            Event::SecondFactorDisabled {} => {
+                self.edit(recorded, |person| person.second_factor = None);
+            }
+            Event::SignInFailed { .. } => {}
+            Event::ErasureStarted {} => self.erasure = Some(Erasure::Started),
+            Event::ErasureAbandoned { .. } => self.erasure = None,
+            Event::Erased {} => {
+                self.erasure = Some(Erasure::Done);
                 self.sessions.clear();
                 self.reset_used = true;
             }

@@ -8,11 +8,12 @@ use std::time::Duration;
 
 use super::*;
 use crate::given::recorded;
-use crate::id::{AccountId, CommandId, InvitationId, OrganizationId, SessionId};
+use crate::id::{AccountId, CommandId, InvitationId, OrganizationId, SessionId, TokenId};
 use crate::organization::{Changed, ChangedPersonal};
 use crate::permission::Role;
 use crate::personal::{self, FIELDS, value_of};
 use crate::recorded::BodyMac;
+use crate::scope;
 use uuid::Uuid;
 
 const PERSON: SubjectId = SubjectId(Uuid::from_u128(0x50));
@@ -85,6 +86,15 @@ fn newest() -> Vec<(Stream, Event)> {
                 | account::Event::EmailVerificationRequested { .. }
                 | account::Event::EmailVerified { .. }
                 | account::Event::AddressLost { .. }
+                | account::Event::SecondFactorPrepared { .. }
+                | account::Event::SecondFactorEnabled { .. }
+                | account::Event::SecondFactorUsed { .. }
+                | account::Event::BackupCodeUsed { .. }
+                | account::Event::SecondFactorDisabled {}
+                | account::Event::SignInFailed { .. }
+                | account::Event::ErasureStarted {}
+                | account::Event::ErasureAbandoned { .. }
+                | account::Event::Erased {}
                 | account::Event::SessionStarted { .. }
                 | account::Event::SessionRefreshed { .. }
                 | account::Event::SessionEnded { .. }
@@ -100,6 +110,7 @@ fn newest() -> Vec<(Stream, Event)> {
                 | membership::Event::RoleChanged { .. }
                 | membership::Event::Removed { .. }
                 | membership::Event::Left { .. }
+                | membership::Event::SecondFactorChanged { .. }
                 | membership::Event::OwnershipTransferred { .. },
             )
             | Event::Invitation(
@@ -110,6 +121,12 @@ fn newest() -> Vec<(Stream, Event)> {
                 | invitation::Event::Expired { .. },
             )
             | Event::Setting(setting::Event::Updated(_))
+            | Event::Token(
+                token::Event::Created { .. }
+                | token::Event::Rotated { .. }
+                | token::Event::Revoked { .. },
+            )
+            | Event::Erasure(erasure::Event::Erased { .. })
             | Event::AccessAttempt(access_attempt::Event::Denied { .. }) => {}
         }
     }
@@ -150,11 +167,12 @@ fn of_the_organization() -> Vec<Event> {
     let canceled =
         invitation::Event::Canceled { invitation, because: invitation::Cause::SenderLostRight };
     vec![
-        organization::Event::Deleted { members: 2, pending_invitations: 1 }.into(),
+        organization::Event::Deleted { members: 2, pending_invitations: 1, tokens: 3 }.into(),
         joined.into(),
         membership::Event::RoleChanged { member, role }.into(),
         membership::Event::Removed { member, role: Role::Viewer }.into(),
         membership::Event::Left { member, role: Role::Viewer }.into(),
+        membership::Event::SecondFactorChanged { member, is_enabled: true }.into(),
         transferred.into(),
         sent.into(),
         invitation::Event::Resent { invitation, issue: 2, links, expires_at }.into(),
@@ -164,6 +182,42 @@ fn of_the_organization() -> Vec<Event> {
         setting::Event::Updated(Box::new(settings_updated())).into(),
         access_attempt::Event::Denied { operation: "updateOrganization".to_owned(), count: 7 }
             .into(),
+        erasure::Event::Erased { subject: PERSON }.into(),
+    ]
+    .into_iter()
+    .chain(of_tokens().map(Event::Token))
+    .collect()
+}
+
+fn of_tokens() -> [token::Event; 3] {
+    let (token, successor) = (TokenId(Uuid::from_u128(0x70)), TokenId(Uuid::from_u128(0x71)));
+    let secret_hash = Link::of_line(b"a token's secret");
+    let prefix = "chy_pat_0AbC".to_owned();
+    let scopes = |text: &[&str]| {
+        let scopes: Vec<_> = text.iter().map(|scope| scope.parse().unwrap()).collect();
+        scope::Scopes::from(scopes)
+    };
+    [
+        token::Event::Created {
+            token,
+            kind: token::Kind::Personal,
+            name: "ci".to_owned(),
+            owner: Some(ANA),
+            secret_hash,
+            prefix: prefix.clone(),
+            scopes: scopes(&["org:read", "members:write"]),
+            expires_at: Some(hours(24)),
+        },
+        token::Event::Rotated {
+            token,
+            successor,
+            secret_hash,
+            prefix,
+            scopes: scopes(&["*"]),
+            expires_at: None,
+            previous_valid_until: hours(1),
+        },
+        token::Event::Revoked { token: successor },
     ]
 }
 
@@ -226,6 +280,15 @@ fn of_accounts() -> Vec<account::Event> {
             invitation: Some(InvitationId(Uuid::from_u128(0x1f))),
         },
         account::Event::AddressLost { issue: 3 },
+        account::Event::SecondFactorPrepared { secret: known("JBSWY3DPEHPK3PXP") },
+        account::Event::SecondFactorEnabled { step: 57_000_000, backup_codes: known("[]") },
+        account::Event::SecondFactorUsed { step: 57_000_001 },
+        account::Event::BackupCodeUsed { code: 9 },
+        account::Event::SecondFactorDisabled {},
+        account::Event::SignInFailed { reason: account::FailedProof::SecondFactor, count: 2 },
+        account::Event::ErasureStarted {},
+        account::Event::ErasureAbandoned { kept_by: vec![ORGANIZATION], left: vec![] },
+        account::Event::Erased {},
         account::Event::SessionRefreshed {
             session: session(),
             generation: 1,
@@ -246,6 +309,11 @@ fn of_accounts() -> Vec<account::Event> {
 fn older(kind: &str, version: u32) -> Option<Event> {
     match (kind, version) {
         ("organization.created", 1) => Some(created(None)),
+        ("organization.deleted", 1) => {
+            let event =
+                organization::Event::Deleted { members: 2, pending_invitations: 1, tokens: 0 };
+            Some(event.into())
+        }
         ("session.started", 1) => Some(session_started(None, 1, 1)),
         ("account.email_verified", 1) => {
             let event = account::Event::EmailVerified { issue: Some(2), invitation: None };

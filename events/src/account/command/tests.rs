@@ -4,6 +4,7 @@ use uuid::Uuid;
 
 use super::*;
 use crate::State as _;
+use crate::account::Code;
 use crate::given::{ANA, recorded};
 use crate::id::SubjectId;
 use crate::personal::Sealed;
@@ -62,6 +63,7 @@ impl Ana {
             password_hash: sealed(1),
             registered_at: start_of_time(),
             email_verified_at: None,
+            second_factor: None,
             changed_version: 0,
         };
         let mut ana = Self::default();
@@ -170,6 +172,7 @@ fn a_new_password_ends_every_other_session() {
         session: SECOND,
         secrets: secrets(0),
         password_set_by,
+        second_factor: None,
         now,
     };
     let old = EventId(Uuid::from_u128(1));
@@ -259,4 +262,94 @@ fn an_invitation_accepted_by_its_mailed_link_proves_the_address_once() {
     assert_eq!(ana.told(start_of_time(), &taken), [verified]);
     assert!(ana.state.person().expect("it is there").email_verified_at.is_some());
     assert_eq!(ana.decides(&taken), Ok(vec![]));
+}
+
+fn start(second_factor: Option<Proof>, now: Time) -> Command {
+    let password_set_by = Some(EventId(Uuid::from_u128(1)));
+    let (session, secrets) = (SECOND, secrets(0));
+    Command::StartSession { session, secrets, password_set_by, second_factor, now }
+}
+
+const SET_BY: EventId = EventId(Uuid::from_u128(9));
+
+fn proof(code: Code) -> Proof {
+    Proof { of: Some(SET_BY), code }
+}
+
+/// With a second factor whose code of step 7 was the first.
+fn ana_with_a_second_factor() -> Ana {
+    let mut ana = Ana::registered();
+    let now = start_of_time();
+    ana.told(now, &Command::PrepareSecondFactor { secret: sealed(8) });
+    let prepared_by = Some(EventId(Uuid::from_u128(8)));
+    let backup_codes = sealed(9);
+    ana.told(now, &Command::EnableSecondFactor { prepared_by, step: 7, backup_codes });
+    ana
+}
+
+#[test]
+fn with_a_second_factor_nobody_signs_in_without_a_code() {
+    let mut ana = ana_with_a_second_factor();
+    let now = start_of_time();
+    assert_eq!(ana.decides(&start(None, now)), Err(Rejection::SecondFactorMissing));
+    let events = ana.told(now, &start(Some(proof(Code::Step(8))), now));
+    assert_eq!(events[0], Event::SecondFactorUsed { step: 8 });
+    assert!(matches!(events[1], Event::SessionStarted { .. }));
+}
+
+#[test]
+fn no_code_serves_twice() {
+    let mut ana = ana_with_a_second_factor();
+    let now = start_of_time();
+    let with = |code| start(Some(proof(code)), now);
+    // the one that enabled it, too
+    assert_eq!(ana.decides(&with(Code::Step(7))), Err(Rejection::CodeUsed));
+    ana.told(now, &with(Code::Step(9)));
+    assert_eq!(ana.decides(&with(Code::Step(8))), Err(Rejection::CodeUsed));
+    ana.told(now, &Command::UseSecondFactor { proof: proof(Code::Backup(0)) });
+    assert_eq!(ana.decides(&with(Code::Backup(0))), Err(Rejection::CodeUsed));
+    assert!(ana.decides(&with(Code::Backup(1))).is_ok());
+}
+
+#[test]
+fn a_code_of_an_earlier_second_factor_proves_nothing() {
+    let ana = ana_with_a_second_factor();
+    let other = Proof { of: Some(EventId(Uuid::from_u128(4))), code: Code::Step(8) };
+    let refused = ana.decides(&start(Some(other), start_of_time()));
+    assert_eq!(refused, Err(Rejection::SecondFactorMissing));
+}
+
+#[test]
+fn a_second_factor_is_enabled_once_and_by_its_own_secret() {
+    let mut ana = Ana::registered();
+    let enable = |prepared_by: u128| Command::EnableSecondFactor {
+        prepared_by: Some(EventId(Uuid::from_u128(prepared_by))),
+        step: 7,
+        backup_codes: sealed(9),
+    };
+    assert_eq!(ana.decides(&enable(8)), Err(Rejection::SecondFactorNotPrepared));
+    ana.told(start_of_time(), &Command::PrepareSecondFactor { secret: sealed(8) });
+    assert_eq!(ana.decides(&enable(7)), Err(Rejection::SecondFactorNotPrepared));
+    ana.told(start_of_time(), &enable(8));
+    assert_eq!(ana.decides(&enable(8)), Err(Rejection::SecondFactorEnabled));
+    let again = Command::PrepareSecondFactor { secret: sealed(8) };
+    assert_eq!(ana.decides(&again), Err(Rejection::SecondFactorEnabled));
+}
+
+#[test]
+fn a_started_erasure_keeps_everybody_out_until_it_is_abandoned() {
+    let mut ana = Ana::registered();
+    let now = start_of_time();
+    let password_set_by = Some(EventId(Uuid::from_u128(1)));
+    let erase = Command::StartErasure { password_set_by, second_factor: None };
+    assert_eq!(ana.told(now, &erase), [Event::ErasureStarted {}]);
+    assert_eq!(ana.decides(&start(None, now)), Err(Rejection::Erasing));
+    assert!(!ana.state.admits());
+    ana.told(now, &Command::AbandonErasure { kept_by: vec![], left: vec![] });
+    assert!(ana.state.admits() && ana.decides(&start(None, now)).is_ok());
+    ana.told(now, &erase);
+    ana.told(now, &Command::FinishErasure);
+    assert_eq!(ana.state.erasure(), Some(Erasure::Done));
+    assert_eq!(ana.decides(&start(None, now)), Err(Rejection::Unregistered));
+    assert_eq!(ana.decides(&Command::FinishErasure), Ok(vec![]));
 }
