@@ -24,7 +24,7 @@ pub const LIFE: Duration = Duration::from_hours(7 * 24);
 pub const RESENDS: u32 = 5;
 /// How many invitations end together with their sender's right; what is left of more is dead all the
 /// same, because [`Command::Accept`] asks for the sender's right.
-const ENDED_AT_ONCE: usize = 400;
+const ENDED_AT_ONCE: usize = 350;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

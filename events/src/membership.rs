@@ -117,7 +117,9 @@ impl Organization {
 
 pub(crate) fn evolve(organization: &mut Organization, event: &Event, recorded: &Recorded) {
     // how many members it has, who owns it and what the reader is are shown with the organization
-    organization.is_changed_by(recorded);
+    if !matches!(event, Event::SecondFactorChanged { .. }) {
+        organization.is_changed_by(recorded);
+    }
     let members = &mut organization.members;
     let mut give = |member: &AccountId, role: Role| {
         if let Some(member) = members.get_mut(member) {
@@ -300,15 +302,18 @@ fn keeps_an_owner(organization: &Organization, without: AccountId) -> Result<(),
     }
 }
 
-/// An event that takes a right away, and the end of the invitations that stood on that right.
+/// An event that takes a right away, and the end of what stood on that right: invitations, and with
+/// the membership the tokens.
 pub(crate) fn with_the_end(
     organization: &Organization,
     event: Event,
     sender: AccountId,
     role: Option<Role>,
 ) -> Vec<crate::Event> {
+    let tokens = role.is_none().then(|| token::orphaned(organization, sender));
     let ended = invitation::orphaned(organization, Actor::Account(sender), role);
     std::iter::once(crate::Event::Membership(event))
+        .chain(tokens.into_iter().flatten().map(crate::Event::Token))
         .chain(ended.map(crate::Event::Invitation))
         .collect()
 }

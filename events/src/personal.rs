@@ -193,6 +193,9 @@ pub const FIELDS: &[(&str, &[&str], &[&str])] = &[
         "api_key.rotated",
         &[
             "expires_at",
+            "kind",
+            "name",
+            "owner",
             "prefix",
             "previous_valid_until",
             "scopes",

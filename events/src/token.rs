@@ -15,6 +15,8 @@ use crate::recorded::{Actor, Recorded};
 use crate::scope::Scopes;
 use crate::time::Time;
 
+/// How many tokens somebody has at once, and how many keys an organization: so many end together.
+pub const MOST: usize = 100;
 /// How long a replaced secret serves at most.
 pub const LONGEST_OVERLAP: Duration = Duration::from_hours(24);
 
@@ -40,6 +42,10 @@ pub enum Event {
     Rotated {
         token: TokenId,
         successor: TokenId,
+        /// As those of the one before, like name and owner.
+        kind: Kind,
+        name: String,
+        owner: Option<AccountId>,
         secret_hash: Link,
         prefix: String,
         scopes: Scopes,
@@ -76,6 +82,45 @@ impl Event {
             Self::Revoked { .. } => ("api_key.revoked", 1),
         }
     }
+
+    /// The token that the event made, by itself or in the place of another.
+    pub fn made(&self) -> Option<Made<'_>> {
+        match self {
+            Self::Created { token, kind, name, owner, secret_hash, prefix, scopes, expires_at } => {
+                let (token, kind, owner, expires_at) = (*token, *kind, *owner, *expires_at);
+                Some(Made { token, kind, name, owner, secret_hash, prefix, scopes, expires_at })
+            }
+            Self::Rotated {
+                successor,
+                kind,
+                name,
+                owner,
+                secret_hash,
+                prefix,
+                scopes,
+                expires_at,
+                token: _,
+                previous_valid_until: _,
+            } => {
+                let (token, kind, owner, expires_at) = (*successor, *kind, *owner, *expires_at);
+                Some(Made { token, kind, name, owner, secret_hash, prefix, scopes, expires_at })
+            }
+            Self::Revoked { .. } => None,
+        }
+    }
+}
+
+/// A token as it was made.
+#[derive(Clone, Copy, Debug)]
+pub struct Made<'a> {
+    pub token: TokenId,
+    pub kind: Kind,
+    pub name: &'a str,
+    pub owner: Option<AccountId>,
+    pub secret_hash: &'a Link,
+    pub prefix: &'a str,
+    pub scopes: &'a Scopes,
+    pub expires_at: Option<Time>,
 }
 
 /// Why a token serves no more.
@@ -146,50 +191,33 @@ impl Organization {
 
 pub(crate) fn evolve(organization: &mut Organization, event: &Event, recorded: &Recorded) {
     let tokens = &mut organization.tokens;
-    match event {
-        Event::Created { token, kind, name, owner, secret_hash: _, prefix, scopes, expires_at } => {
-            let created = Token {
-                kind: *kind,
-                name: name.clone(),
-                owner: *owner,
-                prefix: prefix.clone(),
-                scopes: scopes.clone(),
-                expires_at: *expires_at,
-                created_at: recorded.at,
-                replaced: None,
-                is_revoked: false,
-                changed_version: recorded.version,
-            };
-            tokens.insert(*token, created);
-        }
-        Event::Rotated {
-            token,
-            successor,
-            secret_hash: _,
-            prefix,
-            scopes,
+    if let Some(Made { token, kind, name, owner, prefix, scopes, expires_at, .. }) = event.made() {
+        let made = Token {
+            kind,
+            name: name.to_owned(),
+            owner,
+            prefix: prefix.to_owned(),
+            scopes: scopes.clone(),
             expires_at,
-            previous_valid_until,
-        } => {
-            let Some(old) = tokens.get_mut(token) else { return };
-            let next = Token {
-                prefix: prefix.clone(),
-                scopes: scopes.clone(),
-                expires_at: *expires_at,
-                created_at: recorded.at,
-                changed_version: recorded.version,
-                ..old.clone()
-            };
-            old.replaced = Some((*successor, *previous_valid_until));
-            old.changed_version = recorded.version;
-            tokens.insert(*successor, next);
+            created_at: recorded.at,
+            replaced: None,
+            is_revoked: false,
+            changed_version: recorded.version,
+        };
+        tokens.insert(token, made);
+    }
+    let mut edit = |token: &TokenId, edit: &dyn Fn(&mut Token)| {
+        if let Some(token) = tokens.get_mut(token) {
+            edit(token);
+            token.changed_version = recorded.version;
         }
-        Event::Revoked { token } => {
-            if let Some(token) = tokens.get_mut(token) {
-                token.is_revoked = true;
-                token.changed_version = recorded.version;
-            }
-        }
+    };
+    match event {
+        Event::Created { .. } => {}
+        Event::Rotated { token, successor, previous_valid_until, .. } => edit(token, &|token| {
+            token.replaced = Some((*successor, *previous_valid_until));
+        }),
+        Event::Revoked { token } => edit(token, &|token| token.is_revoked = true),
     }
 }
 
@@ -200,6 +228,17 @@ pub(crate) fn end_with(organization: &mut Organization, member: AccountId, recor
         token.is_revoked = true;
         token.changed_version = recorded.version;
     }
+}
+
+/// The end of every token of somebody whose membership ends.
+pub(crate) fn orphaned(
+    organization: &Organization,
+    member: AccountId,
+) -> impl Iterator<Item = Event> {
+    let theirs = organization.tokens.iter().filter(move |(_, token)| {
+        token.acts_for() == Some(member) && !token.is_revoked && token.replaced.is_none()
+    });
+    theirs.take(MOST).map(|(token, _)| Event::Revoked { token: *token })
 }
 
 /// A token about to be made.
@@ -233,8 +272,9 @@ pub enum Command {
         draft: Draft,
         kind: Kind,
         name: String,
-        /// Who makes it; none for a key.
+        /// Who makes it; none for a key that makes another.
         by: Option<AccountId>,
+        at: Time,
     },
     Rotate(Box<Rotation>),
     Revoke {
@@ -275,6 +315,8 @@ pub enum Rejection {
     NotFound,
     #[error("a personal token belongs to a person")]
     NobodyToActFor,
+    #[error("there are 100 of them already")]
+    TooMany,
     #[error("only its owner may have the secret of a personal token")]
     NotTheOwner,
     #[error("the token was revoked, replaced or has expired")]
@@ -290,7 +332,10 @@ pub fn decide(
     organization.profile().ok_or(Rejection::NotFound)?;
     match command {
         Command::Create { kind: Kind::Personal, by: None, .. } => Err(Rejection::NobodyToActFor),
-        Command::Create { draft, kind, name, by } => {
+        Command::Create { draft, kind, name, by, at } => {
+            if is_full(organization, *kind, *by, *at) {
+                return Err(Rejection::TooMany);
+            }
             let Draft { token, secret_hash, prefix, scopes, expires_at } = draft.clone();
             Ok(vec![crate::Event::Token(Event::Created {
                 token,
@@ -317,6 +362,12 @@ pub fn decide(
     }
 }
 
+fn is_full(organization: &Organization, kind: Kind, by: Option<AccountId>, at: Time) -> bool {
+    let alike =
+        |token: &Token| token.kind == kind && (kind == Kind::Organization || token.owner == by);
+    organization.live_tokens(at).filter(|(_, token)| alike(token)).count() >= MOST
+}
+
 fn rotate(organization: &Organization, rotation: &Rotation) -> Result<Event, Rejection> {
     let Rotation { token, by, successor, secret_hash, prefix, scopes, expires_at, overlap, at } =
         rotation.clone();
@@ -336,6 +387,9 @@ fn rotate(organization: &Organization, rotation: &Rotation) -> Result<Event, Rej
     Ok(Event::Rotated {
         token,
         successor,
+        kind: old.kind,
+        name: old.name.clone(),
+        owner: old.owner,
         secret_hash,
         prefix,
         scopes,

@@ -22,6 +22,7 @@ mod invitation;
 mod membership;
 mod organization;
 mod setting;
+mod token;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
@@ -150,6 +151,10 @@ fn described(id: OrganizationId, event: &Event) -> Option<(Resource, Vec<FieldCh
         }
         Event::Invitation(event) => Some((invitation::resource(event), invitation::changes(event))),
         Event::Setting(event) => Some((setting::resource(id, event), setting::changes(event))),
+        Event::Token(event) => Some((token::resource(event), token::changes(event))),
+        Event::Erasure(events::erasure::Event::Erased { subject }) => {
+            Some((Resource::new("person", subject, None), vec![]))
+        }
         Event::AccessAttempt(event) => {
             Some((access_attempt::resource(event), access_attempt::changes(event)))
         }

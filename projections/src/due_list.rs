@@ -4,7 +4,9 @@
 use events::Event;
 use events::id::{InvitationId, OrganizationId};
 use events::invitation::Event::{Canceled, Expired, Rejected, Resent, Sent};
-use events::membership::Event::{Joined, Left, OwnershipTransferred, Removed, RoleChanged};
+use events::membership::Event::{
+    Joined, Left, OwnershipTransferred, Removed, RoleChanged, SecondFactorChanged,
+};
 use events::recorded::Recorded;
 use events::stream::Stream;
 use events::time::Time;
@@ -59,11 +61,17 @@ impl ReadModel for DueList {
             )
             | Event::Membership(Joined { invitation, .. }) => is_over(expires(*invitation)),
             Event::Membership(
-                RoleChanged { .. } | Removed { .. } | Left { .. } | OwnershipTransferred { .. },
+                RoleChanged { .. }
+                | Removed { .. }
+                | Left { .. }
+                | SecondFactorChanged { .. }
+                | OwnershipTransferred { .. },
             )
             | Event::Organization(_)
             | Event::Setting(_)
+            | Event::Token(_)
             | Event::AccessAttempt(_)
+            | Event::Erasure(_)
             | Event::Account(_)
             | Event::Address(_)
             | Event::Platform(_) => vec![],

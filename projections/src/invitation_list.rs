@@ -5,7 +5,9 @@ use events::Event;
 use events::id::{InvitationId, OrganizationId};
 use events::invitation::Event::{Canceled, Expired, Rejected, Resent, Sent};
 use events::invitation::Status;
-use events::membership::Event::{Joined, Left, OwnershipTransferred, Removed, RoleChanged};
+use events::membership::Event::{
+    Joined, Left, OwnershipTransferred, Removed, RoleChanged, SecondFactorChanged,
+};
 use events::organization::Event::{Created, Deleted, Updated};
 use events::permission::Role;
 use events::personal::Sealed;
@@ -84,11 +86,17 @@ impl ReadModel for InvitationList {
             Event::Membership(Joined { invitation, .. }) => ends(*invitation, Status::Accepted),
             Event::Organization(Deleted { .. }) => vec![(Key::new(organization, ""), RemoveScope)],
             Event::Membership(
-                RoleChanged { .. } | Removed { .. } | Left { .. } | OwnershipTransferred { .. },
+                RoleChanged { .. }
+                | Removed { .. }
+                | Left { .. }
+                | SecondFactorChanged { .. }
+                | OwnershipTransferred { .. },
             )
             | Event::Organization(Created { .. } | Updated { .. })
             | Event::Setting(_)
+            | Event::Token(_)
             | Event::AccessAttempt(_)
+            | Event::Erasure(_)
             | Event::Account(_)
             | Event::Address(_)
             | Event::Platform(_) => vec![],

@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 pub mod audit_trail;
+pub mod credential;
 pub mod due_list;
 pub mod invitation_list;
 pub mod link_target;
@@ -18,12 +19,14 @@ mod pending;
 pub mod person;
 #[cfg(test)]
 mod table;
+pub mod token_list;
 
 pub use pending::Pending;
 
 /// Every read model there is.
-pub const ALL: [&dyn Model; 8] = [
+pub const ALL: [&dyn Model; 10] = [
     &Of::<audit_trail::AuditTrail>::new(),
+    &Of::<credential::Credentials>::new(),
     &Of::<due_list::DueList>::new(),
     &Of::<invitation_list::InvitationList>::new(),
     &Of::<link_target::LinkTarget>::new(),
@@ -31,6 +34,7 @@ pub const ALL: [&dyn Model; 8] = [
     &Of::<membership_list::MembershipList>::new(),
     &Of::<organization_overview::OrganizationOverview>::new(),
     &Of::<person::People>::new(),
+    &Of::<token_list::TokenList>::new(),
 ];
 
 /// One list somebody reads. Rows belong to a scope and are read in the order of their sort key.

@@ -3,9 +3,11 @@
 
 use events::Event;
 use events::account::Event::{
-    Abandoned, AddressLost, EmailVerificationRequested, EmailVerified, OrganizationChosen,
-    PasswordChanged, PasswordReset, PasswordResetRequested, Registered, SessionEnded,
-    SessionRefreshed, SessionStarted, Updated,
+    Abandoned, AddressLost, BackupCodeUsed, EmailVerificationRequested, EmailVerified, Erased,
+    ErasureAbandoned, ErasureStarted, OrganizationChosen, PasswordChanged, PasswordReset,
+    PasswordResetRequested, Registered, SecondFactorDisabled, SecondFactorEnabled,
+    SecondFactorPrepared, SecondFactorUsed, SessionEnded, SessionRefreshed, SessionStarted,
+    SignInFailed, Updated,
 };
 use events::chain::Link;
 use events::id::{AccountId, InvitationId, OrganizationId};
@@ -69,6 +71,15 @@ impl ReadModel for LinkTarget {
                 | PasswordReset { .. }
                 | EmailVerified { .. }
                 | AddressLost { .. }
+                | SecondFactorPrepared { .. }
+                | SecondFactorEnabled { .. }
+                | SecondFactorUsed { .. }
+                | BackupCodeUsed { .. }
+                | SecondFactorDisabled {}
+                | SignInFailed { .. }
+                | ErasureStarted {}
+                | ErasureAbandoned { .. }
+                | Erased {}
                 | SessionStarted { .. }
                 | SessionRefreshed { .. }
                 | SessionEnded { .. }
@@ -89,7 +100,9 @@ impl ReadModel for LinkTarget {
                 | Event::Invitation(_)
                 | Event::Membership(_)
                 | Event::Setting(_)
+                | Event::Token(_)
                 | Event::AccessAttempt(_)
+                | Event::Erasure(_)
                 | Event::Organization(_)
                 | Event::Address(_)
                 | Event::Platform(_),

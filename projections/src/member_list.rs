@@ -2,7 +2,9 @@
 
 use events::Event;
 use events::id::{AccountId, MembershipId};
-use events::membership::Event::{Joined, Left, OwnershipTransferred, Removed, RoleChanged};
+use events::membership::Event::{
+    Joined, Left, OwnershipTransferred, Removed, RoleChanged, SecondFactorChanged,
+};
 use events::organization::Event::{Created, Deleted, Updated};
 use events::permission::Role;
 use events::recorded::Recorded;
@@ -61,6 +63,10 @@ impl ReadModel for MemberList {
             Event::Membership(OwnershipTransferred { from, to, kept_role, .. }) => {
                 vec![becomes(from, *kept_role), becomes(to, Role::Owner)]
             }
+            Event::Membership(SecondFactorChanged { member, .. }) => {
+                let edit = move |row: &mut Member| row.changed_version = version;
+                vec![(key(member), Edit(Box::new(edit)))]
+            }
             Event::Membership(Removed { member, .. } | Left { member, .. }) => {
                 vec![(key(member), Remove)]
             }
@@ -68,7 +74,9 @@ impl ReadModel for MemberList {
             Event::Organization(Updated { .. })
             | Event::Invitation(_)
             | Event::Setting(_)
+            | Event::Token(_)
             | Event::AccessAttempt(_)
+            | Event::Erasure(_)
             | Event::Account(_)
             | Event::Address(_)
             | Event::Platform(_) => vec![],

@@ -4,7 +4,9 @@
 
 use events::Event;
 use events::id::{AccountId, OrganizationId};
-use events::membership::Event::{Joined, Left, OwnershipTransferred, Removed, RoleChanged};
+use events::membership::Event::{
+    Joined, Left, OwnershipTransferred, Removed, RoleChanged, SecondFactorChanged,
+};
 use events::organization::Event::{Created, Deleted, Updated};
 use events::recorded::Recorded;
 use events::stream::Stream;
@@ -41,11 +43,15 @@ impl ReadModel for MembershipList {
             Event::Membership(Removed { member, .. } | Left { member, .. }) => {
                 vec![(Key::new(member, organization), Remove)]
             }
-            Event::Membership(RoleChanged { .. } | OwnershipTransferred { .. })
+            Event::Membership(
+                RoleChanged { .. } | SecondFactorChanged { .. } | OwnershipTransferred { .. },
+            )
             | Event::Organization(Updated { .. } | Deleted { .. })
             | Event::Invitation(_)
             | Event::Setting(_)
+            | Event::Token(_)
             | Event::AccessAttempt(_)
+            | Event::Erasure(_)
             | Event::Account(_)
             | Event::Address(_)
             | Event::Platform(_) => vec![],

@@ -1,7 +1,9 @@
 //! What there is to say about each organization, one row each.
 
 use events::id::{AccountId, OrganizationId};
-use events::membership::Event::{Joined, Left, OwnershipTransferred, Removed, RoleChanged};
+use events::membership::Event::{
+    Joined, Left, OwnershipTransferred, Removed, RoleChanged, SecondFactorChanged,
+};
 use events::organization::Event::{Created, Deleted, Updated};
 use events::permission::Role;
 use events::personal::{Personal, Sealed};
@@ -53,7 +55,9 @@ impl ReadModel for OrganizationOverview {
             Event::Membership(event) => of_its_members(event.clone(), recorded),
             Event::Invitation(_)
             | Event::Setting(_)
+            | Event::Token(_)
             | Event::AccessAttempt(_)
+            | Event::Erasure(_)
             | Event::Account(_)
             | Event::Address(_)
             | Event::Platform(_) => vec![],
@@ -133,6 +137,9 @@ fn of_the_organization(
 }
 
 fn of_its_members(event: membership::Event, recorded: &Recorded) -> Vec<(Key, Change<Overview>)> {
+    if matches!(event, SecondFactorChanged { .. }) {
+        return vec![];
+    }
     edit(recorded, move |row| match event {
         Joined { member, role, .. } => {
             row.member_count += 1;
@@ -143,6 +150,7 @@ fn of_its_members(event: membership::Event, recorded: &Recorded) -> Vec<(Key, Ch
             row.member_count -= 1;
             row.owners.retain(|owner| *owner != member);
         }
+        SecondFactorChanged { .. } => {}
         OwnershipTransferred { from, to, kept_role, .. } => {
             row.holds(from, kept_role);
             row.holds(to, Role::Owner);

@@ -3,9 +3,11 @@
 
 use events::Event;
 use events::account::Event::{
-    Abandoned, AddressLost, EmailVerificationRequested, EmailVerified, OrganizationChosen,
-    PasswordChanged, PasswordReset, PasswordResetRequested, Registered, SessionEnded,
-    SessionRefreshed, SessionStarted, Updated,
+    Abandoned, AddressLost, BackupCodeUsed, EmailVerificationRequested, EmailVerified, Erased,
+    ErasureAbandoned, ErasureStarted, OrganizationChosen, PasswordChanged, PasswordReset,
+    PasswordResetRequested, Registered, SecondFactorDisabled, SecondFactorEnabled,
+    SecondFactorPrepared, SecondFactorUsed, SessionEnded, SessionRefreshed, SessionStarted,
+    SignInFailed, Updated,
 };
 use events::id::AccountId;
 use events::personal::Sealed;
@@ -24,13 +26,14 @@ pub struct Person {
     pub account: AccountId,
     pub email: Option<Sealed>,
     pub name: Option<Sealed>,
+    pub has_second_factor: bool,
 }
 
 pub struct People;
 
 impl ReadModel for People {
     const NAME: &'static str = "person";
-    const VERSION: u32 = 1;
+    const VERSION: u32 = 2;
     type Row = Person;
 
     fn project(recorded: &Recorded) -> Vec<(Key, Change<Person>)> {
@@ -38,7 +41,10 @@ impl ReadModel for People {
         match &recorded.event {
             Event::Account(Registered { email, name, .. }) => {
                 let (email, name) = (email.sealed().cloned(), name.sealed().cloned());
-                vec![(Key::new(SCOPE, account), Put(Person { account, email, name }))]
+                vec![(
+                    Key::new(SCOPE, account),
+                    Put(Person { account, email, name, has_second_factor: false }),
+                )]
             }
             Event::Account(Updated { name, .. }) => {
                 let name = name.changed().map(|name| name.sealed().cloned());
@@ -48,6 +54,12 @@ impl ReadModel for People {
                     }
                 })
             }
+            Event::Account(SecondFactorEnabled { .. }) => {
+                edit(account, |person| person.has_second_factor = true)
+            }
+            Event::Account(SecondFactorDisabled {}) => {
+                edit(account, |person| person.has_second_factor = false)
+            }
             Event::Account(AddressLost { .. }) => edit(account, |person| person.email = None),
             Event::Account(
                 Abandoned {}
@@ -56,6 +68,13 @@ impl ReadModel for People {
                 | PasswordReset { .. }
                 | EmailVerificationRequested { .. }
                 | EmailVerified { .. }
+                | SecondFactorPrepared { .. }
+                | SecondFactorUsed { .. }
+                | BackupCodeUsed { .. }
+                | SignInFailed { .. }
+                | ErasureStarted {}
+                | ErasureAbandoned { .. }
+                | Erased {}
                 | SessionStarted { .. }
                 | SessionRefreshed { .. }
                 | SessionEnded { .. }
@@ -65,7 +84,9 @@ impl ReadModel for People {
             | Event::Membership(_)
             | Event::Invitation(_)
             | Event::Setting(_)
+            | Event::Token(_)
             | Event::AccessAttempt(_)
+            | Event::Erasure(_)
             | Event::Address(_)
             | Event::Platform(_) => vec![],
         }

@@ -33,6 +33,9 @@ fn rotated(until: Time) -> crate::Event {
     crate::Event::Token(Event::Rotated {
         token: OLD,
         successor: NEW,
+        kind: Kind::Personal,
+        name: "ci".to_owned(),
+        owner: Some(ANA),
         secret_hash: Link::of_line(b"next"),
         prefix: "chy_pat_next".to_owned(),
         scopes: Scopes::everything(),
@@ -95,6 +98,15 @@ fn a_revoked_token_is_dead_at_once_and_is_revoked_once() {
 }
 
 #[test]
+fn whoever_is_removed_loses_their_tokens_with_the_same_append() {
+    let removed = crate::membership::Event::Removed { member: BEN, role: Role::Admin };
+    let bens = token_of(NEW, Kind::Personal, BEN, &["*"]);
+    given([created_by(ANA), joined(BEN, Role::Admin), own(), bens])
+        .when(crate::membership::Command::Remove { member: BEN })
+        .then([crate::Event::from(removed), Event::Revoked { token: NEW }.into()]);
+}
+
+#[test]
 fn a_key_belongs_to_the_organization() {
     let key = token_of(OLD, Kind::Organization, ANA, &["*"]);
     let left = crate::membership::Event::Left { member: ANA, role: Role::Owner };
@@ -115,6 +127,6 @@ fn nobody_makes_a_personal_token_for_nobody() {
         expires_at: None,
     };
     let name = "ci".to_owned();
-    let create = Command::Create { draft, kind: Kind::Personal, name, by: None };
+    let create = Command::Create { draft, kind: Kind::Personal, name, by: None, at: Time::EPOCH };
     given([created_by(ANA)]).when(create).then_rejected(Rejection::NobodyToActFor);
 }

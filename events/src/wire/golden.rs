@@ -211,6 +211,9 @@ fn of_tokens() -> [token::Event; 3] {
         token::Event::Rotated {
             token,
             successor,
+            kind: token::Kind::Personal,
+            name: "ci".to_owned(),
+            owner: Some(ANA),
             secret_hash,
             prefix,
             scopes: scopes(&["*"]),

@@ -1,7 +1,9 @@
 //! How an audit entry tells of members. A member is named by the account.
 
 use events::id::OrganizationId;
-use events::membership::Event::{self, Joined, Left, OwnershipTransferred, Removed, RoleChanged};
+use events::membership::Event::{
+    self, Joined, Left, OwnershipTransferred, Removed, RoleChanged, SecondFactorChanged,
+};
 
 use super::{FieldChange, Resource, plain};
 
@@ -10,7 +12,8 @@ pub(super) fn resource(organization: OrganizationId, event: &Event) -> Resource 
         Joined { member, .. }
         | RoleChanged { member, .. }
         | Removed { member, .. }
-        | Left { member, .. } => Resource::new("member", member, None),
+        | Left { member, .. }
+        | SecondFactorChanged { member, .. } => Resource::new("member", member, None),
         OwnershipTransferred { .. } => Resource::new("organization", organization, None),
     }
 }
@@ -28,6 +31,11 @@ pub(super) fn changes(event: &Event) -> Vec<FieldChange> {
         Removed { role: before, .. } | Left { role: before, .. } => {
             vec![role(Some(plain(before)), None)]
         }
+        SecondFactorChanged { is_enabled, .. } => vec![FieldChange::new(
+            "two_factor_enabled",
+            Some(plain(!is_enabled)),
+            Some(plain(is_enabled)),
+        )],
         OwnershipTransferred { from, to, kept_role, previous_role } => vec![
             FieldChange::new("owner_id", Some(plain(from)), Some(plain(to))),
             FieldChange::new("previous_owner_role", Some(plain("owner")), Some(plain(kept_role))),
