@@ -3,17 +3,20 @@
 use events::id::{AccountId, OrganizationId};
 use events::organization::Organization;
 use events::permission::{Permission, Role};
+use events::principal::{self, Principal};
 use events::stream::Stream;
+use events::token;
 
 use crate::App;
 use crate::event_log::ReadError;
 use crate::failure::{Failure, fails_with};
 
-/// A member asked for what the role does not allow.
+/// A member, or a key of the organization, asked for what it does not grant them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Denied {
-    pub(crate) account: AccountId,
+    pub(crate) by: Principal,
     pub(crate) organization: OrganizationId,
+    pub(crate) because: principal::Refusal,
 }
 
 /// Made by [`Access::check`] only.
@@ -27,7 +30,9 @@ pub(crate) struct Access {
 pub(crate) enum Refusal {
     #[error("no such organization")]
     NotFound,
-    #[error("the role does not allow this")]
+    #[error("the token serves no more")]
+    TokenEnded(token::Ended),
+    #[error("the organization does not grant this")]
     Denied(Denied),
     #[error("it cannot be told who may do what")]
     Failed(#[source] Failure),
@@ -35,22 +40,46 @@ pub(crate) enum Refusal {
 
 fails_with!(Refusal, Refusal::Failed: ReadError);
 
+impl From<Failure> for Refusal {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
+}
+
+/// What a refusal is to whoever asked.
+pub(crate) fn refused(
+    by: &Principal,
+    organization: OrganizationId,
+    because: principal::Refusal,
+) -> Refusal {
+    match because {
+        principal::Refusal::Stranger => Refusal::NotFound,
+        principal::Refusal::TokenEnded(ended) => Refusal::TokenEnded(ended),
+        principal::Refusal::Address
+        | principal::Refusal::SecondFactor
+        | principal::Refusal::Role
+        | principal::Refusal::Scope(_) => {
+            Refusal::Denied(Denied { by: *by, organization, because })
+        }
+    }
+}
+
 impl Access {
     /// Asks the organization's own stream, caught up to its head: a right taken away is gone at
     /// once. Strangers get the answer they would get for an organization that does not exist.
     pub(crate) async fn check(
         app: &App,
-        caller: AccountId,
+        by: &Principal,
         organization: OrganizationId,
         needed: Permission,
     ) -> Result<Self, Refusal> {
-        Ok(Self::seen(app, caller, organization, needed, |_| ()).await?.0)
+        Ok(Self::seen(app, by, organization, needed, |_| ()).await?.0)
     }
 
     /// The proof with what was seen of the organization in the same look at its stream.
     pub(crate) async fn seen<T>(
         app: &App,
-        caller: AccountId,
+        by: &Principal,
         organization: OrganizationId,
         needed: Permission,
         view: impl FnOnce(&Organization) -> T,
@@ -58,11 +87,9 @@ impl Access {
         let stream = Stream::Organization(organization);
         let entry = app.organizations.current(&app.log, stream).await?;
         let state = &entry.read().state;
-        let role = state.role_of(caller).ok_or(Refusal::NotFound)?;
-        if role.may(needed) {
-            Ok((Self { organization, role }, view(state)))
-        } else {
-            Err(Refusal::Denied(Denied { account: caller, organization }))
+        match state.grants(by, needed) {
+            Ok(role) => Ok((Self { organization, role }, view(state))),
+            Err(because) => Err(refused(by, organization, because)),
         }
     }
 
@@ -75,14 +102,16 @@ impl Access {
     }
 }
 
-/// Whether somebody belongs to an organization now.
-pub(crate) async fn is_member(
+/// Whether an organization knows somebody now, as a member or as a token of its own.
+pub(crate) async fn is_known(
     app: &App,
-    account: AccountId,
+    by: &Principal,
     organization: OrganizationId,
 ) -> Result<bool, Failure> {
-    let roles = roles_of(app, account, &[organization]).await?;
-    Ok(roles.first().is_some_and(Option::is_some))
+    let stream = Stream::Organization(organization);
+    let entry = app.organizations.current(&app.log, stream).await?;
+    let is_known = entry.read().state.standing(by).is_ok();
+    Ok(is_known)
 }
 
 /// What somebody is in each of these organizations now; `None` for strangers and for what does not

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use events::id::{AccountId, OrganizationId};
+use events::id::OrganizationId;
 use events::recorded::Actor;
 use events::time::Time;
 use tokio::sync::{mpsc, watch};
@@ -65,14 +65,14 @@ struct Counted {
     /// Events that were written in this minute.
     recorded: usize,
     /// Attempts that no event tells of yet.
-    more: BTreeMap<(AccountId, Arc<str>), u64>,
+    more: BTreeMap<(Actor, Arc<str>), u64>,
     others: u64,
 }
 
 impl Counted {
     /// `true`: it is the first of its kind and there is room to record it now.
-    fn count(&mut self, account: AccountId, operation: &Arc<str>) -> bool {
-        let key = (account, Arc::clone(operation));
+    fn count(&mut self, actor: Actor, operation: &Arc<str>) -> bool {
+        let key = (actor, Arc::clone(operation));
         if let Some(more) = self.more.get_mut(&key) {
             *more += 1;
             return false;
@@ -105,9 +105,9 @@ pub(crate) async fn run(app: Arc<App>, waiting: Waiting, mut stop: watch::Receiv
             organizations = record_counted(&app, organizations).await;
         }
         let Some(attempt) = attempt else { continue };
-        let Denied { account, organization } = attempt.denied;
+        let Denied { by, organization, .. } = attempt.denied;
         let counted: &mut Counted = organizations.entry(organization).or_default();
-        if counted.count(account, &attempt.operation) {
+        if counted.count(by.actor(), &attempt.operation) {
             record_first(&app, attempt).await;
         }
     }
@@ -135,17 +135,21 @@ async fn minute_ends(app: &App, minute: i64, nothing_counted: bool) {
 
 async fn record_first(app: &App, attempt: Attempt) {
     let Attempt { denied, operation, request, ip_address, user_agent } = attempt;
-    let Denied { account, organization } = denied;
-    let client = match identity::person(app, account).await {
-        Ok(person) => {
-            person.map(|person| Client { subject: person.subject, ip_address, user_agent })
-        }
-        Err(error) => {
-            tracing::warn!(error = causes(&error), "who was denied cannot be told");
-            None
-        }
+    let Denied { by, organization, .. } = denied;
+    let subject = match by.account() {
+        // a key is nobody, so that what it came from belongs to the organization
+        None => Some(organization.subject()),
+        Some(account) => match identity::person(app, account).await {
+            Ok(person) => person.map(|person| person.subject),
+            Err(error) => {
+                tracing::warn!(error = causes(&error), "who was denied cannot be told");
+                None
+            }
+        },
     };
-    let order = Order { request, client, ..execute::fresh_order(app, Actor::Account(account)) };
+    let client = subject.map(|subject| Client { subject, ip_address, user_agent });
+    let order = execute::fresh_order(app, by.actor());
+    let order = Order { request, client, token: by.token(), ..order };
     record(app, organization, &order, &operation, 1).await;
 }
 
@@ -157,9 +161,9 @@ async fn record_counted(
     let mut next = BTreeMap::new();
     for (organization, counted) in organizations {
         let mut recorded = 0;
-        for ((account, operation), more) in counted.more {
+        for ((actor, operation), more) in counted.more {
             if more > 0 {
-                let order = execute::fresh_order(app, Actor::Account(account));
+                let order = execute::fresh_order(app, actor);
                 record(app, organization, &order, &operation, more).await;
                 recorded += 1;
             }
@@ -191,9 +195,11 @@ async fn record(
 
 #[cfg(test)]
 mod tests {
+    use events::id::AccountId;
+
     use super::*;
 
-    const ANA: AccountId = AccountId(Uuid::from_u128(1));
+    const ANA: Actor = Actor::Account(AccountId(Uuid::from_u128(1)));
 
     #[test]
     fn the_first_of_its_kind_is_recorded_and_the_rest_counted() {
@@ -209,7 +215,9 @@ mod tests {
         let mut counted = Counted { recorded: 50, ..Counted::default() };
         let operation: Arc<str> = "read".into();
         let recorded = (0..100)
-            .filter(|account| counted.count(AccountId(Uuid::from_u128(*account)), &operation))
+            .filter(|account| {
+                counted.count(Actor::Account(AccountId(Uuid::from_u128(*account))), &operation)
+            })
             .count();
         assert_eq!(recorded, 10, "fifty were written in this minute before");
         let waiting = counted.more.values().filter(|more| **more > 0).count();

@@ -5,7 +5,8 @@
 
 use std::time::Duration;
 
-use events::id::{AccountId, CommandId, OrganizationId, SubjectId, TokenId};
+use events::id::{CommandId, OrganizationId, SubjectId, TokenId};
+use events::principal::Principal;
 use events::recorded::{Actor, BodyMac, Position};
 use events::stream::Stream;
 use events::time::Time;
@@ -14,7 +15,7 @@ use events::{Command, Event, State, address, membership, organization, setting};
 use uuid::Uuid;
 
 use crate::App;
-use crate::access::Denied;
+use crate::access::{self, Refusal};
 use crate::event_log::{AppendError, Appended, Expected, NewEvent, ReadError};
 use crate::failure::{Failure, fails_with};
 use crate::fold::{self, Entry, Folds, Told};
@@ -103,10 +104,8 @@ impl<T> Done<T> {
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
-    #[error("no such thing, or not for this caller")]
-    NotFound,
-    #[error("the role does not allow this")]
-    Denied(Denied),
+    #[error(transparent)]
+    Refused(#[from] Refusal),
     #[error("this idempotency key came first with another body")]
     KeyReused,
     #[error("the first request with this idempotency key is still running")]
@@ -123,6 +122,8 @@ pub(crate) enum Error {
     Invitation(#[from] events::invitation::Rejection),
     #[error(transparent)]
     Setting(#[from] setting::Rejection),
+    #[error(transparent)]
+    Token(#[from] events::token::Rejection),
     #[error("the e-mail address belongs to an account already")]
     EmailTaken,
     #[error("the resource has changed since the version that the order is for")]
@@ -177,7 +178,7 @@ async fn found<T>(
 /// then, each time it is decided anew.
 pub(crate) async fn organization<C: Command, T>(
     app: &App,
-    caller: AccountId,
+    by: &Principal,
     organization: OrganizationId,
     order: &Order,
     command: impl Fn(&organization::Organization) -> C,
@@ -188,11 +189,12 @@ where
 {
     let _running = app.running.enter(order)?;
     let decide = |state: &organization::Organization| {
-        let role = state.role_of(caller).ok_or(Error::NotFound)?;
+        // strangers first: what a command requires may depend on what there is
+        state.standing(by).map_err(|because| access::refused(by, organization, because))?;
         let command = command(state);
-        if !role.may(command.requires(state)) {
-            return Err(Error::Denied(Denied { account: caller, organization }));
-        }
+        state
+            .grants(by, command.requires(state))
+            .map_err(|because| access::refused(by, organization, because))?;
         order.precondition.check(command.resource_version(state))?;
         Ok(command.decide(state)?)
     };

@@ -6,17 +6,22 @@ use std::time::{Duration, Instant};
 use events::account::{Person, Session};
 use events::id::{AccountId, EventId, OrganizationId, SessionId, SubjectId};
 use events::personal::Opened;
+use events::principal::Who;
 use events::stream::Stream;
+use events::time::Time;
+use events::token::Ended;
 use quick_cache::sync::Cache;
 use secrecy::{ExposeSecret as _, SecretString};
 use uuid::Uuid;
 
+use crate::access::Refusal;
 use crate::address::Address;
+use crate::api_token::ApiToken;
 use crate::event_log::ReadError;
 use crate::failure::{Failure, fails_with};
 use crate::rate_limit::{Network, TooOften};
 use crate::session_token::SessionToken;
-use crate::{App, keyring, password};
+use crate::{App, keyring, password, query};
 
 /// How long a proven pair of address and password is remembered.
 const REMEMBERED_FOR: Duration = Duration::from_mins(5);
@@ -29,6 +34,8 @@ pub(crate) struct Identity {
     pub(crate) person: Arc<Person>,
     /// The session it was proven by; none for a password.
     pub(crate) session: Option<Current>,
+    /// When the credential was proven.
+    pub(crate) signed_in_at: Time,
 }
 
 /// The session of a request.
@@ -70,6 +77,7 @@ struct Proven {
     /// The event that set the password; another one ends the memory.
     password_set_by: Option<EventId>,
     at: Instant,
+    signed_in_at: Time,
 }
 
 impl ProvenPairs {
@@ -95,13 +103,53 @@ pub(crate) async fn by_session(
     let entry = app.accounts.current(&app.log, Stream::Account(token.account)).await?;
     let folded = entry.read();
     let now = app.clock.now();
-    let session = folded.state.session(token.session, now);
+    let session = folded.state.session(token.session, now).filter(|_| folded.state.admits());
     let session = session.filter(|session| session.serving(now).any(|hash| token.proves(hash)));
     Ok(session.and_then(|session| {
         let person = folded.state.person()?.clone();
         let current = Current { id: token.session, organization: session.organization };
-        Some(Identity { account: token.account, person, session: Some(current) })
+        let (account, signed_in_at) = (token.account, session.started_at);
+        Some(Identity { account, person, session: Some(current), signed_in_at })
     }))
+}
+
+/// A token that serves, and the person it acts for.
+#[derive(Clone, Debug)]
+pub(crate) struct Bearer {
+    pub(crate) who: Who,
+    /// The one organization it belongs to.
+    pub(crate) organization: OrganizationId,
+    /// None for a key.
+    pub(crate) owner: Option<Identity>,
+    /// When it was made.
+    pub(crate) created_at: Time,
+}
+
+/// Whose a token is, while it serves; `None` for what is no token here.
+pub(crate) async fn by_token(app: &App, token: &ApiToken) -> Result<Option<Bearer>, Refusal> {
+    let Some(found) = query::credential::find(app, &token.hash()).await? else { return Ok(None) };
+    let (organization, id) = (found.organization, found.token);
+    let stream = Stream::Organization(organization);
+    let entry = app.organizations.current(&app.log, stream).await?;
+    let (owner, created_at) = {
+        let state = &entry.read().state;
+        let Some(token) = state.token(id) else {
+            return Err(Refusal::TokenEnded(Ended::Revoked));
+        };
+        if let Some(ended) = token.ended(app.clock.now()) {
+            return Err(Refusal::TokenEnded(ended));
+        }
+        (token.acts_for(), token.created_at)
+    };
+    let Some(owner) = owner else {
+        let who = Who::Key(id);
+        return Ok(Some(Bearer { who, organization, owner: None, created_at }));
+    };
+    let Some(identity) = existing(app, owner).await? else {
+        return Err(Refusal::TokenEnded(Ended::Revoked));
+    };
+    let who = Who::Token { owner, token: id };
+    Ok(Some(Bearer { who, organization, owner: Some(identity), created_at }))
 }
 
 /// The owner of an address and password, proven from this client. An unknown address costs as much
@@ -147,6 +195,7 @@ pub(crate) async fn by_basic(
                 account: identity.account,
                 password_set_by: identity.password_set_by(),
                 at: Instant::now(),
+                signed_in_at: identity.signed_in_at,
             };
             app.proven.pairs.insert(name, proven);
         }
@@ -184,7 +233,7 @@ async fn remembered(app: &App, name: &[u8; 32]) -> Result<Option<Identity>, Fail
         && let Some(identity) = existing(app, proven.account).await?
         && identity.password_set_by() == proven.password_set_by
     {
-        return Ok(Some(identity));
+        return Ok(Some(Identity { signed_in_at: proven.signed_in_at, ..identity }));
     }
     app.proven.pairs.remove(name);
     Ok(None)
@@ -249,8 +298,9 @@ async fn holder_by_subject(app: &App, subject: SubjectId) -> Result<Option<Ident
 async fn existing(app: &App, account: AccountId) -> Result<Option<Identity>, Failure> {
     let entry = app.accounts.current(&app.log, Stream::Account(account)).await?;
     let folded = entry.read();
-    let person = folded.state.person().filter(|_| folded.state.has_address()).cloned();
-    Ok(person.map(|person| Identity { account, person, session: None }))
+    let person = folded.state.person().filter(|_| folded.state.admits()).cloned();
+    let signed_in_at = app.clock.now();
+    Ok(person.map(|person| Identity { account, person, session: None, signed_in_at }))
 }
 
 /// Who an account is; `None` when there is no such account.

@@ -2,6 +2,7 @@
 
 mod access;
 mod address;
+mod api_token;
 mod catalogue;
 mod causes;
 mod clock;

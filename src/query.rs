@@ -14,6 +14,7 @@ use crate::projector::Standing;
 use crate::read_store::{self, ReadStore};
 
 pub(crate) mod audit_trail;
+pub(crate) mod credential;
 pub(crate) mod due_list;
 pub(crate) mod invitation_list;
 pub(crate) mod invitation_offer;

@@ -7,7 +7,9 @@ use crate::id::{AccountId, CommandId, EventId, InvitationId, OrganizationId, Tok
 use crate::organization::{self, Changed, ChangedPersonal, Organization};
 use crate::permission::Role;
 use crate::personal::Personal;
+use crate::principal::{Principal, Who};
 use crate::recorded::{Actor, BodyMac, Cause, Position, Recorded};
+use crate::scope::Level;
 use crate::stream::Stream;
 use crate::time::Time;
 use crate::{Command, Event, State, invitation, membership, slug, token};
@@ -46,6 +48,18 @@ pub(crate) fn joined(member: AccountId, role: Role) -> Event {
     let invitation = InvitationId(member.0);
     let joined = membership::Event::Joined { member, role, invitation, is_address_proven: false };
     Event::Membership(joined)
+}
+
+/// Somebody who has signed in, with a request that may go as far as any.
+pub(crate) fn person(account: AccountId) -> Principal {
+    Principal {
+        who: Who::Account(account),
+        level: Level::Admin,
+        address: None,
+        signed_in_at: Time::EPOCH,
+        has_second_factor: false,
+        now: Time::EPOCH,
+    }
 }
 
 pub(crate) fn token_of(

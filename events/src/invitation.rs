@@ -11,6 +11,7 @@ use crate::membership;
 use crate::organization::Organization;
 use crate::permission::{Permission, Role};
 use crate::personal::Personal;
+use crate::principal::Principal;
 use crate::recorded::{Actor, Recorded};
 use crate::time::Time;
 
@@ -238,7 +239,7 @@ pub enum Command {
     /// Each that may be sent; one that may not holds up no other. `by` is who sends them.
     SendAll {
         drafts: Vec<Draft>,
-        by: AccountId,
+        by: Principal,
         at: Time,
     },
     /// A new secret, another week. `links` are those of the next issue.
@@ -318,7 +319,7 @@ pub enum Rejection {
 pub fn decide(organization: &Organization, command: &Command) -> Result<Vec<Event>, Rejection> {
     match command {
         Command::Send { draft, at } => send::one(organization, draft, *at),
-        Command::SendAll { drafts, by, at } => Ok(send::all(organization, drafts, *by, *at)),
+        Command::SendAll { drafts, by, at } => Ok(send::all(organization, drafts, by, *at)),
         Command::Resend { invitation, links, at } => {
             let sent = pending(organization, *invitation, *at)?;
             if sent.issue > RESENDS {

@@ -44,7 +44,7 @@ pub struct Recorded {
     pub link: Link,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Actor {
     Account(AccountId),
     /// An organization key, which acts for itself.

@@ -7,6 +7,7 @@ use events::id::{AccountId, InvitationId, OrganizationId};
 use events::invitation::{self, Answer, Command, Draft, Holder, Links};
 use events::organization::Organization;
 use events::permission::Role;
+use events::principal::Principal;
 use events::recorded::Position;
 use events::stream::Stream;
 
@@ -60,7 +61,7 @@ pub(crate) async fn draft(
 
 pub(crate) async fn send<T>(
     app: &App,
-    caller: AccountId,
+    by: &Principal,
     organization: OrganizationId,
     order: &Order,
     invitee: &Invitee,
@@ -68,13 +69,13 @@ pub(crate) async fn send<T>(
 ) -> Result<Done<T>, Error> {
     let draft = draft(app, id(app, order), invitee).await?;
     let command = |_: &Organization| Command::Send { draft: draft.clone(), at: app.clock.now() };
-    super::organization(app, caller, organization, order, command, answer).await
+    super::organization(app, by, organization, order, command, answer).await
 }
 
 /// Sends those of many that may be sent, all at once.
 pub(crate) async fn send_all<T>(
     app: &App,
-    caller: AccountId,
+    by: &Principal,
     organization: OrganizationId,
     order: &Order,
     drafts: &[Draft],
@@ -82,16 +83,16 @@ pub(crate) async fn send_all<T>(
 ) -> Result<Done<T>, Error> {
     let command = |_: &Organization| Command::SendAll {
         drafts: drafts.to_vec(),
-        by: caller,
+        by: *by,
         at: app.clock.now(),
     };
-    super::organization(app, caller, organization, order, command, answer).await
+    super::organization(app, by, organization, order, command, answer).await
 }
 
 /// Gives an invitation a new link and another week.
 pub(crate) async fn resend<T>(
     app: &App,
-    caller: AccountId,
+    by: &Principal,
     organization: OrganizationId,
     order: &Order,
     invitation: InvitationId,
@@ -101,18 +102,18 @@ pub(crate) async fn resend<T>(
         let issue = state.invitation(invitation).map_or(1, |sent| sent.issue + 1);
         Command::Resend { invitation, links: links(app, invitation, issue), at: app.clock.now() }
     };
-    super::organization(app, caller, organization, order, command, answer).await
+    super::organization(app, by, organization, order, command, answer).await
 }
 
 pub(crate) async fn cancel(
     app: &App,
-    caller: AccountId,
+    by: &Principal,
     organization: OrganizationId,
     order: &Order,
     invitation: InvitationId,
 ) -> Result<Done<()>, Error> {
     let command = |_: &Organization| Command::Cancel { invitation, at: app.clock.now() };
-    super::organization(app, caller, organization, order, command, |_| ()).await
+    super::organization(app, by, organization, order, command, |_| ()).await
 }
 
 /// Makes the holder of a secret a member. The mailed one also proves that the address is theirs,

@@ -65,6 +65,7 @@ pub(crate) async fn register<T>(
         password_hash: Personal::known(subject, password_hash),
         registered_at: now,
         email_verified_at: None,
+        second_factor: None,
         changed_version: 0,
     };
     let session = tokens.session.session;

@@ -1,6 +1,6 @@
 //! Sessions: signing in, new tokens for old ones, and signing out.
 
-use events::account::{Account, Command, EndReason, Rejection, decide};
+use events::account::{Account, Command, EndReason, Proof, Rejection, decide};
 use events::id::{AccountId, SessionId};
 use events::time::Time;
 
@@ -33,6 +33,7 @@ pub(crate) async fn start(
     app: &App,
     order: &Order,
     identity: &Identity,
+    second_factor: Option<Proof>,
 ) -> Result<Done<Opened>, Error> {
     let tokens = first_tokens(app, order, identity.account);
     let session = tokens.session.session;
@@ -40,6 +41,7 @@ pub(crate) async fn start(
         session,
         secrets: tokens.secrets(),
         password_set_by: identity.password_set_by(),
+        second_factor,
         now: app.clock.now(),
     };
     let answer = |state: &Account| expiry(state, session);

@@ -17,7 +17,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::authentication::Caller;
+use super::authentication::{Caller, SignedIn};
 use super::document::{ConditionalCommands, PublicCommands, Reads, Unmodified};
 use super::field::{given, present};
 use super::organization::{self, Organization};
@@ -138,24 +138,24 @@ async fn show_me(
     OriginalUri(uri): OriginalUri,
 ) -> Result<Response, Problem> {
     Parameters::of(&uri, &[])?;
-    let Identity { account, person, .. } = &caller.identity;
+    let Identity { account, person, session, .. } = caller.person()?;
     // what a session has chosen can end without any change to the account
-    let has_chosen = caller.identity.session.is_some_and(|session| session.organization.is_some());
+    let has_chosen = session.is_some_and(|session| session.organization.is_some());
     if !has_chosen && let Some(known) = etag::not_modified(&headers, person.changed_version) {
         return Ok(known);
     }
-    let active_organization = still_theirs(&app, *account, organization::usual(&app, &caller));
-    let active_organization = active_organization.await?;
+    let active_organization = organization::usual(&app, &caller)?;
+    let active_organization = still_theirs(&app, &caller, active_organization).await?;
     let body = Json(Me { user: user(&app, *account, person).await?, active_organization });
     Ok(etag::tagged(person.changed_version, body.into_response()))
 }
 
 async fn still_theirs(
     app: &App,
-    account: AccountId,
+    caller: &Caller,
     chosen: OrganizationId,
 ) -> Result<Option<OrganizationId>, Problem> {
-    Ok(access::is_member(app, account, chosen).await?.then_some(chosen))
+    Ok(access::is_known(app, &caller.principal, chosen).await?.then_some(chosen))
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -181,7 +181,7 @@ pub(crate) struct UpdateMeBody {
     responses((status = 200, body = Me), ConditionalCommands))]
 async fn update_me(
     State(app): State<Arc<App>>,
-    Authenticated(caller, submission): Authenticated,
+    Authenticated(caller, submission): Authenticated<SignedIn>,
 ) -> Result<Response, Problem> {
     let Identity { account, session, .. } = caller.identity;
     let order = submission.order(&app, &caller, None)?;
@@ -200,7 +200,8 @@ async fn update_me(
     let (person, chosen) = done.answer.as_ref().ok_or(Problem::new(Code::Internal))?;
     let personal = || OrganizationId::personal(app.keyring.log_id(), account);
     let user = user(&app, account, person).await?;
-    let active_organization = still_theirs(&app, account, chosen.unwrap_or_else(personal)).await?;
+    let active_organization = chosen.unwrap_or_else(personal);
+    let active_organization = still_theirs(&app, &caller, active_organization).await?;
     let body = Me { user, active_organization };
     let response = answer::command(StatusCode::OK, &done, body);
     Ok(etag::tagged(person.changed_version, response))
@@ -208,7 +209,7 @@ async fn update_me(
 
 async fn update_command(
     app: &App,
-    caller: &Caller,
+    caller: &SignedIn,
     body: UpdateMeBody,
 ) -> Result<Command, Problem> {
     let subject = caller.identity.person.subject;
@@ -236,7 +237,7 @@ async fn update_command(
 /// The session that chooses, and what it chooses; `None` beside an error.
 async fn chosen(
     app: &App,
-    caller: &Caller,
+    caller: &SignedIn,
     named: Option<&str>,
     errors: &mut Vec<FieldError>,
 ) -> Result<Option<(SessionId, Option<OrganizationId>)>, Problem> {
@@ -253,13 +254,15 @@ async fn chosen(
         return refuse("is none of your organizations");
     };
     let account = caller.identity.account;
-    match Access::check(app, account, found, Permission::ReadOrganization).await {
+    match Access::check(app, &caller.principal, found, Permission::ReadOrganization).await {
         Ok(access) => {
             let personal = OrganizationId::personal(app.keyring.log_id(), account);
             let chosen = Some(access.organization()).filter(|chosen| *chosen != personal);
             Ok(Some((session.id, chosen)))
         }
-        Err(Refusal::NotFound | Refusal::Denied(_)) => refuse("is none of your organizations"),
+        Err(Refusal::NotFound | Refusal::TokenEnded(_) | Refusal::Denied(_)) => {
+            refuse("is none of your organizations")
+        }
         Err(Refusal::Failed(failure)) => Err(failure.into()),
     }
 }

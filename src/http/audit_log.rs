@@ -154,8 +154,8 @@ async fn list_audit_log(
     OriginalUri(uri): OriginalUri,
     Meant(caller, organization): Meant<Caller>,
 ) -> Result<Response, Problem> {
-    let account = caller.identity.account;
-    let access = Access::check(&app, account, organization, Permission::ReadAuditLog).await?;
+    let by = &caller.principal;
+    let access = Access::check(&app, by, organization, Permission::ReadAuditLog).await?;
     let parameters = Parameters::of(&uri, &Wanted::known())?;
     let wanted = Wanted::of(&app, &parameters, organization).await?;
     let Listed { entries, next_page_token, meta, next } = match &wanted.paging {
@@ -246,8 +246,8 @@ async fn show_audit_entry(
     OriginalUri(uri): OriginalUri,
     Meant(caller, organization): Meant<Caller>,
 ) -> Result<Response, Problem> {
-    let account = caller.identity.account;
-    let access = Access::check(&app, account, organization, Permission::ReadAuditLog).await?;
+    let by = &caller.principal;
+    let access = Access::check(&app, by, organization, Permission::ReadAuditLog).await?;
     Parameters::of(&uri, &[])?;
     let event: EventId = names.id("event_id").ok_or(Problem::new(Code::NotFound))?;
     let entry = query::audit_trail::show(&app, &access, event).await?;

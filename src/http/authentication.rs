@@ -2,21 +2,25 @@
 //! argument.
 
 use std::net::SocketAddr;
+use std::ops::Deref;
 use std::sync::Arc;
 
 use axum::extract::{ConnectInfo, FromRequestParts, OptionalFromRequestParts};
-use axum::http::HeaderValue;
 use axum::http::header::{AUTHORIZATION, USER_AGENT};
 use axum::http::request::Parts;
+use axum::http::{HeaderValue, Method};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use events::id::SubjectId;
+use events::id::{AccountId, OrganizationId, SubjectId};
+use events::principal::{Principal, Who};
+use events::scope::Level;
 use secrecy::SecretString;
 
 use super::problem::{Code, Problem};
 use super::request::await_position;
+use crate::api_token::ApiToken;
 use crate::execute::{Client, register};
-use crate::identity::{self, Identity};
+use crate::identity::{self, Bearer, Identity};
 use crate::rate_limit::Network;
 use crate::session_token::SessionToken;
 use crate::{App, session_activity};
@@ -24,10 +28,61 @@ use crate::{App, session_activity};
 /// Longest part of a `User-Agent` that is recorded, in bytes.
 const LONGEST_AGENT: usize = 512;
 
+/// Whoever asks: a person who has signed in, a token of theirs, or a key of an organization.
 #[derive(Clone, Debug)]
 pub(crate) struct Caller {
-    pub(crate) identity: Identity,
+    pub(crate) principal: Principal,
     pub(crate) client: Client,
+    /// The one organization that the token belongs to; none where no token came.
+    pub(crate) bound_to: Option<OrganizationId>,
+    /// The person, also behind a token; none behind a key.
+    person: Option<Identity>,
+}
+
+impl Caller {
+    /// The account that acts.
+    pub(crate) fn account(&self) -> Result<AccountId, Problem> {
+        self.principal.account().ok_or(Problem::new(Code::PersonNeeded))
+    }
+
+    /// The person behind the credential, whatever it is.
+    pub(crate) fn person(&self) -> Result<&Identity, Problem> {
+        self.person.as_ref().ok_or(Problem::new(Code::PersonNeeded))
+    }
+
+    /// The person, who has signed in for this: no token does it for them.
+    pub(crate) fn signed_in(&self) -> Result<&Identity, Problem> {
+        match self.bound_to {
+            None => self.person(),
+            Some(_) => Err(Problem::new(Code::SignInNeeded)),
+        }
+    }
+}
+
+/// A person who has signed in with a password or a session. What belongs to their account and not
+/// to an organization is theirs alone: a token is refused.
+#[derive(Clone, Debug)]
+pub(crate) struct SignedIn {
+    pub(crate) identity: Identity,
+    caller: Caller,
+}
+
+impl Deref for SignedIn {
+    type Target = Caller;
+
+    fn deref(&self) -> &Caller {
+        &self.caller
+    }
+}
+
+impl FromRequestParts<Arc<App>> for SignedIn {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
+        let caller = <Caller as FromRequestParts<_>>::from_request_parts(parts, app).await?;
+        let identity = caller.signed_in()?.clone();
+        Ok(Self { identity, caller })
+    }
 }
 
 /// Where a request comes from, known before anybody has signed in.
@@ -76,7 +131,30 @@ impl FromRequestParts<Arc<App>> for Caller {
         let (scheme, credential) =
             header.split_once(' ').ok_or(Problem::new(Code::Unauthenticated))?;
         let credential = credential.trim();
-        let identity = if scheme.eq_ignore_ascii_case("bearer") {
+        let level = level_of(&parts.method);
+        let address = ip_address.as_deref().and_then(|address| address.parse().ok());
+        let principal = |who, signed_in_at, person: Option<&Identity>| Principal {
+            who,
+            level,
+            address,
+            signed_in_at,
+            has_second_factor: person.is_some_and(|it| it.person.second_factor.is_some()),
+            now: app.clock.now(),
+        };
+        let is_bearer = scheme.eq_ignore_ascii_case("bearer");
+        if is_bearer && ApiToken::is_meant(credential) {
+            let token = ApiToken::parse(credential).ok_or(Problem::new(Code::InvalidToken))?;
+            let bearer = identity::by_token(app, &token).await?;
+            let bearer = bearer.ok_or(Problem::new(Code::InvalidToken))?;
+            await_position(app, parts).await?;
+            let Bearer { who, organization, owner: person, created_at } = bearer;
+            let subject = person.as_ref().map(|person| person.person.subject);
+            let subject = subject.unwrap_or_else(|| organization.subject());
+            let principal = principal(who, created_at, person.as_ref());
+            let client = Client { subject, ip_address, user_agent };
+            return Ok(Self { principal, client, bound_to: Some(organization), person });
+        }
+        let identity = if is_bearer {
             let token = SessionToken::parse(credential).ok_or(Problem::new(Code::InvalidToken))?;
             let owner = identity::by_session(app, &token).await?;
             owner.ok_or(Problem::new(Code::InvalidToken))?
@@ -93,7 +171,18 @@ impl FromRequestParts<Arc<App>> for Caller {
         await_position(app, parts).await?;
         let client = Client { subject: identity.person.subject, ip_address, user_agent };
         session_activity::note(app, &identity, &client);
-        Ok(Self { identity, client })
+        let who = Who::Account(identity.account);
+        let principal = principal(who, identity.signed_in_at, Some(&identity));
+        Ok(Self { principal, client, bound_to: None, person: Some(identity) })
+    }
+}
+
+/// How far a request goes, as scopes tell requests apart.
+fn level_of(method: &Method) -> Level {
+    match *method {
+        Method::GET | Method::HEAD => Level::Read,
+        Method::DELETE => Level::Admin,
+        _ => Level::Write,
     }
 }
 

@@ -13,6 +13,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::authentication::SignedIn;
 use super::document::{Commands, PublicCommands};
 use super::problem::{Code, Problem};
 use super::request::{Authenticated, Submission};
@@ -35,7 +36,7 @@ pub(crate) struct NoFields {}
     responses((status = 202, body = Nothing), Commands))]
 async fn request_email_verification(
     State(app): State<Arc<App>>,
-    Authenticated(caller, submission): Authenticated,
+    Authenticated(caller, submission): Authenticated<SignedIn>,
 ) -> Result<Response, Problem> {
     let account = caller.identity.account;
     let order = submission.order(&app, &caller, None)?;

@@ -155,7 +155,7 @@ async fn change_role(
     names: PathNames,
     Meant(Authenticated(caller, submission), organization): Meant<Authenticated>,
 ) -> Result<Response, Problem> {
-    let account = caller.identity.account;
+    let by = &caller.principal;
     let order = submission.order(&app, &caller, Some(organization))?;
     let member = member_named(&names);
     if let Ok(member) = &member {
@@ -165,7 +165,7 @@ async fn change_role(
         }
     }
     let needed = Permission::ManageMembers;
-    let (_, found) = Access::seen(&app, account, organization, needed, |state| {
+    let (_, found) = Access::seen(&app, by, organization, needed, |state| {
         member.map(|member| member.account_in(state))
     })
     .await?;
@@ -173,7 +173,7 @@ async fn change_role(
     let role = checked_role(&submission.json::<RoleBody>()?.role)?;
     let command = |_: &_| Command::ChangeRole { member, role };
     let view = view(Named::Account(member));
-    let done = execute::organization(&app, account, organization, &order, command, view).await?;
+    let done = execute::organization(&app, by, organization, &order, command, view).await?;
     changed(&app, &done).await
 }
 
@@ -204,25 +204,26 @@ async fn remove_member(
     names: PathNames,
     Meant(Authenticated(caller, submission), organization): Meant<Authenticated>,
 ) -> Result<Response, Problem> {
-    let account = caller.identity.account;
+    let by = &caller.principal;
     let order = submission.order(&app, &caller, Some(organization))?;
     if let Some(done) = execute::organization_before(&app, organization, &order, |_| ()).await? {
         return Ok(answer::gone(&done));
     }
     let member: Option<Named> = names.id("member");
-    let needed = Permission::ReadOrganization;
-    let (_, found) = Access::seen(&app, account, organization, needed, |state| {
+    let needed = Permission::Leave;
+    let (_, found) = Access::seen(&app, by, organization, needed, |state| {
         member.and_then(|member| member.account_in(state))
     })
     .await?;
-    if found != Some(account) {
-        Access::check(&app, account, organization, Permission::ManageMembers).await?;
+    let own = by.account();
+    if found != own {
+        Access::check(&app, by, organization, Permission::ManageMembers).await?;
     }
     let member = found.ok_or(Problem::new(Code::NotFound))?;
     let command = |_: &_| {
-        if member == account { Command::Leave { member } } else { Command::Remove { member } }
+        if own == Some(member) { Command::Leave { member } } else { Command::Remove { member } }
     };
-    let done = execute::organization(&app, account, organization, &order, command, |_| ()).await?;
+    let done = execute::organization(&app, by, organization, &order, command, |_| ()).await?;
     Ok(answer::gone(&done))
 }
 
@@ -238,16 +239,17 @@ async fn leave_organization(
     State(app): State<Arc<App>>,
     Meant(Authenticated(caller, submission), organization): Meant<Authenticated>,
 ) -> Result<Response, Problem> {
-    let account = caller.identity.account;
+    let by = &caller.principal;
     let order = submission.order(&app, &caller, Some(organization))?;
     let before = execute::organization_before(&app, organization, &order, |_| ()).await?;
     let done = match before {
         Some(done) => done,
         None => {
-            Access::check(&app, account, organization, Permission::Leave).await?;
+            Access::check(&app, by, organization, Permission::Leave).await?;
             submission.json_or_empty::<Leaving>()?;
-            let command = |_: &_| Command::Leave { member: account };
-            execute::organization(&app, account, organization, &order, command, |_| ()).await?
+            let member = caller.account()?;
+            let command = |_: &_| Command::Leave { member };
+            execute::organization(&app, by, organization, &order, command, |_| ()).await?
         }
     };
     Ok(answer::command(StatusCode::OK, &done, Leaving {}))

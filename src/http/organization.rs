@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{OriginalUri, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{IntoResponse as _, Response};
 use events::id::{AccountId, OrganizationId};
 use events::organization::{Command, Create, Name, Profile};
 use events::permission::{Permission, Role};
+use events::principal::Principal;
 use events::slug;
 use events::time::Time;
 use projections::organization_overview::{self, Overview};
@@ -17,7 +18,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::authentication::Caller;
+use super::authentication::{Caller, SignedIn};
 use super::document::{AsOf, Commands, OrganizationCommands, OrganizationReads, Reads, Unmodified};
 use super::field::{given, present};
 use super::problem::{Code, FieldError, Problem};
@@ -108,7 +109,7 @@ pub(crate) struct CreateBody {
     responses((status = 201, body = Organization), Commands))]
 async fn create_organization(
     State(app): State<Arc<App>>,
-    Authenticated(caller, submission): Authenticated,
+    Authenticated(caller, submission): Authenticated<SignedIn>,
 ) -> Result<Response, Problem> {
     let body: CreateBody = submission.json()?;
     let mut errors = Vec::new();
@@ -119,6 +120,7 @@ async fn create_organization(
     if !errors.is_empty() {
         return Err(Problem::invalid(errors));
     }
+    let by = caller.principal;
     let owner = caller.identity.account;
     let create = Create {
         organization: OrganizationId::of_slug(app.keyring.log_id(), &body.slug),
@@ -130,7 +132,7 @@ async fn create_organization(
         country,
     };
     let order = submission.order(&app, &caller, None)?;
-    let done = execute::create_organization(&app, &order, &create, view(owner)).await?;
+    let done = execute::create_organization(&app, &order, &create, view(by)).await?;
     answered(&app, StatusCode::CREATED, &done).await
 }
 
@@ -143,11 +145,14 @@ async fn list_organizations(
     caller: Caller,
     OriginalUri(uri): OriginalUri,
 ) -> Result<Response, Problem> {
-    let list = format!("organizations of {}", caller.identity.account);
+    if let Some(bound_to) = caller.bound_to {
+        return only(&app, &caller, bound_to, &uri).await;
+    }
+    let identity = caller.signed_in()?;
+    let list = format!("organizations of {}", identity.account);
     let paging = Paging::of(&app, &uri, &list)?;
     let page =
-        query::organization_overview::list(&app, &caller.identity, &paging.after, paging.size)
-            .await?;
+        query::organization_overview::list(&app, identity, &paging.after, paging.size).await?;
     let mut organizations = Vec::with_capacity(page.items.len());
     for (overview, role) in page.items {
         organizations.push(shown(&app, overview, role).await?);
@@ -156,6 +161,23 @@ async fn list_organizations(
     let next = next_page_token.clone();
     let body = OrganizationList { organizations, next_page_token };
     Ok(answer::page(uri.path(), paging.size, next.as_deref(), body))
+}
+
+/// The list of a token: the one organization it belongs to.
+async fn only(
+    app: &App,
+    caller: &Caller,
+    bound_to: OrganizationId,
+    uri: &Uri,
+) -> Result<Response, Problem> {
+    let paging = Paging::of(app, uri, "the organization of a token")?;
+    let needed = Permission::ReadOrganization;
+    let access = Access::check(app, &caller.principal, bound_to, needed).await?;
+    let view = query::View::of(app, &access, None).await?;
+    let overview = query::organization_overview::show(&view, &access).await?;
+    let organizations = vec![shown(app, overview, access.role()).await?];
+    let body = OrganizationList { organizations, next_page_token: None };
+    Ok(answer::page(uri.path(), paging.size, None, body))
 }
 
 #[utoipa::path(get, path = "/", operation_id = "showOrganization", tag = "organizations",
@@ -167,8 +189,8 @@ async fn show_organization(
     OriginalUri(uri): OriginalUri,
     Meant(caller, organization): Meant<Caller>,
 ) -> Result<Response, Problem> {
-    let account = caller.identity.account;
-    let access = Access::check(&app, account, organization, Permission::ReadOrganization).await?;
+    let by = &caller.principal;
+    let access = Access::check(&app, by, organization, Permission::ReadOrganization).await?;
     let as_of = Parameters::of(&uri, &[AS_OF])?.as_of()?;
     let view = query::View::of(&app, &access, as_of).await?;
     let overview = query::organization_overview::show(&view, &access).await?;
@@ -208,17 +230,17 @@ async fn update_organization(
     State(app): State<Arc<App>>,
     Meant(Authenticated(caller, submission), organization): Meant<Authenticated>,
 ) -> Result<Response, Problem> {
-    let account = caller.identity.account;
+    let by = &caller.principal;
     let order = submission.order(&app, &caller, Some(organization))?;
-    let before = execute::organization_before(&app, organization, &order, view(account)).await?;
+    let before = execute::organization_before(&app, organization, &order, view(*by)).await?;
     let done = match before {
         Some(done) => done,
         None => {
-            Access::check(&app, account, organization, Permission::UpdateOrganization).await?;
+            Access::check(&app, by, organization, Permission::UpdateOrganization).await?;
             let command = update_command(submission.json()?)?;
-            let answer = view(account);
+            let answer = view(*by);
             let command = |_: &_| command.clone();
-            execute::organization(&app, account, organization, &order, command, answer).await?
+            execute::organization(&app, by, organization, &order, command, answer).await?
         }
     };
     answered(&app, StatusCode::OK, &done).await
@@ -239,11 +261,11 @@ fn update_command(body: UpdateBody) -> Result<Command, Problem> {
 /// What an answer to a command shows: the state right after it, and the caller's role in it.
 pub(super) type View = Option<(Profile, usize, AccountId, Role)>;
 
-pub(super) fn view(caller: AccountId) -> impl Fn(&events::organization::Organization) -> View {
+pub(super) fn view(by: Principal) -> impl Fn(&events::organization::Organization) -> View {
     move |state| {
         let profile = state.profile()?.clone();
         let owner = state.longest_standing_owner()?;
-        Some((profile, state.member_count(), owner, state.role_of(caller)?))
+        Some((profile, state.member_count(), owner, state.standing(&by).ok()?))
     }
 }
 

@@ -14,6 +14,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::authentication::SignedIn;
 use super::document::{ProvenCommands, PublicCommands};
 use super::link;
 use super::problem::{Code, Problem};
@@ -48,7 +49,7 @@ pub(crate) struct ChangePasswordBody {
     responses((status = 200, body = Nothing), ProvenCommands))]
 async fn change_password(
     State(app): State<Arc<App>>,
-    Authenticated(caller, submission): Authenticated,
+    Authenticated(caller, submission): Authenticated<SignedIn>,
 ) -> Result<Response, Problem> {
     let account = caller.identity.account;
     let order = submission.order(&app, &caller, None)?;

@@ -4,7 +4,9 @@
 use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use events::{account, address, invitation, membership, organization, setting};
+use events::scope::Scope;
+use events::token::{self, Ended};
+use events::{account, address, invitation, membership, organization, principal, setting};
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -58,6 +60,10 @@ pub(crate) struct ProblemBody<'a> {
     request_id: &'a str,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     errors: &'a [FieldError],
+    /// What the token's scopes lack.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, example = "members:write")]
+    required_scope: Option<Scope>,
     error: &'a str,
 }
 
@@ -75,7 +81,28 @@ impl Problem {
     }
 
     fn denied(denied: Denied) -> Self {
-        Self::new(Code::Forbidden).recorded_as(denied)
+        let code = match denied.because {
+            principal::Refusal::Address => Code::AddressNotAllowed,
+            principal::Refusal::SecondFactor => Code::TwoFactorRequired,
+            principal::Refusal::Scope(_) => Code::MissingScope,
+            // strangers and ended tokens are not denied anything: they are not there
+            principal::Refusal::Role
+            | principal::Refusal::Stranger
+            | principal::Refusal::TokenEnded(_) => Code::Forbidden,
+        };
+        Self::new(code).recorded_as(denied)
+    }
+
+    /// The scope that a token would have needed.
+    fn required_scope(&self) -> Option<Scope> {
+        match self.denied?.because {
+            principal::Refusal::Scope(scope) => Some(scope),
+            principal::Refusal::Role
+            | principal::Refusal::Address
+            | principal::Refusal::SecondFactor
+            | principal::Refusal::Stranger
+            | principal::Refusal::TokenEnded(_) => None,
+        }
     }
 
     pub(super) fn is(&self, code: Code) -> bool {
@@ -111,6 +138,7 @@ impl Problem {
             code,
             request_id: shown,
             errors: &self.errors,
+            required_scope: self.required_scope(),
             error: detail,
         };
         let body = serde_json::to_vec(&body).expect("a problem is always JSON");
@@ -153,8 +181,7 @@ impl From<execute::Error> for Problem {
     fn from(error: execute::Error) -> Self {
         use execute::Error;
         match error {
-            Error::NotFound => Self::new(Code::NotFound),
-            Error::Denied(denied) => Self::denied(denied),
+            Error::Refused(refusal) => refusal.into(),
             Error::KeyReused => Self::new(Code::IdempotencyKeyReused),
             Error::InProgress => Self::new(Code::IdempotencyInProgress),
             Error::EmailTaken | Error::Address(address::Rejection::Claimed) => {
@@ -195,6 +222,17 @@ impl From<execute::Error> for Problem {
                     Self::new(Code::PersonalOrganization)
                 }
             },
+            Error::Token(rejection) => match rejection {
+                token::Rejection::NotFound => Self::new(Code::NotFound),
+                token::Rejection::NobodyToActFor => Self::new(Code::PersonNeeded),
+                token::Rejection::TooMany => Self::new(Code::TokenLimit),
+                token::Rejection::NotTheOwner => Self::new(Code::NotYourToken),
+                token::Rejection::Ended => Self::new(Code::TokenNotActive),
+                token::Rejection::MoreScopes => Self::invalid(vec![FieldError {
+                    field: "scopes".to_owned(),
+                    detail: "must be within those of the token that is replaced".to_owned(),
+                }]),
+            },
             Error::Setting(rejection) => match rejection {
                 setting::Rejection::NotFound => Self::new(Code::NotFound),
                 setting::Rejection::WouldLockOut => Self::new(Code::WouldLockYouOut),
@@ -211,6 +249,12 @@ impl From<execute::Error> for Problem {
                 account::Rejection::NoSuchSession => Self::new(Code::NotFound),
                 account::Rejection::LinkClosed => Self::new(Code::LinkClosed),
                 account::Rejection::AlreadyVerified => Self::new(Code::AlreadyVerified),
+                account::Rejection::SecondFactorMissing => Self::new(Code::TotpRequired),
+                account::Rejection::CodeUsed => Self::new(Code::InvalidTotpCode),
+                account::Rejection::SecondFactorEnabled => Self::new(Code::TwoFactorEnabled),
+                account::Rejection::SecondFactorNotEnabled
+                | account::Rejection::SecondFactorNotPrepared => Self::new(Code::TwoFactorNotSetUp),
+                account::Rejection::Erasing => Self::new(Code::InvalidCredentials),
             },
             Error::Failed(failure) => failure.into(),
         }
@@ -250,6 +294,11 @@ impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Self {
         match refusal {
             Refusal::NotFound => Self::new(Code::NotFound),
+            Refusal::TokenEnded(ended) => Self::new(match ended {
+                Ended::Revoked => Code::TokenRevoked,
+                Ended::Rotated => Code::TokenRotated,
+                Ended::Expired => Code::TokenExpired,
+            }),
             Refusal::Denied(denied) => Self::denied(denied),
             Refusal::Failed(failure) => failure.into(),
         }

@@ -280,13 +280,17 @@ impl Submission {
         caller: &Caller,
         organization: Option<OrganizationId>,
     ) -> Result<Order, Problem> {
-        let account = caller.identity.account;
+        let by = &caller.principal;
+        // a person is the same whether they come with a token or without
+        let principal = by.account().map_or_else(|| by.token().map(|it| it.0), |it| Some(it.0));
+        let principal = principal.unwrap_or_default();
         let organization = organization.map(|organization| organization.0);
         let organization = organization.as_ref().map_or(&[][..], |id| id.as_bytes());
-        let (command, naming) = self.command(app, account.0.as_bytes(), organization)?;
-        let actor = Actor::Account(account);
-        let order = self.order_as(app, command, naming, actor, Some(caller.client.clone()));
-        Ok(Order { precondition: etag::precondition(&self.method, &self.headers)?, ..order })
+        let (command, naming) = self.command(app, principal.as_bytes(), organization)?;
+        let client = Some(caller.client.clone());
+        let order = self.order_as(app, command, naming, by.actor(), client);
+        let token = by.token();
+        Ok(Order { token, precondition: etag::precondition(&self.method, &self.headers)?, ..order })
     }
 
     /// The order of somebody without an account, scoped to what stands for them.
@@ -379,14 +383,17 @@ fn wrong_field(path: String, error: &serde_json::Error) -> Problem {
 }
 
 /// A caller and a body, authenticated before the body is looked at.
-pub(crate) struct Authenticated(pub(crate) Caller, pub(crate) Submission);
+pub(crate) struct Authenticated<By = Caller>(pub(crate) By, pub(crate) Submission);
 
-impl FromRequest<Arc<App>> for Authenticated {
+impl<By> FromRequest<Arc<App>> for Authenticated<By>
+where
+    By: FromRequestParts<Arc<App>, Rejection = Problem> + Send,
+{
     type Rejection = Problem;
 
     async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Problem> {
         let (mut parts, body) = request.into_parts();
-        match Caller::from_request_parts(&mut parts, app).await {
+        match By::from_request_parts(&mut parts, app).await {
             Ok(caller) => Ok(Self(caller, Submission::read(parts, body).await?)),
             Err(problem) => {
                 // who is still writing when the connection closes never reads the refusal

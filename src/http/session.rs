@@ -21,7 +21,7 @@ use utoipa_axum::routes;
 
 use super::account::{User, user};
 use super::answer;
-use super::authentication::Caller;
+use super::authentication::SignedIn;
 use super::document::{Commands, PublicCommands, Reads};
 use super::problem::{Code, Problem};
 use super::request::{Authenticated, Paging, Submission};
@@ -85,7 +85,7 @@ async fn sign_in(State(app): State<Arc<App>>, submission: Submission) -> Result<
     register::complete(&app, owner.account).await?;
     let client = submission.origin.client(owner.person.subject);
     let order = submission.unkeyed_order(&app, Actor::Account(owner.account), client.clone());
-    let done = session::start(&app, &order, &owner).await?;
+    let done = session::start(&app, &order, &owner, None).await?;
     let Opened { tokens, expires_at } = &done.answer;
     session_activity::note_use(&app, tokens.session.session, owner.account, &client);
     let body = SignInAnswer {
@@ -166,7 +166,8 @@ pub(crate) struct Nothing {}
     responses((status = 200, body = Nothing), Commands))]
 async fn sign_out(State(app): State<Arc<App>>, request: Request) -> Result<Response, Problem> {
     let (account, session, submission) = if request.headers().contains_key(AUTHORIZATION) {
-        let Authenticated(caller, submission) = Authenticated::from_request(request, &app).await?;
+        let Authenticated(caller, submission) =
+            Authenticated::<SignedIn>::from_request(request, &app).await?;
         match named_to_end(&app, &submission)? {
             Some((account, session)) => (account, Some(session), submission),
             None => {
@@ -248,7 +249,7 @@ pub(crate) struct ShownSession {
     responses((status = 200, body = SessionList), Reads))]
 async fn list_sessions(
     State(app): State<Arc<App>>,
-    caller: Caller,
+    caller: SignedIn,
     OriginalUri(uri): OriginalUri,
 ) -> Result<Response, Problem> {
     let list = format!("sessions of {}", caller.identity.account);
@@ -304,7 +305,7 @@ fn page_of(
 async fn end_session(
     State(app): State<Arc<App>>,
     id: Result<Path<String>, PathRejection>,
-    Authenticated(caller, submission): Authenticated,
+    Authenticated(caller, submission): Authenticated<SignedIn>,
 ) -> Result<Response, Problem> {
     let account = caller.identity.account;
     let order = submission.order(&app, &caller, None)?;

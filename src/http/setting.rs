@@ -71,8 +71,8 @@ async fn show_settings(
     OriginalUri(uri): OriginalUri,
     Meant(caller, organization): Meant<Caller>,
 ) -> Result<Response, Problem> {
-    let (account, needed) = (caller.identity.account, Permission::ReadOrganization);
-    let (access, settings) = Access::seen(&app, account, organization, needed, |organization| {
+    let (by, needed) = (&caller.principal, Permission::ReadOrganization);
+    let (access, settings) = Access::seen(&app, by, organization, needed, |organization| {
         organization.settings().clone()
     })
     .await?;
@@ -102,16 +102,16 @@ async fn update_settings(
     State(app): State<Arc<App>>,
     Meant(Authenticated(caller, submission), organization): Meant<Authenticated>,
 ) -> Result<Response, Problem> {
-    let account = caller.identity.account;
+    let by = &caller.principal;
     let order = submission.order(&app, &caller, Some(organization))?;
     let before = execute::organization_before(&app, organization, &order, view).await?;
     let done = match before {
         Some(done) => done,
         None => {
-            Access::check(&app, account, organization, Permission::UpdateSettings).await?;
+            Access::check(&app, by, organization, Permission::UpdateSettings).await?;
             let command = submission.json::<SettingsBody>()?.command(address_of(&caller))?;
             let command = |_: &_| command.clone();
-            execute::organization(&app, account, organization, &order, command, view).await?
+            execute::organization(&app, by, organization, &order, command, view).await?
         }
     };
     answered(&app, &done).await

@@ -5,6 +5,7 @@ use crate::id::{AccountId, InvitationId, SubjectId};
 use crate::organization::Organization;
 use crate::permission::{Permission, Role};
 use crate::personal::Personal;
+use crate::principal::{self, Principal};
 use crate::time::Time;
 
 /// An invitation to be sent.
@@ -25,7 +26,7 @@ pub struct Draft {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
     /// Its sender may not grant that role.
-    Denied,
+    Denied(principal::Refusal),
     Rejected(Rejection),
 }
 
@@ -66,13 +67,10 @@ pub(super) fn one(
 fn one_of_many(
     organization: &Organization,
     draft: &Draft,
-    by: AccountId,
+    by: &Principal,
     at: Time,
 ) -> Result<Vec<Event>, Refusal> {
-    let role = organization.role_of(by);
-    if !role.is_some_and(|role| role.may(Permission::to_grant(draft.role))) {
-        return Err(Refusal::Denied);
-    }
+    organization.grants(by, Permission::to_grant(draft.role)).map_err(Refusal::Denied)?;
     one(organization, draft, at).map_err(Refusal::Rejected)
 }
 
@@ -80,7 +78,7 @@ fn one_of_many(
 pub(super) fn all(
     organization: &Organization,
     drafts: &[Draft],
-    by: AccountId,
+    by: &Principal,
     at: Time,
 ) -> Vec<Event> {
     let mut invited = Vec::with_capacity(drafts.len());
@@ -99,7 +97,7 @@ pub(super) fn all(
 
 /// Why a draft is not among the invitations that [`super::Command::SendAll`] has sent, told from
 /// what the organization was right after it; so a repeat of the command is told the same.
-pub fn refused(organization: &Organization, draft: &Draft, by: AccountId, at: Time) -> Refusal {
+pub fn refused(organization: &Organization, draft: &Draft, by: &Principal, at: Time) -> Refusal {
     match one_of_many(organization, draft, by, at) {
         Err(refusal) => refusal,
         // the pending one that was in the way is over by now

@@ -3,8 +3,9 @@
 use uuid::Uuid;
 
 use super::*;
-use crate::given::{ANA, BEN, created_by, given, joined};
+use crate::given::{ANA, BEN, created_by, given, joined, person};
 use crate::membership::Event::{Joined, Removed};
+use crate::principal;
 
 const FIRST: InvitationId = InvitationId(Uuid::from_u128(0x1a));
 const SECOND: InvitationId = InvitationId(Uuid::from_u128(0x1b));
@@ -170,7 +171,8 @@ fn of_many_each_is_sent_or_told_why_it_is_not() {
     // BEN is an admin, so grants no ownership
     let past = || [created_by(ANA), joined(BEN, Role::Admin), invited(Role::Viewer)];
     let state = given(past()).state();
-    let command = Command::SendAll { drafts: drafts.clone(), by: BEN, at: START };
+    let by_ben = person(BEN);
+    let command = Command::SendAll { drafts: drafts.clone(), by: by_ben, at: START };
     let events = decide(&state, &command).expect("what cannot be sent is left out");
     let [Event::Sent { invitation, .. }] = events.as_slice() else {
         unreachable!("one can be sent, not {events:?}")
@@ -181,10 +183,10 @@ fn of_many_each_is_sent_or_told_why_it_is_not() {
     let after = given([created, joined, first, events[0].clone().into()]).state();
     let week_later = START.after(LIFE);
     for at in [START, week_later] {
-        let why = |index: usize| refused(&after, &drafts[index], BEN, at);
+        let why = |index: usize| refused(&after, &drafts[index], &by_ben, at);
         assert_eq!(why(0), Refusal::Rejected(Rejection::AlreadyInvited));
         assert_eq!(why(2), Refusal::Rejected(Rejection::AlreadyInvited));
         assert_eq!(why(3), Refusal::Rejected(Rejection::AlreadyMember));
-        assert_eq!(why(4), Refusal::Denied);
+        assert_eq!(why(4), Refusal::Denied(principal::Refusal::Role));
     }
 }

@@ -23,7 +23,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::http::answer;
-use crate::http::authentication::Caller;
+use crate::http::authentication::{Caller, SignedIn};
 use crate::http::document::{InvitationCommands, InvitationReads};
 use crate::http::organization::{self, Organization};
 use crate::http::problem::{Code, Problem};
@@ -99,8 +99,7 @@ async fn show_offer(
         return Err(Problem::new(Code::InvitationClosed));
     }
     let invitation = offer.invitation;
-    let is_callers =
-        caller.is_some_and(|caller| caller.identity.person.subject == invitation.invitee);
+    let is_callers = caller.is_some_and(|caller| caller.client.subject == invitation.invitee);
     let body = Offer {
         organization: offered(&app, &offer.organization).await?,
         inviter: Inviter { name: name_of(&app, invitation.sender).await? },
@@ -161,7 +160,7 @@ pub(crate) struct Declined {
 /// Which invitation of which organization, and in whose hands.
 async fn held(
     app: &App,
-    caller: &Caller,
+    caller: &SignedIn,
     token: &SecretString,
 ) -> Result<(OrganizationId, InvitationId, Holder), Problem> {
     let secret = LinkSecret::parse(token.expose_secret());
@@ -178,12 +177,12 @@ async fn held(
     responses((status = 200, body = Accepted), InvitationCommands))]
 async fn accept_invitation(
     State(app): State<Arc<App>>,
-    Authenticated(caller, submission): Authenticated,
+    Authenticated(caller, submission): Authenticated<SignedIn>,
 ) -> Result<Response, Problem> {
     let order = submission.order(&app, &caller, None)?;
     let body: TokenBody = submission.json()?;
     let (organization, invitation, by) = held(&app, &caller, &body.token).await?;
-    let view = organization::view(by.account);
+    let view = organization::view(caller.principal);
     let done =
         execute::invitation::accept(&app, organization, &order, invitation, by, view).await?;
     let joined = done.answer.as_ref().ok_or(Problem::new(Code::NotFound))?;
@@ -198,7 +197,7 @@ async fn accept_invitation(
     responses((status = 200, body = Declined), InvitationCommands))]
 async fn decline_invitation(
     State(app): State<Arc<App>>,
-    Authenticated(caller, submission): Authenticated,
+    Authenticated(caller, submission): Authenticated<SignedIn>,
 ) -> Result<Response, Problem> {
     let order = submission.order(&app, &caller, None)?;
     let body: TokenBody = submission.json()?;

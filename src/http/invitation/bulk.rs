@@ -5,16 +5,17 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use events::id::InvitationId;
+use events::id::{InvitationId, OrganizationId};
 use events::invitation::{Draft, Refusal, refused};
 use events::organization::Organization;
 use events::permission::Permission;
+use events::principal::Principal;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{Invitation, checked_role, with_link};
 use crate::App;
-use crate::access::Access;
+use crate::access::{self, Access};
 use crate::address::Address;
 use crate::execute::invitation::{self, Invitee};
 use crate::execute::{self, Order};
@@ -89,10 +90,10 @@ pub(super) async fn create_invitations(
     State(app): State<Arc<App>>,
     Meant(Authenticated(caller, submission), organization): Meant<Authenticated>,
 ) -> Result<Response, Problem> {
-    let account = caller.identity.account;
+    let by = &caller.principal;
     let order = submission.order(&app, &caller, Some(organization))?;
     if execute::organization_before(&app, organization, &order, |_| ()).await?.is_none() {
-        Access::check(&app, account, organization, Permission::ManageMembers).await?;
+        Access::check(&app, by, organization, Permission::ManageMembers).await?;
     }
     let body: BulkBody = submission.json()?;
     if !(1..=MOST).contains(&body.invitations.len()) {
@@ -105,14 +106,14 @@ pub(super) async fn create_invitations(
         let now = app.clock.now();
         let outcome = |(_, draft): &(usize, Draft)| match state.invitation(draft.invitation) {
             Some(sent) => Ok(sent.clone()),
-            None => Err(refused(state, draft, account, now)),
+            None => Err(refused(state, draft, by, now)),
         };
         drafts.iter().map(outcome).collect()
     };
     let alone: Vec<Draft> = drafts.iter().map(|(_, draft)| draft.clone()).collect();
-    let done = invitation::send_all(&app, account, organization, &order, &alone, outcomes).await?;
+    let done = invitation::send_all(&app, by, organization, &order, &alone, outcomes).await?;
     for ((index, draft), outcome) in drafts.iter().zip(&done.answer) {
-        results.push(result(&app, *index, draft.invitation, outcome).await?);
+        results.push(result(&app, by, organization, *index, draft.invitation, outcome).await?);
     }
     results.sort_by_key(|result| result.index);
     Ok(answer::command(StatusCode::OK, &done, BulkResults { results }))
@@ -150,6 +151,8 @@ async fn drafts(
 
 async fn result(
     app: &App,
+    by: &Principal,
+    organization: OrganizationId,
     index: usize,
     id: InvitationId,
     outcome: &Outcome,
@@ -160,7 +163,9 @@ async fn result(
             let invitation = Some(with_link(app, id, sent, &secret).await?);
             BulkResult { index, status: StatusCode::CREATED.as_u16(), invitation, error: None }
         }
-        Err(Refusal::Denied) => BulkResult::refused(index, &Problem::new(Code::Forbidden)),
+        Err(Refusal::Denied(because)) => {
+            BulkResult::refused(index, &access::refused(by, organization, *because).into())
+        }
         Err(Refusal::Rejected(rejection)) => {
             BulkResult::refused(index, &execute::Error::Invitation(*rejection).into())
         }

@@ -6,10 +6,11 @@ use axum::Json;
 use axum::extract::{OriginalUri, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
-use events::id::{AccountId, InvitationId, OrganizationId};
+use events::id::{InvitationId, OrganizationId};
 use events::invitation::Status;
 use events::organization::Organization;
 use events::permission::Permission;
+use events::principal::Principal;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -55,19 +56,19 @@ pub(super) async fn create_invitation(
     State(app): State<Arc<App>>,
     Meant(Authenticated(caller, submission), organization): Meant<Authenticated>,
 ) -> Result<Response, Problem> {
-    let account = caller.identity.account;
+    let by = &caller.principal;
     let order = submission.order(&app, &caller, Some(organization))?;
     let id = invitation::id(&app, &order);
     let before = execute::organization_before(&app, organization, &order, view(id)).await?;
     let done = match before {
         Some(done) => done,
         None => {
-            Access::check(&app, account, organization, Permission::ManageMembers).await?;
+            Access::check(&app, by, organization, Permission::ManageMembers).await?;
             let invitee = invitee(submission.json()?)?;
             // asked before anything is kept of the address
             let to_grant = Permission::to_grant(invitee.role);
-            Access::check(&app, account, organization, to_grant).await?;
-            invitation::send(&app, account, organization, &order, &invitee, view(id)).await?
+            Access::check(&app, by, organization, to_grant).await?;
+            invitation::send(&app, by, organization, &order, &invitee, view(id)).await?
         }
     };
     answered(&app, StatusCode::CREATED, id, &done).await
@@ -101,12 +102,12 @@ struct NoFields {}
 /// What is no id names nothing, but whoever may not even ask is told that first.
 async fn named(
     app: &App,
-    caller: AccountId,
+    by: &Principal,
     organization: OrganizationId,
     id: Option<InvitationId>,
 ) -> Result<InvitationId, Problem> {
     if id.is_none() {
-        Access::check(app, caller, organization, Permission::ManageMembers).await?;
+        Access::check(app, by, organization, Permission::ManageMembers).await?;
     }
     id.ok_or(Problem::new(Code::NotFound))
 }
@@ -120,16 +121,16 @@ pub(super) async fn resend_invitation(
     names: PathNames,
     Meant(Authenticated(caller, submission), organization): Meant<Authenticated>,
 ) -> Result<Response, Problem> {
-    let account = caller.identity.account;
+    let by = &caller.principal;
     let order = submission.order(&app, &caller, Some(organization))?;
-    let id = named(&app, account, organization, names.id("invitation")).await?;
+    let id = named(&app, by, organization, names.id("invitation")).await?;
     let before = execute::organization_before(&app, organization, &order, view(id)).await?;
     let done = match before {
         Some(done) => done,
         None => {
-            Access::check(&app, account, organization, Permission::ManageMembers).await?;
+            Access::check(&app, by, organization, Permission::ManageMembers).await?;
             let NoFields {} = submission.json_or_empty()?;
-            invitation::resend(&app, account, organization, &order, id, view(id)).await?
+            invitation::resend(&app, by, organization, &order, id, view(id)).await?
         }
     };
     answered(&app, StatusCode::OK, id, &done).await
@@ -144,16 +145,16 @@ pub(super) async fn cancel_invitation(
     names: PathNames,
     Meant(Authenticated(caller, submission), organization): Meant<Authenticated>,
 ) -> Result<Response, Problem> {
-    let account = caller.identity.account;
+    let by = &caller.principal;
     let order = submission.order(&app, &caller, Some(organization))?;
-    let id = named(&app, account, organization, names.id("invitation")).await?;
+    let id = named(&app, by, organization, names.id("invitation")).await?;
     let before = execute::organization_before(&app, organization, &order, |_| ()).await?;
     let done = match before {
         Some(done) => done,
         None => {
-            Access::check(&app, account, organization, Permission::ManageMembers).await?;
+            Access::check(&app, by, organization, Permission::ManageMembers).await?;
             let NoFields {} = submission.json_or_empty()?;
-            invitation::cancel(&app, account, organization, &order, id).await?
+            invitation::cancel(&app, by, organization, &order, id).await?
         }
     };
     Ok(answer::gone(&done))
@@ -200,8 +201,8 @@ pub(super) async fn list_invitations(
     OriginalUri(uri): OriginalUri,
     Meant(caller, organization): Meant<Caller>,
 ) -> Result<Response, Problem> {
-    let account = caller.identity.account;
-    let access = Access::check(&app, account, organization, Permission::ManageMembers).await?;
+    let by = &caller.principal;
+    let access = Access::check(&app, by, organization, Permission::ManageMembers).await?;
     let parameters = Parameters::of(&uri, &["status", AS_OF, "page_size", "page_token"])?;
     // what the next page must be asked for, too
     let asked: Vec<_> = ["status", AS_OF]
@@ -265,8 +266,8 @@ pub(super) async fn show_invitation(
     OriginalUri(uri): OriginalUri,
     Meant(caller, organization): Meant<Caller>,
 ) -> Result<Response, Problem> {
-    let account = caller.identity.account;
-    let access = Access::check(&app, account, organization, Permission::ManageMembers).await?;
+    let by = &caller.principal;
+    let access = Access::check(&app, by, organization, Permission::ManageMembers).await?;
     let moment = Parameters::of(&uri, &[AS_OF])?.as_of()?;
     let id = names.id("invitation").ok_or(Problem::new(Code::NotFound))?;
     let view = Rows::of(&app, &access, moment).await?;

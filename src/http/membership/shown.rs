@@ -51,8 +51,8 @@ async fn list_members(
     OriginalUri(uri): OriginalUri,
     Meant(caller, organization): Meant<Caller>,
 ) -> Result<Response, Problem> {
-    let account = caller.identity.account;
-    let access = Access::check(&app, account, organization, Permission::ReadOrganization).await?;
+    let by = &caller.principal;
+    let access = Access::check(&app, by, organization, Permission::ReadMembers).await?;
     let parameters = Parameters::of(&uri, &[Paging::PARAMETERS.as_slice(), &[AS_OF]].concat())?;
     let as_of = parameters.get(AS_OF).unwrap_or_default();
     let list = format!("members of {organization} as of {as_of:?}");
@@ -107,9 +107,9 @@ async fn show_member(
     OriginalUri(uri): OriginalUri,
     Meant(caller, organization): Meant<Caller>,
 ) -> Result<Response, Problem> {
-    let (account, needed) = (caller.identity.account, Permission::ReadOrganization);
+    let (by, needed) = (&caller.principal, Permission::ReadMembers);
     let member: Option<Named> = names.id("member");
-    let (access, found) = Access::seen(&app, account, organization, needed, |state| {
+    let (access, found) = Access::seen(&app, by, organization, needed, |state| {
         member.and_then(|member| member.account_in(state))
     })
     .await?;

@@ -40,13 +40,13 @@ async fn delete_organization(
     State(app): State<Arc<App>>,
     Meant(Authenticated(caller, submission), organization): Meant<Authenticated>,
 ) -> Result<Response, Problem> {
-    let account = caller.identity.account;
+    let by = &caller.principal;
     let order = submission.order(&app, &caller, Some(organization))?;
     if let Some(done) = execute::organization_before(&app, organization, &order, |_| ()).await? {
         return Ok(answer::gone(&done));
     }
     let needed = Permission::DeleteOrganization;
-    let (_, is_personal) = Access::seen(&app, account, organization, needed, |state| {
+    let (_, is_personal) = Access::seen(&app, by, organization, needed, |state| {
         state.profile().is_some_and(|profile| profile.is_personal)
     })
     .await?;
@@ -56,7 +56,8 @@ async fn delete_organization(
     }
     let DeleteBody { confirm } = submission.json_or_empty()?;
     let confirmation = confirm.ok_or(Problem::new(Code::ConfirmationRequired))?;
-    let command = |_: &_| Command::Delete { confirmation: confirmation.clone() };
-    let done = execute::organization(&app, account, organization, &order, command, |_| ()).await?;
+    let command =
+        |_: &_| Command::Delete { confirmation: confirmation.clone(), at: app.clock.now() };
+    let done = execute::organization(&app, by, organization, &order, command, |_| ()).await?;
     Ok(answer::gone(&done))
 }

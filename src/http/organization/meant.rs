@@ -1,5 +1,5 @@
 //! Which organization a request means: the one in its path; on a path without a place for one the
-//! header's, else the session's, else the caller's own. A header that contradicts the path is
+//! header's, else the token's, else the session's, else the caller's own. A header that contradicts the path is
 //! refused, never ignored. Nothing of it is looked up before the caller is known.
 
 use std::sync::Arc;
@@ -12,6 +12,7 @@ use events::id::OrganizationId;
 use crate::http::authentication::Caller;
 use crate::http::problem::{Code, Problem};
 use crate::http::request::{Authenticated, PathNames};
+use crate::identity::Identity;
 use crate::{App, access, query};
 
 const PLACE: &str = "{org}";
@@ -64,9 +65,15 @@ impl Naming {
 
     async fn organization(self, app: &App, caller: &Caller) -> Result<OrganizationId, Problem> {
         let Some(in_path) = &self.in_path else {
-            return match self.in_headers(app).await? {
+            let named = self.in_headers(app).await?;
+            if let (Some(named), Some(bound_to)) = (named, caller.bound_to)
+                && named != Some(bound_to)
+            {
+                return Err(Problem::new(Code::OrganizationMismatch));
+            }
+            return match named {
                 Some(named) => named.ok_or(Problem::new(Code::NotFound)),
-                None => Ok(usual(app, caller)),
+                None => usual(app, caller),
             };
         };
         let in_path = in_path.as_ref().ok_or(Problem::new(Code::NotFound))?;
@@ -74,7 +81,7 @@ impl Naming {
         let in_path = in_path.ok_or(Problem::new(Code::NotFound))?;
         if self.in_headers(app).await?.is_some_and(|in_headers| in_headers != Some(in_path)) {
             // told to members only: to others it would tell whether there is such an organization
-            let is_member = access::is_member(app, caller.identity.account, in_path).await?;
+            let is_member = access::is_known(app, &caller.principal, in_path).await?;
             let code = if is_member { Code::OrganizationMismatch } else { Code::NotFound };
             return Err(Problem::new(code));
         }
@@ -98,11 +105,14 @@ impl Naming {
     }
 }
 
-/// The organization chosen in the caller's session, else the personal one. A chosen one to which
+/// The one the caller's token belongs to, else the one chosen in the session, else the personal one. A chosen one to which
 /// the caller no longer belongs stays chosen, and is then nothing to them: what was meant for one
 /// organization must not land in another.
-pub(crate) fn usual(app: &App, caller: &Caller) -> OrganizationId {
-    let chosen = caller.identity.session.and_then(|session| session.organization);
-    chosen
-        .unwrap_or_else(|| OrganizationId::personal(app.keyring.log_id(), caller.identity.account))
+pub(crate) fn usual(app: &App, caller: &Caller) -> Result<OrganizationId, Problem> {
+    if let Some(bound_to) = caller.bound_to {
+        return Ok(bound_to);
+    }
+    let Identity { account, session, .. } = caller.person()?;
+    let chosen = session.and_then(|session| session.organization);
+    Ok(chosen.unwrap_or_else(|| OrganizationId::personal(app.keyring.log_id(), *account)))
 }

@@ -10,6 +10,7 @@ use axum::response::Response;
 use events::id::AccountId;
 use events::membership::{Command, Rejection};
 use events::permission::{Permission, Role};
+use events::principal;
 use secrecy::SecretString;
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -48,22 +49,24 @@ async fn transfer_organization(
     State(app): State<Arc<App>>,
     Meant(Authenticated(caller, submission), organization): Meant<Authenticated>,
 ) -> Result<Response, Problem> {
-    let from = caller.identity.account;
+    let (by, identity) = (&caller.principal, caller.signed_in()?);
+    let from = identity.account;
     let order = submission.order(&app, &caller, Some(organization))?;
-    let before = execute::organization_before(&app, organization, &order, view(from)).await?;
+    let before = execute::organization_before(&app, organization, &order, view(*by)).await?;
     if let Some(done) = before {
         return answered(&app, StatusCode::OK, &done).await;
     }
-    Access::check(&app, from, organization, Permission::TransferOrganization).await?;
+    Access::check(&app, by, organization, Permission::TransferOrganization).await?;
     let TransferBody { new_owner_id, password, keep_role } = submission.json()?;
     let (to, kept_role) = checked(&new_owner_id, keep_role.as_deref())?;
     let client = submission.origin.ip_address.as_deref();
-    if !identity::proves_again(&app, &caller.identity, password, client).await? {
-        let denied = Denied { account: from, organization };
+    if !identity::proves_again(&app, identity, password, client).await? {
+        let because = principal::Refusal::Role;
+        let denied = Denied { by: *by, organization, because };
         return Err(Problem::new(Code::WrongPassword).recorded_as(denied));
     }
     let command = |_: &_| Command::Transfer { from, to, kept_role };
-    let done = execute::organization(&app, from, organization, &order, command, view(from)).await;
+    let done = execute::organization(&app, by, organization, &order, command, view(*by)).await;
     if let Err(execute::Error::Membership(Rejection::NotAMember)) = done {
         return Err(not_a_member());
     }

@@ -91,6 +91,26 @@ codes! {
         "the token is unknown or has expired; sign in again";
         "The bearer token belongs to no session that still lives."
         "Sign in again, or renew the session with its refresh token.";
+    TotpRequired: UNAUTHORIZED "totp_required",
+        "this account has a second factor; send its code, too";
+        "The password is right, and the account has a second factor: signing in takes a code of the \
+         authenticator, or a backup code."
+        "Send the code as `totp_code` when you sign in, or as the header `X-OTP` with HTTP Basic.";
+    InvalidTotpCode: UNAUTHORIZED "invalid_totp_code",
+        "the code is wrong or was used already; wait for the next one";
+        "A code serves once and for half a minute, with half a minute's tolerance; a backup code \
+         serves once."
+        "Wait for the next code of your authenticator, and check that its clock is right.";
+    TokenRevoked: UNAUTHORIZED "token_revoked", "the token was revoked";
+        "Somebody revoked the API token, or the membership it stood on has ended."
+        "Make another one, if you may.";
+    TokenExpired: UNAUTHORIZED "token_expired", "the token has expired";
+        "The API token was made for a time that is over."
+        "Make another one.";
+    TokenRotated: UNAUTHORIZED "token_rotated",
+        "the token was replaced by another; use that one";
+        "Another token has taken the place of this one, and the time in which both served is over."
+        "Use the token that was given when this one was rotated.";
     Forbidden: FORBIDDEN "forbidden", "your role in this organization does not allow this";
         "You are a member, but members of your role may not do this. The attempt is in the \
          organization's audit log."
@@ -104,6 +124,34 @@ codes! {
         "What you ask for needs your password once more, and this is another one. You stay signed \
          in."
         "Send the password of the account you are signed in with.";
+    MissingScope: FORBIDDEN "missing_scope", "the token's scopes do not include this";
+        "Your role allows it, but the API token was made for less. The attempt is in the \
+         organization's audit log."
+        "`required_scope` names what is missing. Use a token that has it.";
+    SignInNeeded: FORBIDDEN "sign_in_required",
+        "a token does not do this; sign in with a session or your password";
+        "An API token acts within one organization. What belongs to the account itself, such as its \
+         password, its sessions and other organizations, is left to whoever has signed in."
+        "Send a session token or e-mail address and password.";
+    PersonNeeded: FORBIDDEN "person_required",
+        "an organization key acts for no person, and this takes one";
+        "What you ask for is done by a person for themselves, and the key is nobody."
+        "Use a personal token, or sign in.";
+    NotYourToken: FORBIDDEN "not_your_token", "only its owner can rotate a personal token";
+        "Who rotates a token is shown its secret, and this one acts as somebody else."
+        "Revoke it, or ask its owner to rotate it.";
+    AddressNotAllowed: FORBIDDEN "address_not_allowed",
+        "the organization lets requests in from listed networks only, and this address is in none";
+        "The organization has an allowlist of networks, and the request came from elsewhere. The \
+         attempt is in its audit log."
+        "Come from a listed network, or ask an owner or admin of the organization to list yours.";
+    TwoFactorRequired: FORBIDDEN "two_factor_required",
+        "the organization asks for a second factor: set it up with `POST /v1/auth/2fa/setup` and \
+         `POST /v1/auth/2fa/verify`";
+        "Members of this organization need a second factor, and your account has none. Who had \
+         signed in before that was asked for goes on until the session ends."
+        "Call `POST /v1/auth/2fa/setup`, enter the secret into an authenticator, send its first code \
+         to `POST /v1/auth/2fa/verify`, and sign in again.";
     NotFound: NOT_FOUND "not_found", "there is nothing here for you";
         "Nothing has this address, or it belongs to an organization of which you are no member: \
          both are answered alike."
@@ -153,6 +201,21 @@ codes! {
         "the e-mail address of this account is verified already";
         "Whoever reads the mail of this account's address has proven it before."
         "There is nothing to do.";
+    TokenLimit: CONFLICT "token_limit", "there are 100 of them already; revoke some first";
+        "A member has 100 personal tokens in an organization at most, and an organization 100 keys."
+        "Revoke those that nobody uses.";
+    TokenNotActive: CONFLICT "token_not_active",
+        "the token was revoked, replaced or has expired";
+        "Only a token that serves can be rotated, and only once."
+        "Make a new one.";
+    TwoFactorEnabled: CONFLICT "two_factor_enabled", "the account has a second factor already";
+        "An account has one second factor."
+        "Disable it first, if you want another one.";
+    TwoFactorNotSetUp: CONFLICT "two_factor_not_set_up",
+        "the account has no second factor that this could be about";
+        "Either no secret was made that waits for its first code, or the account has no second \
+         factor."
+        "Begin with `POST /v1/auth/2fa/setup`.";
     IdempotencyInProgress: CONFLICT "idempotency_in_progress",
         "the first request with this idempotency key is still running; repeat it soon";
         "Two requests with one idempotency key are under way at the same time."

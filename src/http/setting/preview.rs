@@ -76,12 +76,12 @@ async fn preview_settings(
     State(app): State<Arc<App>>,
     Meant(Authenticated(caller, submission), organization): Meant<Authenticated>,
 ) -> Result<Response, Problem> {
-    let (account, needed) = (caller.identity.account, Permission::UpdateSettings);
-    Access::check(&app, account, organization, needed).await?;
+    let (by, needed) = (&caller.principal, Permission::UpdateSettings);
+    Access::check(&app, by, organization, needed).await?;
     let body: SettingsBody = submission.json()?;
     let command = body.command(super::address_of(&caller))?;
     let (access, (before, members, preview)) =
-        Access::seen(&app, account, organization, needed, |organization| {
+        Access::seen(&app, by, organization, needed, |organization| {
             let members: BTreeSet<AccountId> = organization.members().collect();
             (organization.settings().clone(), members, setting::preview(organization, &command))
         })
