@@ -13,7 +13,11 @@ use crate::App;
 use crate::causes::causes;
 use crate::event_log::ReadError;
 use crate::failure::Failure;
+use crate::reactions::{self, Trouble};
 use crate::{execute, operational, query};
+
+/// As it is called in `/readyz`, among the reactions.
+pub(crate) const NAME: &str = "due";
 
 const PAGE: usize = 100;
 /// How often it is asked what has fallen due.
@@ -39,8 +43,12 @@ pub(crate) enum Error {
     Behind,
 }
 
-/// Runs until it is told to stop.
-pub(crate) async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
+/// Runs until it is told to stop. `trouble` says why it does not come further.
+pub(crate) async fn run(
+    app: Arc<App>,
+    trouble: watch::Sender<Trouble>,
+    mut stop: watch::Receiver<bool>,
+) {
     let (mut place, mut began, mut pause) = (String::new(), Instant::now(), FIRST_PAUSE);
     loop {
         if began.elapsed() > BETWEEN_FULL_LOOKS {
@@ -49,9 +57,11 @@ pub(crate) async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
         let wait = match look(&app, &mut place).await {
             Ok(()) => {
                 pause = FIRST_PAUSE;
+                reactions::tell(&trouble, NAME, None);
                 BETWEEN_LOOKS
             }
             Err(error) => {
+                reactions::tell(&trouble, NAME, Some(error.to_string()));
                 tracing::warn!(error = causes(&error), "what has fallen due is not done yet");
                 let wait = pause;
                 pause = (pause * 2).min(LONGEST_PAUSE);
@@ -66,9 +76,12 @@ pub(crate) async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
 }
 
 /// Does what is due now. What was looked at is not looked at again: whatever comes later is due
-/// later.
+/// later. While the list is being built, which `/readyz` tells of the read model, nothing is due yet.
 async fn look(app: &App, place: &mut String) -> Result<(), Error> {
     app.clock.look(&app.operational).await?;
+    if query::due_list::is_being_built(app).await? {
+        return Ok(());
+    }
     let now = app.clock.now();
     loop {
         let piece = query::due_list::until(app, now, place, PAGE).await?;

@@ -100,7 +100,7 @@ impl RateLimits {
     /// Counts a request by its credential, before anybody has looked whose that is. `None` while
     /// nothing is limited.
     pub(crate) fn request(&self, credential: &[u8]) -> Option<Result<Left, TooOften>> {
-        self.is_on.then(|| self.requests.count(credential, Instant::now()))
+        self.is_on.then(|| self.requests.count(credential))
     }
 
     fn forget_old(&self) {

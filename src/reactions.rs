@@ -35,6 +35,14 @@ const FINISH_WITHIN: Duration = Duration::from_secs(5);
 /// Why reactions do not come further, by their names.
 pub(crate) type Trouble = BTreeMap<&'static str, String>;
 
+/// Says why one of them does not come further, or that it does.
+pub(crate) fn tell(trouble: &watch::Sender<Trouble>, name: &'static str, why: Option<String>) {
+    trouble.send_if_modified(|trouble| match why {
+        Some(why) => trouble.insert(name, why.clone()) != Some(why),
+        None => trouble.remove(name).is_some(),
+    });
+}
+
 /// Every reaction there is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reaction {
@@ -235,11 +243,7 @@ impl Follower {
     }
 
     fn tell(&self, why: Option<String>) {
-        let name = self.reaction.name();
-        self.trouble.send_if_modified(|trouble| match why {
-            Some(why) => trouble.insert(name, why.clone()) != Some(why),
-            None => trouble.remove(name).is_some(),
-        });
+        tell(&self.trouble, self.reaction.name(), why);
     }
 
     fn is_here(&self) -> bool {

@@ -6,6 +6,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::App;
+use crate::due;
 use crate::projector::Standing;
 use crate::reactions::Reaction;
 
@@ -82,10 +83,9 @@ pub(crate) async fn ask(app: &App) -> Readiness {
         })
         .collect();
     let trouble = app.trouble.borrow().clone();
-    let reactions = Reaction::ALL.map(|reaction| {
-        let name = reaction.name();
-        ReactionStanding { name, error: trouble.get(name).cloned() }
-    });
+    let names = Reaction::ALL.map(Reaction::name).into_iter().chain([due::NAME]);
+    let reactions =
+        names.map(|name| ReactionStanding { name, error: trouble.get(name).cloned() }).collect();
     let all_live = !read_models.is_empty() && read_models.iter().all(|one| one.status == "live");
     let status = if head.is_none() || position.is_none() || progress.is_none() || stopped {
         Status::NotReady
@@ -103,7 +103,7 @@ pub(crate) async fn ask(app: &App) -> Readiness {
         head: head.unwrap_or_default().to_string(),
         position: position.unwrap_or_default().to_string(),
         read_models,
-        reactions: reactions.into(),
+        reactions,
     }
 }
 

@@ -114,10 +114,10 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     let others = tokio::spawn(async move { watched.watch_others().await });
     let limited = Arc::clone(&app);
     let forgetting = tokio::spawn(async move { rate_limit::forget(&limited.rate_limits).await });
-    workers.spawn(reactions::run(Arc::clone(&app), tell_trouble, stopping.clone()));
+    workers.spawn(reactions::run(Arc::clone(&app), tell_trouble.clone(), stopping.clone()));
     workers.spawn(forgotten::run(Arc::clone(&app), requests, stopping.clone()));
     workers.spawn(session_activity::run(Arc::clone(&app), stopping.clone()));
-    workers.spawn(due::run(Arc::clone(&app), stopping.clone()));
+    workers.spawn(due::run(Arc::clone(&app), tell_trouble, stopping.clone()));
     workers.spawn(denied_attempts::run(Arc::clone(&app), waiting_attempts, stopping));
 
     announce(&public_url, address);

@@ -11,8 +11,10 @@ use crate::server::Node;
 #[derive(Clone, Debug)]
 pub(crate) struct Operation {
     pub(crate) method: Method,
-    /// As the document writes it, with names in braces.
+    /// Where it is asked for, with names in braces.
     pub(crate) path: String,
+    /// As the document writes that.
+    documented: String,
 }
 
 /// What the names in a path stand for.
@@ -28,6 +30,9 @@ pub(crate) struct Places {
 
 const ACTIVE: &str = "/v1/organization";
 const NAMED: &str = "/v1/organizations/{org}";
+/// What the document calls one way and old clients another: method, the one name, the other.
+const OTHER_NAMES: [(Option<Method>, &str, &str); 2] =
+    [(None, "/invitations", "/invites"), (Some(Method::POST), "/invitations", "/members")];
 
 /// Every operation on one organization, in the document's order.
 pub(crate) async fn of_organizations(node: &Node) -> Vec<Operation> {
@@ -41,7 +46,7 @@ pub(crate) async fn of_organizations(node: &Node) -> Vec<Operation> {
         for (method, operation) in methods.as_object().expect("a path has methods") {
             assert!(!words(&operation["operationId"]).is_empty());
             let method = method.to_uppercase().parse().expect("it is a method");
-            found.push(Operation { method, path: path.clone() });
+            found.push(Operation { method, path: path.clone(), documented: path.clone() });
         }
     }
     found
@@ -49,12 +54,39 @@ pub(crate) async fn of_organizations(node: &Node) -> Vec<Operation> {
 
 impl Operation {
     pub(crate) fn is_active(&self) -> bool {
-        !self.path.starts_with(NAMED)
+        !self.documented.starts_with(NAMED)
+    }
+
+    /// The same by every name that the document does not list.
+    pub(crate) fn by_other_names(&self) -> Vec<Self> {
+        let mut paths = vec![self.path.clone()];
+        for (method, name, other) in OTHER_NAMES {
+            // what is called otherwise for one method only is the collection
+            let is_called_so = match method {
+                Some(method) => self.method == method && self.path.ends_with(name),
+                None => self.path.contains(name),
+            };
+            if is_called_so {
+                paths.push(self.path.replace(name, other));
+            }
+        }
+        let unversioned: Vec<String> =
+            paths.iter().filter_map(|path| path.strip_prefix("/v1")).map(str::to_owned).collect();
+        paths.extend(unversioned);
+        let with_slash: Vec<String> = paths.iter().map(|path| format!("{path}/")).collect();
+        paths.extend(with_slash);
+        let mut others: Vec<Self> =
+            paths.into_iter().skip(1).map(|path| Self { path, ..self.clone() }).collect();
+        if self.method == Method::GET {
+            others.push(Self { method: Method::HEAD, ..self.clone() });
+        }
+        others
     }
 
     /// What it does, whichever way the organization is named.
     fn what(&self) -> String {
-        let rest = self.path.strip_prefix(NAMED).or(self.path.strip_prefix(ACTIVE));
+        let path = &self.documented;
+        let rest = path.strip_prefix(NAMED).or(path.strip_prefix(ACTIVE));
         format!("{} {}", self.method, rest.expect("it is about an organization"))
     }
 
@@ -76,7 +108,8 @@ impl Operation {
             | "DELETE /invitations/{invitation}"
             | "DELETE /members/{member}" => None,
             what => {
-                assert!(what.starts_with("GET "), "say here with which body `{what}` succeeds");
+                let is_read = what.starts_with("GET ") || what.starts_with("HEAD ");
+                assert!(is_read, "say here with which body `{what}` succeeds");
                 None
             }
         }

@@ -132,6 +132,32 @@ async fn a_fact_that_one_model_cannot_take_in_stops_that_model_only(installation
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_falls_due_and_cannot_be_done_is_named_in_readiness() {
+    let installation = Installation::sqlite();
+    installation.start().await.stop().await;
+    let rows = rusqlite::Connection::open(installation.data().join("read.db")).unwrap();
+    let unreadable = "INSERT INTO row VALUES ('due_list', 'due', 'inv_0', '0', '{}')";
+    rows.execute(unreadable, []).unwrap();
+    rows.close().unwrap();
+
+    let node = installation.start().await;
+    node.until_it_says("what has fallen due is not done yet").await;
+    let ready = Person::stranger(&node).gets("/readyz").answer().await.expect(200).body();
+    assert_eq!(ready["status"], "degraded", "{ready}");
+    let due = json!({ "name": "due", "error": "what is due cannot be read" });
+    assert!(ready["reactions"].as_array().unwrap().contains(&due), "{ready}");
+    node.stop().await;
+
+    let rebuilt = installation.run(&["projections", "rebuild"]);
+    assert!(rebuilt.status.success(), "{}", text(&rebuilt.stderr));
+    let node = installation.start().await;
+    let ready = Person::stranger(&node).gets("/readyz").answer().await.expect(200).body();
+    assert_eq!(ready["status"], "ready", "{ready}");
+    let said = node.stop().await;
+    assert!(!said.contains("WARN"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_log_older_than_its_read_models_is_not_served() {
     let installation = Installation::sqlite();
     let data = installation.data();

@@ -1,5 +1,6 @@
 //! To a stranger an organization that exists is what one is that does not: the same bytes and
-//! headers, whatever is asked and however. Without a credential nothing is told at all.
+//! headers, whatever is asked and however, by each name a route has. Without a credential nothing
+//! is told at all, but that there is such a route: a name that is gone would be 404.
 
 use reqwest::header::HeaderMap;
 
@@ -78,6 +79,20 @@ async fn pairs(node: &Node) -> Vec<(Places, Places)> {
     ]
 }
 
+/// Every operation by every name, with the pairs of places to compare: all of them by the name that
+/// the document lists, and one by the others, which lead to the same.
+async fn asked<'a>(
+    node: &Node,
+    pairs: &'a [(Places, Places)],
+) -> Vec<(Operation, &'a [(Places, Places)])> {
+    let mut asked = Vec::new();
+    for operation in of_organizations(node).await {
+        asked.extend(operation.by_other_names().into_iter().map(|other| (other, &pairs[..1])));
+        asked.push((operation, pairs));
+    }
+    asked
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stranger_is_answered_as_if_there_were_nothing() {
     let installation = Installation::sqlite();
@@ -85,8 +100,8 @@ async fn a_stranger_is_answered_as_if_there_were_nothing() {
     let eve = Person::registers(&node, "eve").await;
     let pairs = pairs(&node).await;
     let (mut compared, mut not_found) = (0, 0);
-    for operation in of_organizations(&node).await {
-        for (there, nothing) in &pairs {
+    for (operation, pairs) in asked(&node, &pairs).await {
+        for (there, nothing) in pairs {
             let found = answers(&operation, &eve, there).await;
             let missing = answers(&operation, &eve, nothing).await;
             for (found, missing) in found.iter().zip(&missing) {
@@ -113,8 +128,8 @@ async fn without_a_credential_nothing_is_told() {
     let node = installation.start().await;
     let nobody = Person::stranger(&node);
     let pairs = pairs(&node).await;
-    for operation in of_organizations(&node).await {
-        for (there, nothing) in &pairs {
+    for (operation, pairs) in asked(&node, &pairs).await {
+        for (there, nothing) in pairs {
             let found = answers(&operation, &nobody, there).await;
             let missing = answers(&operation, &nobody, nothing).await;
             for (found, missing) in found.iter().zip(&missing) {

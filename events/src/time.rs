@@ -157,7 +157,72 @@ impl<'de> Deserialize<'de> for Time {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    /// What the calendar library reads.
+    fn theirs(text: &str) -> Result<Time, InvalidTime> {
+        let time = DateTime::parse_from_rfc3339(text).map_err(|_| InvalidTime)?;
+        Ok(Time(time.timestamp_millis()))
+    }
+
+    /// What looks like a time, with numbers that are often just out of place.
+    fn looks_like_a_time() -> impl Strategy<Value = String> {
+        let year = prop_oneof![0..=9999_u32, Just(1600), Just(1900), Just(2000), Just(2024)];
+        let date = (year, 0..=13_u32, prop_oneof![0..=32_u32, 28..=31_u32]);
+        let time = (0..=24_u32, 0..=60_u32, 0..=61_u32);
+        let fraction = prop_oneof![3 => "[.][0-9]{3}", 1 => "([.][0-9]{0,12})?"];
+        let offset = prop_oneof![3 => "Z", 2 => "[+-][0-2][0-9]:[0-6][0-9]", 1 => "z|[+-]00|"];
+        let between = prop_oneof![4 => Just('T'), 1 => Just('t'), 1 => Just(' '), 1 => Just('_')];
+        (date, between, time, fraction, offset).prop_map(
+            |(date, between, time, fraction, offset)| {
+                let ((year, month, day), (hour, minute, second)) = (date, time);
+                format!(
+                    "{year:04}-{month:02}-{day:02}{between}{hour:02}:{minute:02}:{second:02}\
+                 {fraction}{offset}"
+                )
+            },
+        )
+    }
+
+    /// Every time that the calendar library can write.
+    fn any_time() -> impl Strategy<Value = i64> {
+        let first = DateTime::<Utc>::MIN_UTC.timestamp_millis();
+        let last = DateTime::<Utc>::MAX_UTC.timestamp_millis();
+        prop_oneof![first..=last, -62_167_219_200_000..=253_402_300_799_999_i64]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 4_000, ..ProptestConfig::default() })]
+
+        #[test]
+        fn any_time_is_written_as_the_calendar_library_does(millis in any_time()) {
+            let library = DateTime::<Utc>::from_timestamp_millis(millis).unwrap();
+            let text = Time(millis).to_string();
+            prop_assert_eq!(&text, &library.to_rfc3339_opts(SecondsFormat::Millis, true));
+            if text.len() == FORM.len() {
+                prop_assert_eq!(text.parse(), Ok(Time(millis)));
+            }
+        }
+
+        #[test]
+        fn what_looks_like_a_time_is_one_if_the_calendar_library_says_so(
+            text in looks_like_a_time(),
+        ) {
+            prop_assert_eq!(text.parse::<Time>(), theirs(&text));
+        }
+
+        #[test]
+        fn one_changed_character_makes_what_the_calendar_library_reads(
+            (millis, place, other) in (any_time(), 0..FORM.len(), any::<char>()),
+        ) {
+            let mut text: Vec<char> = Time(millis).to_string().chars().collect();
+            text[place] = other;
+            let text: String = text.into_iter().collect();
+            prop_assert_eq!(text.parse::<Time>(), theirs(&text));
+        }
+    }
 
     #[test]
     fn times_are_written_and_read_as_the_calendar_library_does() {

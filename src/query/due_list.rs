@@ -1,10 +1,12 @@
 //! What falls due, in the order of its time. No caller reads it, so it asks for no access.
 
 use events::time::Time;
+use projections::ReadModel as _;
 use projections::due_list::{Due, DueList, SCOPE, sort_until};
 
 use super::{Error, page};
 use crate::App;
+use crate::read_store::Status;
 
 /// The next piece of what is due up to a time, and where the piece after it begins.
 pub(crate) struct Piece {
@@ -19,6 +21,13 @@ pub(crate) async fn until(app: &App, time: Time, after: &str, size: usize) -> Re
     let due: Vec<Due> = page.items.into_iter().take_while(|due| due.at <= time).collect();
     let next = if due.len() == count { page.next } else { None };
     Ok(Piece { due, next })
+}
+
+/// Whether the list has not come to the live position for the first time.
+pub(crate) async fn is_being_built(app: &App) -> Result<bool, Error> {
+    let models = app.read_store.progress().await?;
+    let list = models.iter().find(|model| model.name == DueList::NAME);
+    Ok(list.is_none_or(|list| list.status == Status::Building))
 }
 
 /// The place right before everything that is due at or after a time.

@@ -30,7 +30,8 @@ async fn an_organization_is_founded_read_renamed_and_remembered(installation: In
 
     let ready = ana.gets("/readyz").answer().await.expect(200).body();
     assert_eq!(ready["status"], "ready", "{ready}");
-    node.stop().await;
+    let said = node.stop().await;
+    assert!(!said.contains("WARN"), "nothing is wrong with a first start: {said}");
     installation.assert_no_difference();
 }
 
