@@ -3,7 +3,7 @@
 //! A command is known by its id. Its event ids, other ids and salts all follow from that id, so that
 //! a repeat proposes the very same events and gets the first answer, after a crash too.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use events::id::{AccountId, CommandId, OrganizationId, SubjectId, TokenId};
 use events::recorded::{Actor, BodyMac, Position};
@@ -259,7 +259,10 @@ async fn append<S: State, T>(
         }
         let (count, expected) = (facts.len() as u64, next.expected);
         let Lines { events, mut recorded } = lines::finish(app, stream, order, facts, next).await?;
-        match app.log.append(&stream, expected, events.clone()).await {
+        let begun = Instant::now();
+        let appended = app.log.append(&stream, expected, events.clone()).await;
+        app.metrics.appended(&appended, count, begun.elapsed());
+        match appended {
             Ok(appended) if is_ours(app, &stream, order, &appended, expected, &events).await? => {
                 for recorded in &mut recorded {
                     recorded.position = appended.position;

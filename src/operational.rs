@@ -181,6 +181,14 @@ impl Operational {
         }
     }
 
+    /// How many mails are put off.
+    pub(crate) async fn waiting_mails(&self) -> Result<u64, Error> {
+        match self {
+            Self::Sqlite(state) => state.waiting_mails(),
+            Self::Postgres(state) => state.waiting_mails().await,
+        }
+    }
+
     pub(crate) async fn mail_is_done(&self, event: EventId) -> Result<(), Error> {
         match self {
             Self::Sqlite(state) => state.mail_is_done(event).await,

@@ -62,10 +62,18 @@ impl Asked {
         }
     }
 
+    pub(super) fn method(&self) -> &Method {
+        &self.method
+    }
+
+    /// The template of the path that matched.
+    pub(super) fn route(&self) -> Option<&str> {
+        self.path.as_ref().map(MatchedPath::as_str)
+    }
+
     pub(super) fn attempt(self, operations: &Operations, denied: Denied, request: Uuid) -> Attempt {
         let Origin { ip_address, user_agent } = Origin::new(self.peer, self.agent.as_ref());
-        let path = self.path.as_ref().map_or("", MatchedPath::as_str);
-        let operation = operations.named(self.method, path);
+        let operation = operations.named(self.method.clone(), self.route().unwrap_or_default());
         Attempt { denied, operation, request, ip_address, user_agent }
     }
 }

@@ -8,6 +8,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Instant;
 
 use axum::extract::Request;
 use axum::http::header::AUTHORIZATION;
@@ -75,6 +76,7 @@ impl Service<Request> for Envelope {
         request.extensions_mut().insert(RequestId(id));
         let span = tracing::debug_span!("request", %id, method = %request.method());
         let asked = Asked::of(&request);
+        let begun = Instant::now();
         let credential = request.headers().get(AUTHORIZATION);
         let counted = credential
             .and_then(|credential| self.around.app.rate_limits.request(credential.as_bytes()));
@@ -83,7 +85,7 @@ impl Service<Request> for Envelope {
             Some(Err(_)) => None,
         };
         let (asked, around) = (Some(asked), Arc::clone(&self.around));
-        Answering { route, counted, id, sent, asked, around, span }
+        Answering { route, counted, id, sent, asked, begun, around, span }
     }
 }
 
@@ -96,6 +98,7 @@ pub(super) struct Answering {
     /// The id as the client wrote it.
     sent: Option<String>,
     asked: Option<Asked>,
+    begun: Instant,
     around: Arc<Around>,
     span: Span,
 }
@@ -104,7 +107,7 @@ impl Future for Answering {
     type Output = Result<Response, Infallible>;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let Self { route, counted, id, sent, asked, around, span } = self.get_mut();
+        let Self { route, counted, id, sent, asked, begun, around, span } = self.get_mut();
         let _entered = span.enter();
         let answered = match route {
             Some(route) => match survived(|| Pin::new(route).poll(context)) {
@@ -118,8 +121,13 @@ impl Future for Answering {
             (None, Some(Err(refusal))) => Problem::from(*refusal).into_response(),
             (None, None | Some(Ok(_))) => Problem::new(Code::Internal).into_response(),
         };
+        let metrics = &around.app.metrics;
+        if let Some(asked) = asked {
+            metrics.answered(asked.method(), asked.route(), response.status(), begun.elapsed());
+        }
         let shown = sent.take().unwrap_or_else(|| id.to_string());
         if let Some(problem) = response.extensions_mut().remove::<Problem>() {
+            metrics.refused(problem.code());
             response = problem.render(*id, &shown);
             if let (Some(denied), Some(asked)) = (problem.denied, asked.take()) {
                 around.app.denied_attempts.tell(asked.attempt(&around.operations, denied, *id));

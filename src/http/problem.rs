@@ -78,6 +78,11 @@ impl Problem {
         Self::new(Code::Forbidden).recorded_as(denied)
     }
 
+    /// Stable, and one of a closed set.
+    pub(super) fn code(&self) -> &'static str {
+        self.code.explained().code
+    }
+
     pub(super) fn is(&self, code: Code) -> bool {
         self.code == code
     }

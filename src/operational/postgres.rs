@@ -233,6 +233,15 @@ impl State {
         Ok(found.into_iter().map(deferred).collect())
     }
 
+    pub(super) async fn waiting_mails(&self) -> Result<u64, Error> {
+        let count: i64 =
+            sqlx::query_scalar("SELECT count(*) FROM state.mail WHERE due_at IS NOT NULL")
+                .fetch_one(&self.pool)
+                .await
+                .map_err(Error::unavailable)?;
+        Ok(count.cast_unsigned())
+    }
+
     pub(super) async fn mail_is_done(&self, event: EventId) -> Result<(), Error> {
         sqlx::query("DELETE FROM state.mail WHERE event = $1")
             .bind(event.0)

@@ -236,6 +236,15 @@ impl State {
         found.map_err(Error::unavailable)
     }
 
+    pub(super) fn waiting_mails(&self) -> Result<u64, Error> {
+        let count = self.file.read(|connection| {
+            connection
+                .prepare_cached("SELECT count(*) FROM mail WHERE due_at IS NOT NULL")?
+                .query_row([], |row| row.get(0))
+        });
+        count.map_err(Error::unavailable)
+    }
+
     pub(super) async fn mail_is_done(&self, event: EventId) -> Result<(), Error> {
         let remove = move |connection: &mut rusqlite::Connection| {
             connection.execute("DELETE FROM mail WHERE event = ?1", [event.0.as_bytes()])
