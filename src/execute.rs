@@ -250,10 +250,14 @@ async fn append<S: State, T>(
         let (facts, next, unchanged) = {
             let folded = entry.read();
             let facts = decide(&folded.state)?;
-            let unchanged = facts.is_empty().then(|| (folded.position, answer(&folded.state)));
+            let may_be_unchanged = facts.iter().all(Event::may_change_nothing);
+            let unchanged = may_be_unchanged.then(|| (folded.position, answer(&folded.state)));
             (facts, Next::after(&folded), unchanged)
         };
-        if let Some((position, answer)) = unchanged {
+        let facts = lines::open(app, facts).await?;
+        if let Some((position, answer)) = unchanged
+            && facts.is_empty()
+        {
             remember_unchanged(app, &stream, order, next.expected, position).await?;
             return Ok(Done { answer, position, is_replayed: false, is_caught_up: true });
         }
