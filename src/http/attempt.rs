@@ -8,6 +8,7 @@ use std::sync::Arc;
 use axum::extract::{ConnectInfo, MatchedPath, Request};
 use axum::http::header::USER_AGENT;
 use axum::http::{HeaderValue, Method};
+use axum::response::Response;
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -41,6 +42,21 @@ impl Operations {
         let path = invitation::documented(&method, path).unwrap_or_else(|| path.to_owned());
         self.0.get(&(method, path)).cloned().unwrap_or_else(|| "unknown".into())
     }
+}
+
+/// An answer that serves a request in part: what the caller may not do is recorded as if nothing
+/// else had been asked for.
+pub(super) fn partly_denied(mut response: Response, denied: Denied) -> Response {
+    response.extensions_mut().insert(PartlyDenied(denied));
+    response
+}
+
+#[derive(Clone, Copy)]
+struct PartlyDenied(Denied);
+
+/// Who was denied what, in an answer that serves the rest.
+pub(super) fn denied_part(response: &mut Response) -> Option<Denied> {
+    response.extensions_mut().remove().map(|PartlyDenied(denied)| denied)
 }
 
 /// Cheap to take from every request: nothing is copied but references.

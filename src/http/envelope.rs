@@ -20,7 +20,7 @@ use tower::{Layer, Service};
 use tracing::Span;
 use uuid::Uuid;
 
-use super::attempt::{Asked, Operations};
+use super::attempt::{self, Asked, Operations};
 use super::problem::{Code, Problem};
 use super::request::RequestId;
 use crate::App;
@@ -126,12 +126,14 @@ impl Future for Answering {
             metrics.answered(asked.method(), asked.route(), response.status(), begun.elapsed());
         }
         let shown = sent.take().unwrap_or_else(|| id.to_string());
+        let mut denied = attempt::denied_part(&mut response);
         if let Some(problem) = response.extensions_mut().remove::<Problem>() {
             metrics.refused(problem.code());
             response = problem.render(*id, &shown);
-            if let (Some(denied), Some(asked)) = (problem.denied, asked.take()) {
-                around.app.denied_attempts.tell(asked.attempt(&around.operations, denied, *id));
-            }
+            denied = problem.denied;
+        }
+        if let (Some(denied), Some(asked)) = (denied, asked.take()) {
+            around.app.denied_attempts.tell(asked.attempt(&around.operations, denied, *id));
         }
         if let Some(counted) = counted {
             tell(counted, response.headers_mut());

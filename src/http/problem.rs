@@ -92,10 +92,17 @@ impl Problem {
         Self { denied: Some(denied), ..self }
     }
 
-    /// Status, code and sentence, where one answer tells of several.
+    /// Status, code and sentence, where one answer tells of several: fields that are wrong stand in
+    /// the sentence.
     pub(crate) fn told(&self) -> (StatusCode, &'static str, String) {
         let Explained { status, code, sentence, .. } = self.code.explained();
-        (status, code, self.detail.clone().unwrap_or_else(|| sentence.to_owned()))
+        let wrong = self.errors.iter().map(|error| match error.field.as_str() {
+            "" | "." => error.detail.clone(),
+            field => format!("`{field}` {}", error.detail),
+        });
+        let wrong = wrong.collect::<Vec<_>>().join("; ");
+        let sentence = if wrong.is_empty() { sentence.to_owned() } else { wrong };
+        (status, code, self.detail.clone().unwrap_or(sentence))
     }
 
     /// The answer's body; only where the request id is known can it be written.

@@ -378,6 +378,12 @@ fn wrong_field(path: String, error: &serde_json::Error) -> Problem {
     Problem::invalid(vec![FieldError { field: shown(&field), detail }])
 }
 
+/// A part of a body that is read on its own; what is wrong with it names its field in the part.
+pub(crate) fn part<T: DeserializeOwned>(part: &serde_json::Value) -> Result<T, Problem> {
+    serde_path_to_error::deserialize(part)
+        .map_err(|error| wrong_field(error.path().to_string(), error.inner()))
+}
+
 /// A caller and a body, authenticated before the body is looked at.
 pub(crate) struct Authenticated(pub(crate) Caller, pub(crate) Submission);
 
