@@ -150,13 +150,30 @@ pub(crate) async fn create_organization<T>(
     answer: impl Fn(&organization::Organization) -> T,
 ) -> Result<Done<T>, Error> {
     let _running = app.running.enter(order)?;
-    // the slug in the body chooses the stream, so another body would miss the first answer
+    keep_body(app, order).await?;
+    let done = found(app, order, create, answer).await?;
+    Ok(caught_up(app, done).await)
+}
+
+/// Where the body chooses the stream, another body would miss the first answer; so it is remembered
+/// beside the log with which body a key came first.
+async fn keep_body(app: &App, order: &Order) -> Result<(), Error> {
     let is_keyed = order.naming == Naming::Key;
     if is_keyed && app.operational.first_body(order.command, order.body).await? != order.body {
         return Err(Error::KeyReused);
     }
-    let done = found(app, order, create, answer).await?;
-    Ok(caught_up(app, done).await)
+    Ok(())
+}
+
+/// Refuses a key that came first with another body, before anybody looks into this one.
+pub(crate) async fn refuse_other_body(app: &App, order: &Order) -> Result<(), Error> {
+    if order.naming != Naming::Key {
+        return Ok(());
+    }
+    match app.operational.known_body(order.command).await? {
+        Some(first) if first != order.body => Err(Error::KeyReused),
+        Some(_) | None => Ok(()),
+    }
 }
 
 async fn found<T>(

@@ -69,6 +69,14 @@ impl Operational {
         }
     }
 
+    /// The MAC of the body with which a command came first, if it was remembered.
+    pub(crate) async fn known_body(&self, command: CommandId) -> Result<Option<BodyMac>, Error> {
+        match self {
+            Self::Sqlite(state) => state.known_body(command),
+            Self::Postgres(state) => state.known_body(command).await,
+        }
+    }
+
     /// Remembers that a command found nothing to change on a stream, and where the stream stood:
     /// no event can say so.
     pub(crate) async fn remember_unchanged(

@@ -83,6 +83,11 @@ async fn register(
     State(app): State<Arc<App>>,
     submission: Submission,
 ) -> Result<Response, Problem> {
+    // whose key it is follows from the address, whatever else is wrong with the body
+    if let Some(address) = submission.text("email").and_then(|email| email.parse().ok()) {
+        let order = submission.anonymous_order(&app, &app.keyring.principal_of(&address))?;
+        register::refuse_other_body(&app, &order, &address).await?;
+    }
     let body: RegisterBody = submission.json()?;
     let mut errors = Vec::new();
     let address = checked("email", body.email.parse::<Address>(), &mut errors);

@@ -110,6 +110,8 @@ async fn create_organization(
     State(app): State<Arc<App>>,
     Authenticated(caller, submission): Authenticated,
 ) -> Result<Response, Problem> {
+    let order = submission.order(&app, &caller, None)?;
+    execute::refuse_other_body(&app, &order).await?;
     let body: CreateBody = submission.json()?;
     let mut errors = Vec::new();
     let name = checked_name("name", body.name, &mut errors);
@@ -129,7 +131,6 @@ async fn create_organization(
         billing_email,
         country,
     };
-    let order = submission.order(&app, &caller, None)?;
     let done = execute::create_organization(&app, &order, &create, view(owner)).await?;
     answered(&app, StatusCode::CREATED, &done).await
 }

@@ -273,6 +273,12 @@ impl Submission {
         self.json()
     }
 
+    /// What a field of the body says, where that can be told before the body is checked.
+    pub(crate) fn text(&self, field: &str) -> Option<String> {
+        let body: serde_json::Value = serde_json::from_slice(&self.body).ok()?;
+        Some(body.get(field)?.as_str()?.to_owned())
+    }
+
     /// The order of a caller who has signed in.
     pub(crate) fn order(
         &self,

@@ -40,6 +40,16 @@ impl State {
             .map_err(Error::unavailable)
     }
 
+    pub(super) async fn known_body(&self, command: CommandId) -> Result<Option<BodyMac>, Error> {
+        let found: Option<[u8; 32]> =
+            sqlx::query_scalar("SELECT mac FROM state.command_body WHERE command = $1")
+                .bind(command.0)
+                .fetch_optional(&self.pool)
+                .await
+                .map_err(Error::unavailable)?;
+        Ok(found.map(BodyMac))
+    }
+
     pub(super) async fn remember_unchanged(
         &self,
         command: CommandId,
