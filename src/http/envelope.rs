@@ -3,6 +3,7 @@
 //! because every request pays for it.
 
 use std::convert::Infallible;
+use std::fmt::Write as _;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
@@ -24,7 +25,7 @@ use super::attempt::{self, Asked, Operations};
 use super::problem::{Code, Problem};
 use super::request::RequestId;
 use crate::App;
-use crate::rate_limit::{BURST, Left, TooOften, WINDOW_SECONDS};
+use crate::rate_limit::{Left, Limit, TooOften};
 
 const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 const LEFT: HeaderName = HeaderName::from_static("ratelimit");
@@ -127,17 +128,21 @@ impl Future for Answering {
         }
         let shown = sent.take().unwrap_or_else(|| id.to_string());
         let mut denied = attempt::denied_part(&mut response);
+        let mut limited = response.extensions_mut().remove::<Left>();
         if let Some(problem) = response.extensions_mut().remove::<Problem>() {
             metrics.refused(problem.code());
             response = problem.render(*id, &shown);
-            denied = problem.denied;
+            (denied, limited) = (problem.denied, problem.limited.map(|left| *left));
         }
         if let (Some(denied), Some(asked)) = (denied, asked.take()) {
             around.app.denied_attempts.tell(asked.attempt(&around.operations, denied, *id));
         }
-        if let Some(counted) = counted {
-            tell(counted, response.headers_mut());
-        }
+        let counted = match counted {
+            Some(Ok(left)) => Some(*left),
+            // the refusal tells it
+            Some(Err(_)) | None => None,
+        };
+        tell(counted, limited, response.headers_mut());
         if let Ok(id) = HeaderValue::try_from(shown) {
             response.headers_mut().insert(REQUEST_ID, id);
         }
@@ -145,13 +150,22 @@ impl Future for Answering {
     }
 }
 
-/// How many requests the credential has left (draft-ietf-httpapi-ratelimit-headers).
-fn tell(counted: &Result<Left, TooOften>, headers: &mut HeaderMap) {
-    let Left { requests, reset_seconds } =
-        counted.unwrap_or(Left { requests: 0, reset_seconds: WINDOW_SECONDS });
-    let policy = format!("\"default\";q={BURST};w={WINDOW_SECONDS};qu=\"requests\"");
-    let left = format!("\"default\";r={requests};t={reset_seconds}");
-    for (name, value) in [(POLICY, policy), (LEFT, left)] {
+/// What is left of the credential's requests, and of what else limits the route
+/// (draft-ietf-httpapi-ratelimit-headers).
+fn tell(counted: Option<Left>, limited: Option<Left>, headers: &mut HeaderMap) {
+    let (mut policies, mut all_left) = (String::new(), String::new());
+    for Left { limit, requests, reset_seconds } in counted.into_iter().chain(limited) {
+        let separator = if policies.is_empty() { "" } else { ", " };
+        let Limit { name, most, within } = limit;
+        let seconds = within.as_secs();
+        // writing into a string cannot fail
+        let _ = write!(policies, "{separator}\"{name}\";q={most};w={seconds};qu=\"requests\"");
+        let _ = write!(all_left, "{separator}\"{name}\";r={requests};t={reset_seconds}");
+    }
+    if policies.is_empty() {
+        return;
+    }
+    for (name, value) in [(POLICY, policies), (LEFT, all_left)] {
         if let Ok(value) = HeaderValue::try_from(value) {
             headers.insert(name, value);
         }

@@ -13,7 +13,7 @@ use crate::access::{Denied, Refusal};
 use crate::causes::causes;
 use crate::failure::Failure;
 use crate::identity::Unproven;
-use crate::rate_limit::TooOften;
+use crate::rate_limit::{Left, TooOften};
 use crate::{execute, query};
 
 mod code;
@@ -34,9 +34,11 @@ pub(crate) struct Problem {
     detail: Option<String>,
     errors: Vec<FieldError>,
     /// Seconds after which the same may be tried again.
-    retry_after: u64,
+    retry_after: u32,
     /// Whose attempt at what belongs to whom is to be recorded.
     pub(super) denied: Option<Denied>,
+    /// What is left of a limit beside that of a credential's requests.
+    pub(super) limited: Option<Box<Left>>,
     /// What went wrong inside; for the program's own log only.
     cause: Option<String>,
 }
@@ -63,7 +65,8 @@ pub(crate) struct ProblemBody<'a> {
 
 impl Problem {
     pub(crate) fn new(code: Code) -> Self {
-        Self { code, detail: None, errors: Vec::new(), retry_after: 1, denied: None, cause: None }
+        let (retry_after, errors) = (1, Vec::new());
+        Self { code, detail: None, errors, retry_after, denied: None, limited: None, cause: None }
     }
 
     pub(crate) fn with_detail(code: Code, detail: impl Into<String>) -> Self {
@@ -90,6 +93,11 @@ impl Problem {
     /// A refusal that the organization's audit log shall tell of.
     pub(super) fn recorded_as(self, denied: Denied) -> Self {
         Self { denied: Some(denied), ..self }
+    }
+
+    /// A refusal of what is limited.
+    pub(super) fn limited(self, left: Option<Left>) -> Self {
+        Self { limited: left.map(Box::new), ..self }
     }
 
     /// Status, code and sentence, where one answer tells of several: fields that are wrong stand in
@@ -232,8 +240,8 @@ impl From<execute::Error> for Problem {
 impl From<TooOften> for Problem {
     fn from(refusal: TooOften) -> Self {
         // the next whole second, so that who waits exactly so long is let in
-        let retry_after = refusal.after.as_secs() + 1;
-        Self { retry_after, ..Self::new(Code::TooManyRequests) }
+        let retry_after = u32::try_from(refusal.after.as_secs()).map_or(u32::MAX, |secs| secs + 1);
+        Self { retry_after, ..Self::new(Code::TooManyRequests) }.limited(Some(refusal.of))
     }
 }
 

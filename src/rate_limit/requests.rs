@@ -8,23 +8,16 @@ use std::time::{Duration, Instant};
 
 use quick_cache::sync::Cache;
 
-use super::TooOften;
+use super::{Left, Limit, TooOften};
 
 /// Requests at once.
-pub(crate) const BURST: u64 = 200;
+const BURST: u64 = 200;
 /// In how many seconds that many are allowed again.
-pub(crate) const WINDOW_SECONDS: u64 = 2;
+const WINDOW_SECONDS: u64 = 2;
 const NANOS_EACH: u64 = WINDOW_SECONDS * 1_000_000_000 / BURST;
+const LIMIT: Limit = Limit::new("default", 200, Duration::from_secs(WINDOW_SECONDS));
 /// Credentials that are remembered; of more, those seen long ago start anew.
 const CREDENTIALS: usize = 100_000;
-
-/// What a credential has left.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Left {
-    pub(crate) requests: u64,
-    /// Seconds until nothing counts any more.
-    pub(crate) reset_seconds: u64,
-}
 
 pub(super) struct Requests {
     began: Instant,
@@ -57,11 +50,15 @@ impl Requests {
             Ok(before) => {
                 let taken = after(before) - now;
                 Ok(Left {
-                    requests: (all - taken) / NANOS_EACH,
+                    limit: LIMIT,
+                    requests: usize::try_from((all - taken) / NANOS_EACH).unwrap_or(0),
                     reset_seconds: taken.div_ceil(1_000_000_000),
                 })
             }
-            Err(until) => Err(TooOften { after: Duration::from_nanos(after(until) - now - all) }),
+            Err(until) => Err(TooOften {
+                after: Duration::from_nanos(after(until) - now - all),
+                of: Left { limit: LIMIT, requests: 0, reset_seconds: WINDOW_SECONDS },
+            }),
         }
     }
 }
@@ -76,7 +73,7 @@ mod tests {
         let now = requests.began;
         let allowed = |at| (0..1000).filter(|_| requests.count(b"ana", at).is_ok()).count();
         let left = requests.count(b"ana", now).unwrap();
-        assert_eq!(left, Left { requests: 199, reset_seconds: 1 });
+        assert_eq!(left, Left { limit: LIMIT, requests: 199, reset_seconds: 1 });
         assert_eq!(allowed(now), 199);
         assert_eq!(requests.count(b"ana", now).unwrap_err().after, Duration::from_millis(10));
         assert_eq!(allowed(now + Duration::from_secs(1)), 100);
