@@ -10,6 +10,7 @@ use std::time::Duration;
 use events::id::OrganizationId;
 use events::recorded::Actor;
 use events::time::Time;
+use prometheus::IntCounter;
 use tokio::sync::{mpsc, watch};
 use uuid::Uuid;
 
@@ -40,20 +41,25 @@ pub(crate) struct Attempt {
 }
 
 /// Where requests leave their attempts.
-pub(crate) struct Queue(mpsc::Sender<Attempt>);
+pub(crate) struct Queue {
+    sender: mpsc::Sender<Attempt>,
+    full: IntCounter,
+}
 
 /// What waits to be recorded.
 pub(crate) struct Waiting(mpsc::Receiver<Attempt>);
 
-pub(crate) fn queue() -> (Queue, Waiting) {
+/// `full` counts what is not recorded because too much waits.
+pub(crate) fn queue(full: IntCounter) -> (Queue, Waiting) {
     let (sender, receiver) = mpsc::channel(QUEUE);
-    (Queue(sender), Waiting(receiver))
+    (Queue { sender, full }, Waiting(receiver))
 }
 
 impl Queue {
     /// Never waits: refusing a request must not cost more than serving it.
     pub(crate) fn tell(&self, attempt: Attempt) {
-        if self.0.try_send(attempt).is_err() {
+        if self.sender.try_send(attempt).is_err() {
+            self.full.inc();
             tracing::warn!("too many requests are denied at once; one is not recorded");
         }
     }

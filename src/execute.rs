@@ -3,7 +3,7 @@
 //! A command is known by its id. Its event ids, other ids and salts all follow from that id, so that
 //! a repeat proposes the very same events and gets the first answer, after a crash too.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use events::id::{CommandId, OrganizationId, SubjectId, TokenId};
 use events::principal::Principal;
@@ -151,13 +151,30 @@ pub(crate) async fn create_organization<T>(
     answer: impl Fn(&organization::Organization) -> T,
 ) -> Result<Done<T>, Error> {
     let _running = app.running.enter(order)?;
-    // the slug in the body chooses the stream, so another body would miss the first answer
+    keep_body(app, order).await?;
+    let done = found(app, order, create, answer).await?;
+    Ok(caught_up(app, done).await)
+}
+
+/// Where the body chooses the stream, another body would miss the first answer; so it is remembered
+/// beside the log with which body a key came first.
+async fn keep_body(app: &App, order: &Order) -> Result<(), Error> {
     let is_keyed = order.naming == Naming::Key;
     if is_keyed && app.operational.first_body(order.command, order.body).await? != order.body {
         return Err(Error::KeyReused);
     }
-    let done = found(app, order, create, answer).await?;
-    Ok(caught_up(app, done).await)
+    Ok(())
+}
+
+/// Refuses a key that came first with another body, before anybody looks into this one.
+pub(crate) async fn refuse_other_body(app: &App, order: &Order) -> Result<(), Error> {
+    if order.naming != Naming::Key {
+        return Ok(());
+    }
+    match app.operational.known_body(order.command).await? {
+        Some(first) if first != order.body => Err(Error::KeyReused),
+        Some(_) | None => Ok(()),
+    }
 }
 
 async fn found<T>(
@@ -252,16 +269,23 @@ async fn append<S: State, T>(
         let (facts, next, unchanged) = {
             let folded = entry.read();
             let facts = decide(&folded.state)?;
-            let unchanged = facts.is_empty().then(|| (folded.position, answer(&folded.state)));
+            let may_be_unchanged = facts.iter().all(Event::may_change_nothing);
+            let unchanged = may_be_unchanged.then(|| (folded.position, answer(&folded.state)));
             (facts, Next::after(&folded), unchanged)
         };
-        if let Some((position, answer)) = unchanged {
+        let facts = lines::open(app, facts).await?;
+        if let Some((position, answer)) = unchanged
+            && facts.is_empty()
+        {
             remember_unchanged(app, &stream, order, next.expected, position).await?;
             return Ok(Done { answer, position, is_replayed: false, is_caught_up: true });
         }
         let (count, expected) = (facts.len() as u64, next.expected);
         let Lines { events, mut recorded } = lines::finish(app, stream, order, facts, next).await?;
-        match app.log.append(&stream, expected, events.clone()).await {
+        let begun = Instant::now();
+        let appended = app.log.append(&stream, expected, events.clone()).await;
+        app.metrics.appended(&appended, count, begun.elapsed());
+        match appended {
             Ok(appended) if is_ours(app, &stream, order, &appended, expected, &events).await? => {
                 for recorded in &mut recorded {
                     recorded.position = appended.position;

@@ -19,7 +19,7 @@ use crate::address::Address;
 use crate::api_token::ApiToken;
 use crate::event_log::ReadError;
 use crate::failure::{Failure, fails_with};
-use crate::rate_limit::{Network, TooOften};
+use crate::rate_limit::{Left, Network, TooOften};
 use crate::session_token::SessionToken;
 use crate::{App, keyring, password, query};
 
@@ -153,21 +153,20 @@ pub(crate) async fn by_token(app: &App, token: &ApiToken) -> Result<Option<Beare
 }
 
 /// The owner of an address and password, proven from this client. An unknown address costs as much
-/// as a wrong password: the same hashing, and as many questions to the stores.
+/// as a wrong password: the same hashing, and as many questions to the stores. Also tells how often
+/// this client may still fail.
 pub(crate) async fn by_password(
     app: &App,
     address: &Address,
     password: SecretString,
     client: Option<&str>,
-) -> Result<Option<Identity>, Unproven> {
+) -> Result<(Option<Identity>, Option<Left>), Unproven> {
     let subject = app.keyring.subject_of(address).await?;
     let named = named(app, address, subject);
     let proof = app.rate_limits.proof(Network::of(client), named).await?;
     let identity = compared(app, subject, named, password).await?;
-    if identity.is_none() {
-        proof.failed();
-    }
-    Ok(identity)
+    let left = proof.ended(identity.is_none());
+    Ok((identity, left))
 }
 
 /// The same, remembering what was proven from this client for a few minutes.

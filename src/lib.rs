@@ -21,6 +21,7 @@ mod identity;
 mod keyring;
 mod link_secret;
 mod mail;
+mod metrics;
 mod node;
 mod operational;
 mod operator_token;
@@ -67,6 +68,7 @@ pub struct App {
     accounts: fold::Folds<Account>,
     addresses: fold::Folds<events::address::Address>,
     organizations: fold::Folds<Organization>,
+    metrics: metrics::Metrics,
     projector: tokio::sync::watch::Receiver<projector::Standing>,
     /// Why reactions do not come further.
     trouble: tokio::sync::watch::Receiver<reactions::Trouble>,

@@ -69,6 +69,14 @@ impl Operational {
         }
     }
 
+    /// The MAC of the body with which a command came first, if it was remembered.
+    pub(crate) async fn known_body(&self, command: CommandId) -> Result<Option<BodyMac>, Error> {
+        match self {
+            Self::Sqlite(state) => state.known_body(command),
+            Self::Postgres(state) => state.known_body(command).await,
+        }
+    }
+
     /// Remembers that a command found nothing to change on a stream, and where the stream stood:
     /// no event can say so.
     pub(crate) async fn remember_unchanged(
@@ -178,6 +186,14 @@ impl Operational {
         match self {
             Self::Sqlite(state) => state.due_mails(now),
             Self::Postgres(state) => state.due_mails(now).await,
+        }
+    }
+
+    /// How many mails are put off.
+    pub(crate) async fn waiting_mails(&self) -> Result<u64, Error> {
+        match self {
+            Self::Sqlite(state) => state.waiting_mails(),
+            Self::Postgres(state) => state.waiting_mails().await,
         }
     }
 

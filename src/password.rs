@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use argon2::password_hash::phc::PasswordHash;
 use argon2::{Argon2, PasswordHasher as _, PasswordVerifier as _};
+use prometheus::IntCounter;
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::sync::Semaphore;
 
@@ -77,15 +78,18 @@ pub(crate) struct Passwords {
     working: Arc<Semaphore>,
     /// Verified against when there is no such account, so that the answer takes as long.
     nobody: String,
+    full: IntCounter,
 }
 
 impl Passwords {
-    pub(crate) fn new() -> Result<Self, Error> {
+    /// `full` counts who is sent away.
+    pub(crate) fn new(full: IntCounter) -> Result<Self, Error> {
         let nobody = hash_now(b"no password at all", &[0; 16])?;
         Ok(Self {
             queue: Arc::new(Semaphore::new(AT_ONCE + QUEUE)),
             working: Arc::new(Semaphore::new(AT_ONCE)),
             nobody,
+            full,
         })
     }
 
@@ -121,7 +125,10 @@ impl Passwords {
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Error> {
-        let queued = Arc::clone(&self.queue).try_acquire_owned().map_err(|_| Error::Busy)?;
+        let queued = Arc::clone(&self.queue).try_acquire_owned().map_err(|_| {
+            self.full.inc();
+            Error::Busy
+        })?;
         let working = Arc::clone(&self.working).acquire_owned().await.map_err(|_| Error::Ended)?;
         // hashing goes on when its caller is gone, and keeps its place until it is done
         let work = move || {

@@ -18,25 +18,45 @@ use requests::Requests;
 
 mod requests;
 
-pub(crate) use requests::{BURST, Left, WINDOW_SECONDS};
-
 const MINUTE: Duration = Duration::from_mins(1);
 const HOUR: Duration = Duration::from_hours(1);
 
 /// How many within how long.
-#[derive(Clone, Copy)]
-struct Limit(usize, Duration);
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Limit {
+    /// As clients are told.
+    pub(crate) name: &'static str,
+    pub(crate) most: usize,
+    pub(crate) within: Duration,
+}
 
-const FAILED_OF_PAIR: Limit = Limit(10, MINUTE);
-const FAILED_OF_CLIENT: Limit = Limit(30, MINUTE);
-const FAILED_OF_ACCOUNT: Limit = Limit(100, HOUR);
-const PUBLIC_CALLS: Limit = Limit(10, MINUTE);
+impl Limit {
+    const fn new(name: &'static str, most: usize, within: Duration) -> Self {
+        Self { name, most, within }
+    }
+}
+
+const FAILED_OF_PAIR: Limit = Limit::new("failed-sign-ins", 10, MINUTE);
+const FAILED_OF_CLIENT: Limit = Limit::new("failed-sign-ins-of-client", 30, MINUTE);
+const FAILED_OF_ACCOUNT: Limit = Limit::new("failed-sign-ins-of-account", 100, HOUR);
+const PUBLIC_CALLS: Limit = Limit::new("registrations-and-mails", 10, MINUTE);
+
+/// What is left of a limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Left {
+    pub(crate) limit: Limit,
+    pub(crate) requests: usize,
+    /// Seconds until nothing counts any more.
+    pub(crate) reset_seconds: u64,
+}
 
 /// Too often; the same may be tried again after a while.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("too often; try again in {}", seconds(.after))]
 pub(crate) struct TooOften {
     pub(crate) after: Duration,
+    /// Nothing is left of it.
+    pub(crate) of: Left,
 }
 
 fn seconds(span: &Duration) -> String {
@@ -85,16 +105,20 @@ impl RateLimits {
         account: AccountKey,
     ) -> Result<Proof<'_>, TooOften> {
         if !self.is_on {
-            return Ok(Proof { running: None, has_failed: false });
+            return Ok(Proof { running: None });
         }
         let keys = [Key::Pair(network, account), Key::Client(network), Key::Account(account)];
         let keys = self.proofs.admit(keys).await?;
-        Ok(Proof { running: Some((&self.proofs, keys)), has_failed: false })
+        Ok(Proof { running: Some((&self.proofs, keys)) })
     }
 
-    /// Counts a call that anybody can make and that costs much, or sends a mail.
-    pub(crate) fn public_call(&self, network: Network) -> Result<(), TooOften> {
-        if self.is_on { self.public_calls.count(network, Instant::now()) } else { Ok(()) }
+    /// Counts a call that anybody can make and that costs much, or sends a mail. `None` while
+    /// nothing is limited.
+    pub(crate) fn public_call(&self, network: Network) -> Result<Option<Left>, TooOften> {
+        if !self.is_on {
+            return Ok(None);
+        }
+        self.public_calls.count(network, Instant::now()).map(Some)
     }
 
     /// Counts a request by its credential, before anybody has looked whose that is. `None` while
@@ -122,19 +146,29 @@ pub(crate) async fn forget(limits: &RateLimits) {
 #[must_use]
 pub(crate) struct Proof<'a> {
     running: Option<(&'a FailedProofs, [Key; 3])>,
-    has_failed: bool,
 }
 
 impl Proof<'_> {
-    pub(crate) fn failed(mut self) {
-        self.has_failed = true;
+    /// Ends it. What is left to its client is told by the client's own failures alone: what others
+    /// have tried with the account is none of its business.
+    pub(crate) fn ended(mut self, has_failed: bool) -> Option<Left> {
+        let (proofs, keys) = self.running.take()?;
+        let now = Instant::now();
+        proofs.ended(keys, has_failed, now);
+        let [pair, client, _] = keys;
+        let left = [pair, client].map(|key| proofs.left(key, now));
+        left.into_iter().min_by_key(|left| left.requests)
+    }
+
+    pub(crate) fn failed(self) {
+        self.ended(true);
     }
 }
 
 impl Drop for Proof<'_> {
     fn drop(&mut self) {
         if let Some((proofs, keys)) = self.running.take() {
-            proofs.ended(keys, self.has_failed, Instant::now());
+            proofs.ended(keys, false, Instant::now());
         }
     }
 }
@@ -162,18 +196,30 @@ struct Window(VecDeque<Instant>);
 
 impl Window {
     /// Forgets what is too long ago; `true` when nothing is left.
-    fn slide(&mut self, Limit(_, span): Limit, now: Instant) -> bool {
-        let is_old = |at: &Instant| now.saturating_duration_since(*at) >= span;
+    fn slide(&mut self, limit: Limit, now: Instant) -> bool {
+        let is_old = |at: &Instant| now.saturating_duration_since(*at) >= limit.within;
         while self.0.front().is_some_and(is_old) {
             self.0.pop_front();
         }
         self.0.is_empty()
     }
 
-    /// How long it takes until there is room again; `None` when there is.
-    fn full_for(&self, Limit(most, span): Limit, now: Instant) -> Option<Duration> {
-        let oldest = *self.0.front().filter(|_| self.0.len() >= most)?;
-        Some(span.saturating_sub(now.saturating_duration_since(oldest)))
+    /// Refused while there is no room.
+    fn full(&self, limit: Limit, now: Instant) -> Option<TooOften> {
+        let oldest = *self.0.front().filter(|_| self.0.len() >= limit.most)?;
+        let after = limit.within.saturating_sub(now.saturating_duration_since(oldest));
+        Some(TooOften { after, of: self.left(limit, now) })
+    }
+
+    fn left(&self, limit: Limit, now: Instant) -> Left {
+        let until_none_counts = self.0.back().map_or(Duration::ZERO, |newest| {
+            limit.within.saturating_sub(now.saturating_duration_since(*newest))
+        });
+        Left {
+            limit,
+            requests: limit.most.saturating_sub(self.0.len()),
+            reset_seconds: until_none_counts.as_millis().div_ceil(1000).try_into().unwrap_or(0),
+        }
     }
 }
 
@@ -216,10 +262,10 @@ impl FailedProofs {
         for key in keys {
             let Some(failures) = of.get_mut(&key) else { continue };
             failures.failed.slide(key.limit(), now);
-            if let Some(after) = failures.failed.full_for(key.limit(), now) {
-                return Err(TooOften { after });
+            if let Some(refusal) = failures.failed.full(key.limit(), now) {
+                return Err(refusal);
             }
-            must_wait |= failures.failed.0.len() + failures.running >= key.limit().0;
+            must_wait |= failures.failed.0.len() + failures.running >= key.limit().most;
         }
         if must_wait {
             return Ok(Turn::Later);
@@ -246,6 +292,15 @@ impl FailedProofs {
         self.ended.notify_waiters();
     }
 
+    fn left(&self, key: Key, now: Instant) -> Left {
+        let of = self.of.lock().expect("nothing panics with the lock held");
+        let limit = key.limit();
+        of.get(&key).map_or_else(
+            || Window::default().left(limit, now),
+            |failures| failures.failed.left(limit, now),
+        )
+    }
+
     fn forget_old(&self, now: Instant) {
         let mut of = self.of.lock().expect("nothing panics with the lock held");
         of.retain(|key, failures| !failures.failed.slide(key.limit(), now) || failures.running > 0);
@@ -256,15 +311,15 @@ impl FailedProofs {
 struct PublicCalls(Mutex<HashMap<Network, Window>>);
 
 impl PublicCalls {
-    fn count(&self, network: Network, now: Instant) -> Result<(), TooOften> {
+    fn count(&self, network: Network, now: Instant) -> Result<Left, TooOften> {
         let mut of = self.0.lock().expect("nothing panics with the lock held");
         let window = of.entry(network).or_default();
         window.slide(PUBLIC_CALLS, now);
-        if let Some(after) = window.full_for(PUBLIC_CALLS, now) {
-            return Err(TooOften { after });
+        if let Some(refusal) = window.full(PUBLIC_CALLS, now) {
+            return Err(refusal);
         }
         window.0.push_back(now);
-        Ok(())
+        Ok(window.left(PUBLIC_CALLS, now))
     }
 
     fn forget_old(&self, now: Instant) {
@@ -317,6 +372,26 @@ mod tests {
         assert!(proofs.of.lock().unwrap().is_empty(), "nothing is kept for ever");
     }
 
+    #[tokio::test]
+    async fn a_client_is_told_of_its_own_failures_only() {
+        let limits = RateLimits::new(true);
+        for client in 2..9 {
+            limits.proof(network(client), [1; 16]).await.unwrap().failed();
+        }
+        let left = limits.proof(network(1), [1; 16]).await.unwrap().ended(true).unwrap();
+        assert_eq!((left.limit, left.requests), (FAILED_OF_PAIR, 9));
+        for account in 2..24 {
+            limits.proof(network(1), [account; 16]).await.unwrap().failed();
+        }
+        let left = limits.proof(network(1), [1; 16]).await.unwrap().ended(false).unwrap();
+        assert_eq!((left.limit, left.requests), (FAILED_OF_CLIENT, 7));
+        assert!((1..=60).contains(&left.reset_seconds));
+        assert_eq!(
+            RateLimits::new(false).proof(network(1), [1; 16]).await.unwrap().ended(true),
+            None
+        );
+    }
+
     #[test]
     fn a_success_counts_for_nothing() {
         let (proofs, now) = (FailedProofs::default(), Instant::now());
@@ -353,10 +428,11 @@ mod tests {
         let calls = PublicCalls::default();
         let now = Instant::now();
         for host in 0..10 {
-            calls.count(Network::of(Some(&format!("2001:db8::{host}"))), now).unwrap();
+            let left = calls.count(Network::of(Some(&format!("2001:db8::{host}"))), now).unwrap();
+            assert_eq!((left.requests, left.reset_seconds), (9 - host, 60));
         }
         let refused = calls.count(Network::of(Some("2001:db8::ff")), now + MINUTE / 4).unwrap_err();
-        assert_eq!(refused.after, MINUTE * 3 / 4);
+        assert_eq!((refused.after, refused.of.requests), (MINUTE * 3 / 4, 0));
         calls.count(Network::of(Some("2001:db8:0:1::1")), now).unwrap();
         calls.count(Network::of(Some("2001:db8::ff")), now + MINUTE).unwrap();
     }

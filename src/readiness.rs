@@ -2,16 +2,19 @@
 
 use std::time::Duration;
 
-use serde::Serialize;
+use events::recorded::Position;
+use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
 
 use crate::App;
 use crate::due;
 use crate::projector::Standing;
 use crate::reactions::Reaction;
+use crate::read_store;
 
 /// A store that has not answered by then is not there.
 const WITHIN: Duration = Duration::from_secs(2);
+const OWNER: &str = "owner";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -30,13 +33,28 @@ pub(crate) struct Readiness {
     /// `owner`, `standby`, `starting`, or why it stopped.
     projector: String,
     /// Where the log ends.
-    #[schema(example = "42")]
-    head: String,
+    #[serde(serialize_with = "as_text")]
+    #[schema(value_type = String, example = "42")]
+    pub(crate) head: Option<Position>,
     /// Where the live read models stand.
-    #[schema(example = "42")]
-    position: String,
-    read_models: Vec<ReadModelStanding>,
-    reactions: Vec<ReactionStanding>,
+    #[serde(serialize_with = "as_text")]
+    #[schema(value_type = String, example = "42")]
+    pub(crate) position: Option<Position>,
+    pub(crate) read_models: Vec<ReadModelStanding>,
+    pub(crate) reactions: Vec<ReactionStanding>,
+}
+
+impl Readiness {
+    /// This node advances the read models.
+    pub(crate) fn is_projecting(&self) -> bool {
+        self.projector == OWNER
+    }
+}
+
+/// Position 0 where it is not known.
+#[expect(clippy::ref_option, reason = "serde hands it over like this")]
+fn as_text<S: Serializer>(position: &Option<Position>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&position.unwrap_or_default())
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
@@ -47,20 +65,29 @@ enum StoreStanding {
 }
 
 #[derive(Debug, Serialize, ToSchema)]
-struct ReadModelStanding {
-    name: String,
+pub(crate) struct ReadModelStanding {
+    pub(crate) name: String,
     /// `live`, `building` or `stuck`.
     status: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
+    /// Where it stands, alone or with the others.
+    #[serde(skip)]
+    pub(crate) position: Position,
+}
+
+impl ReadModelStanding {
+    pub(crate) fn is_stuck(&self) -> bool {
+        self.status == read_store::Status::Stuck.as_str()
+    }
 }
 
 #[derive(Debug, Serialize, ToSchema)]
-struct ReactionStanding {
-    name: &'static str,
+pub(crate) struct ReactionStanding {
+    pub(crate) name: &'static str,
     /// Why it does not come further.
     #[serde(skip_serializing_if = "Option::is_none")]
-    error: Option<String>,
+    pub(crate) error: Option<String>,
 }
 
 pub(crate) async fn ask(app: &App) -> Readiness {
@@ -69,7 +96,7 @@ pub(crate) async fn ask(app: &App) -> Readiness {
     let progress = answer(app.read_store.progress()).await;
     let (projector, stopped) = match app.projector.borrow().clone() {
         Standing::Starting => ("starting".to_owned(), false),
-        Standing::Owner => ("owner".to_owned(), false),
+        Standing::Owner => (OWNER.to_owned(), false),
         Standing::Standby => ("standby".to_owned(), false),
         Standing::Stopped(why) => (why, true),
     };
@@ -80,6 +107,10 @@ pub(crate) async fn ask(app: &App) -> Readiness {
             name: model.name.clone(),
             status: model.status.as_str(),
             error: model.error.clone(),
+            position: match model.status {
+                read_store::Status::Live => position.unwrap_or(model.position),
+                read_store::Status::Building | read_store::Status::Stuck => model.position,
+            },
         })
         .collect();
     let trouble = app.trouble.borrow().clone();
@@ -100,13 +131,14 @@ pub(crate) async fn ask(app: &App) -> Readiness {
         event_log: standing(head.is_some()),
         read_store: standing(position.is_some() && progress.is_some()),
         projector,
-        head: head.unwrap_or_default().to_string(),
-        position: position.unwrap_or_default().to_string(),
+        head,
+        position,
         read_models,
         reactions,
     }
 }
 
-async fn answer<T, E>(question: impl Future<Output = Result<T, E>>) -> Option<T> {
+/// The answer of a store, unless it has none or takes too long.
+pub(crate) async fn answer<T, E>(question: impl Future<Output = Result<T, E>>) -> Option<T> {
     tokio::time::timeout(WITHIN, question).await.ok()?.ok()
 }

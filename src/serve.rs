@@ -36,6 +36,7 @@ use crate::fold::{self, Folds};
 use crate::identity::ProvenPairs;
 use crate::keyring::{self, Keyring, MasterKey};
 use crate::mail::Post;
+use crate::metrics::Metrics;
 use crate::node::Node;
 use crate::operational::Operational;
 use crate::operator_token::OperatorToken;
@@ -81,7 +82,9 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
         Projector::new(stores.log.clone(), stores.read_store.clone(), node.name.clone());
     let (tell_trouble, trouble) = watch::channel(reactions::Trouble::new());
     let (forgotten, requests) = mpsc::channel(forgotten::QUEUE);
-    let (denied_attempts, waiting_attempts) = denied_attempts::queue();
+    let metrics = Metrics::new();
+    let (denied_attempts, waiting_attempts) =
+        denied_attempts::queue(metrics.full("denied_attempts"));
     let app = Arc::new(App {
         log: stores.log,
         read_store: stores.read_store,
@@ -89,7 +92,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
         operational: stores.operational,
         clock,
         operator_token,
-        passwords: Passwords::new()?,
+        passwords: Passwords::new(metrics.full("passwords"))?,
         proven: ProvenPairs::new()?,
         rate_limits: RateLimits::new(config.rate_limits),
         activity: SessionActivity::default(),
@@ -101,6 +104,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
         accounts: Folds::new(FOLDS),
         addresses: Folds::new(FOLDS),
         organizations: Folds::new(FOLDS),
+        metrics,
         projector: projector.standing(),
         trouble,
         denied_attempts,

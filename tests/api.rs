@@ -17,6 +17,7 @@ mod invitation_end;
 mod invitation_mail;
 mod mail;
 mod membership;
+pub(crate) mod metrics;
 mod organization;
 mod password;
 mod privacy;

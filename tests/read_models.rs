@@ -14,6 +14,7 @@ use events::wire::{self, Draft};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use crate::api::metrics::{metrics, whole};
 use crate::people::Person;
 use crate::server::{Installation, on_every_store, text};
 
@@ -121,6 +122,13 @@ async fn a_fact_that_one_model_cannot_take_in_stops_that_model_only(installation
     let [[name, status, error]] = ailing(&ready)[..] else { panic!("one is stuck: {ready}") };
     assert_eq!((name, status), ("organization_overview", "stuck"));
     assert!(error.contains(&format!("at position {at}")), "{error}");
+    let metrics = metrics(&ana).await;
+    let of = |name: &str, model: &str| &metrics[&format!("{name}{{read_model=\"{model}\"}}")];
+    assert_eq!(of("chancery_read_model_stuck", "organization_overview"), "1");
+    assert_eq!(of("chancery_read_model_stuck", "audit_trail"), "0");
+    let [behind, live] = ["organization_overview", "audit_trail"]
+        .map(|model| whole(of("chancery_read_model_position", model)));
+    assert!(behind < live, "{behind} is behind {live}");
     node.stop().await;
 
     // a restart tries again, and stops at the same place

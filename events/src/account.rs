@@ -207,6 +207,13 @@ impl Event {
         }
     }
 
+    pub(crate) fn keep_changes(&mut self) -> bool {
+        let Self::Updated { name, company } = self else { return true };
+        name.settle();
+        company.settle();
+        name.changed().is_some() || company.changed().is_some()
+    }
+
     pub(crate) fn personal(&mut self, visit: &mut dyn FnMut(&'static str, &mut Personal)) {
         match self {
             Self::Registered { email, name, company, password_hash, .. } => {

@@ -88,6 +88,36 @@ impl Event {
     }
 }
 
+impl Event {
+    /// Whether it may be a change of personal values only: then it is known when they are open
+    /// whether it changes anything.
+    pub fn may_change_nothing(&self) -> bool {
+        matches!(
+            self,
+            Self::Account(account::Event::Updated { .. })
+                | Self::Organization(organization::Event::Updated { .. })
+                | Self::Setting(setting::Event::Updated(_))
+        )
+    }
+
+    /// Takes back each change of a personal value to the one that stands already, as far as both
+    /// are open. `false` when nothing is left of the event.
+    pub fn keep_changes(&mut self) -> bool {
+        match self {
+            Self::Account(event) => event.keep_changes(),
+            Self::Organization(event) => event.keep_changes(),
+            Self::Setting(event) => event.keep_changes(),
+            Self::Platform(_)
+            | Self::Address(_)
+            | Self::Membership(_)
+            | Self::Invitation(_)
+            | Self::Token(_)
+            | Self::AccessAttempt(_)
+            | Self::Erasure(_) => true,
+        }
+    }
+}
+
 /// What the decisions of one stream need to know, folded from its events.
 pub trait State: Default + Send + Sync + 'static {
     /// Never fails and never checks a rule: what is in the log has happened.

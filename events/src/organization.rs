@@ -77,6 +77,16 @@ impl ChangedPersonal {
         let unchanged = self.from == Personal::Absent && self.to == Personal::Absent;
         (!unchanged).then_some(&self.to)
     }
+
+    /// Takes the change back where both values are open and the same.
+    pub(crate) fn settle(&mut self) {
+        if let (Personal::Known { value: from, .. }, Personal::Known { value: to, .. }) =
+            (&self.from, &self.to)
+            && from == to
+        {
+            *self = Self::default();
+        }
+    }
 }
 
 impl Event {
@@ -86,6 +96,18 @@ impl Event {
             Self::Updated { .. } => ("organization.updated", 1),
             Self::Deleted { .. } => ("organization.deleted", 2),
         }
+    }
+
+    pub(crate) fn keep_changes(&mut self) -> bool {
+        let Self::Updated { name, country, personal_name, billing_email } = self else {
+            return true;
+        };
+        personal_name.settle();
+        billing_email.settle();
+        name.is_some()
+            || country.is_some()
+            || personal_name.changed().is_some()
+            || billing_email.changed().is_some()
     }
 
     pub(crate) fn personal(&mut self, visit: &mut dyn FnMut(&'static str, &mut Personal)) {
@@ -411,6 +433,24 @@ mod tests {
             unreachable!("one update without a plain name, not {events:?}")
         };
         assert_eq!(personal_name.to, Personal::known(ACME.subject(), "Ana"));
+    }
+
+    #[test]
+    fn a_personal_value_that_stays_is_no_change() {
+        let known = |value: &str| Personal::known(ACME.subject(), value);
+        let updated = |name: Option<Changed<String>>, from: &str, to: &str| Event::Updated {
+            name,
+            country: None,
+            personal_name: ChangedPersonal::default(),
+            billing_email: ChangedPersonal { from: known(from), to: known(to) },
+        };
+        assert!(updated(None, "a@acme.com", "b@acme.com").keep_changes());
+        assert!(!updated(None, "a@acme.com", "a@acme.com").keep_changes());
+        let renamed = Changed { from: "Acme".to_owned(), to: "Acme Two".to_owned() };
+        let mut both = updated(Some(renamed.clone()), "a@acme.com", "a@acme.com");
+        assert!(both.keep_changes());
+        let Event::Updated { name, billing_email, .. } = both else { unreachable!("it is one") };
+        assert_eq!((name, billing_email), (Some(renamed), ChangedPersonal::default()));
     }
 
     fn delete(confirmation: &str) -> Command {

@@ -60,6 +60,13 @@ impl Event {
         }
     }
 
+    pub(crate) fn keep_changes(&mut self) -> bool {
+        let Self::Updated(update) = self;
+        update.ip_allowlist_descriptions.settle();
+        update.controller.settle();
+        **update != Update::default()
+    }
+
     pub(crate) fn personal(&mut self, visit: &mut dyn FnMut(&'static str, &mut Personal)) {
         let Self::Updated(update) = self;
         let descriptions = &mut update.ip_allowlist_descriptions;

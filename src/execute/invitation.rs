@@ -11,7 +11,7 @@ use events::principal::Principal;
 use events::recorded::Position;
 use events::stream::Stream;
 
-use super::{Done, Error, Naming, Order, account, append, caught_up, system_order};
+use super::{Done, Error, Order, account, append, caught_up, keep_body, system_order};
 use crate::address::Address;
 use crate::link_secret::{LinkSecret, Purpose};
 use crate::{App, fail_point, identity};
@@ -183,11 +183,7 @@ async fn answer_step<T>(
     answer: impl Fn(&Organization) -> T,
 ) -> Result<Done<T>, Error> {
     let _running = app.running.enter(order)?;
-    // the secret in the body chooses the stream, so another body would miss the first answer
-    let is_keyed = order.naming == Naming::Key;
-    if is_keyed && app.operational.first_body(order.command, order.body).await? != order.body {
-        return Err(Error::KeyReused);
-    }
+    keep_body(app, order).await?;
     let decide = |state: &Organization| -> Result<Vec<Event>, Error> {
         Ok(invitation::answer(state, &answered)?)
     };

@@ -35,7 +35,16 @@ pub(super) struct Lines {
     pub(super) recorded: Vec<Recorded>,
 }
 
-/// The finished lines of a decision.
+/// What was decided with every personal value open, and without what would change nothing.
+pub(super) async fn open(app: &App, mut facts: Vec<Event>) -> Result<Vec<Event>, Error> {
+    for event in &mut facts {
+        reveal(app, event).await?;
+    }
+    facts.retain_mut(Event::keep_changes);
+    Ok(facts)
+}
+
+/// The finished lines of a decision, whose personal values are open.
 pub(super) async fn finish(
     app: &App,
     stream: Stream,
@@ -57,8 +66,7 @@ pub(super) async fn finish(
         events: Vec::with_capacity(facts.len()),
         recorded: Vec::with_capacity(facts.len()),
     };
-    for (index, mut event) in facts.into_iter().enumerate() {
-        reveal(app, &mut event).await?;
+    for (index, event) in facts.into_iter().enumerate() {
         let id = keyring.event_id(order.command, &stream, index);
         let client = order.client.as_ref();
         let of_client = |value: fn(&Client) -> Option<&String>| {

@@ -15,8 +15,8 @@ use events::stream::Stream;
 use secrecy::SecretString;
 
 use super::session::{Opened, expiry, first_tokens};
-use super::{Client, Done, Error, Order, account, append, caught_up, email_verification, found};
-use super::{password, system_order};
+use super::{Client, Done, Error, Naming, Order, account, append, caught_up, email_verification};
+use super::{found, password, system_order, told};
 use crate::address::Address;
 use crate::{App, fail_point};
 
@@ -93,6 +93,24 @@ pub(crate) async fn register<T>(
     let position = founded.position.max(registered.position);
     let is_replayed = registered.is_replayed;
     Ok(caught_up(app, Done { answer, position, is_replayed, is_caught_up: false }).await)
+}
+
+/// Refuses a key with which another body has claimed the address, before anybody looks into this
+/// one.
+pub(crate) async fn refuse_other_body(
+    app: &App,
+    order: &Order,
+    address: &Address,
+) -> Result<(), Error> {
+    if order.naming != Naming::Key {
+        return Ok(());
+    }
+    let Some(subject) = app.keyring.subject_of(address).await? else { return Ok(()) };
+    let entry = app.addresses.current(&app.log, Stream::Address(subject)).await?;
+    match told(&entry, order) {
+        Some(told) if told.body != order.body => Err(Error::KeyReused),
+        Some(_) | None => Ok(()),
+    }
 }
 
 /// Makes `account` the holder of the address, unless an account that exists holds it.

@@ -83,6 +83,11 @@ async fn register(
     State(app): State<Arc<App>>,
     submission: Submission,
 ) -> Result<Response, Problem> {
+    // whose key it is follows from the address, whatever else is wrong with the body
+    if let Some(address) = submission.text("email").and_then(|email| email.parse().ok()) {
+        let order = submission.anonymous_order(&app, &app.keyring.principal_of(&address))?;
+        register::refuse_other_body(&app, &order, &address).await?;
+    }
     let body: RegisterBody = submission.json()?;
     let mut errors = Vec::new();
     let address = checked("email", body.email.parse::<Address>(), &mut errors);
@@ -95,14 +100,15 @@ async fn register(
         return Err(Problem::invalid(errors));
     };
     let order = submission.anonymous_order(&app, &app.keyring.principal_of(&address))?;
-    app.rate_limits.public_call(submission.origin.network())?;
+    let left = app.rate_limits.public_call(submission.origin.network())?;
     let registration = Registration { address, password: body.password, name, company };
     let (ip_address, user_agent) =
         (submission.origin.ip_address.clone(), submission.origin.user_agent.clone());
     let view = |state: &events::organization::Organization| {
         state.profile().cloned().zip(Some(state.member_count()))
     };
-    let done = register::register(&app, order, ip_address, user_agent, registration, view).await?;
+    let done = register::register(&app, order, ip_address, user_agent, registration, view);
+    let done = done.await.map_err(|error| Problem::from(error).limited(left))?;
     let Registered { account, person, opened, organization } = &done.answer;
     let client = submission.origin.client(person.subject);
     session_activity::note_use(&app, opened.tokens.session.session, *account, &client);
@@ -115,7 +121,7 @@ async fn register(
         expires_at: opened.expires_at,
         refresh_token: opened.tokens.refresh.reveal(),
     };
-    Ok(answer::command(StatusCode::CREATED, &done, body))
+    Ok(answer::limited(left, answer::command(StatusCode::CREATED, &done, body)))
 }
 
 #[derive(Serialize, ToSchema)]

@@ -7,6 +7,7 @@ use events::personal::Opened;
 use serde::Serialize;
 
 use crate::execute::Done;
+use crate::rate_limit::Left;
 
 const POSITION: HeaderName = HeaderName::from_static("position");
 const CAUGHT_UP: HeaderName = HeaderName::from_static("caught-up");
@@ -32,6 +33,14 @@ pub(crate) fn gone<T>(done: &Done<T>) -> Response {
     *response.body_mut() = axum::body::Body::empty();
     response.headers_mut().remove(axum::http::header::CONTENT_TYPE);
     response.headers_mut().remove(axum::http::header::CONTENT_LENGTH);
+    response
+}
+
+/// An answer to what is limited beside the requests of a credential; the envelope writes what is left.
+pub(crate) fn limited(left: Option<Left>, mut response: Response) -> Response {
+    if let Some(left) = left {
+        response.extensions_mut().insert(left);
+    }
     response
 }
 

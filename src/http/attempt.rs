@@ -8,6 +8,7 @@ use std::sync::Arc;
 use axum::extract::{ConnectInfo, MatchedPath, Request};
 use axum::http::header::USER_AGENT;
 use axum::http::{HeaderValue, Method};
+use axum::response::Response;
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -43,6 +44,21 @@ impl Operations {
     }
 }
 
+/// An answer that serves a request in part: what the caller may not do is recorded as if nothing
+/// else had been asked for.
+pub(super) fn partly_denied(mut response: Response, denied: Denied) -> Response {
+    response.extensions_mut().insert(PartlyDenied(denied));
+    response
+}
+
+#[derive(Clone, Copy)]
+struct PartlyDenied(Denied);
+
+/// Who was denied what, in an answer that serves the rest.
+pub(super) fn denied_part(response: &mut Response) -> Option<Denied> {
+    response.extensions_mut().remove().map(|PartlyDenied(denied)| denied)
+}
+
 /// Cheap to take from every request: nothing is copied but references.
 pub(super) struct Asked {
     method: Method,
@@ -62,10 +78,18 @@ impl Asked {
         }
     }
 
+    pub(super) fn method(&self) -> &Method {
+        &self.method
+    }
+
+    /// The template of the path that matched.
+    pub(super) fn route(&self) -> Option<&str> {
+        self.path.as_ref().map(MatchedPath::as_str)
+    }
+
     pub(super) fn attempt(self, operations: &Operations, denied: Denied, request: Uuid) -> Attempt {
         let Origin { ip_address, user_agent } = Origin::new(self.peer, self.agent.as_ref());
-        let path = self.path.as_ref().map_or("", MatchedPath::as_str);
-        let operation = operations.named(self.method, path);
+        let operation = operations.named(self.method.clone(), self.route().unwrap_or_default());
         Attempt { denied, operation, request, ip_address, user_agent }
     }
 }

@@ -44,9 +44,10 @@ async fn request_email_verification(
         return Ok(answer::command(StatusCode::ACCEPTED, &done, Nothing {}));
     }
     let NoFields {} = submission.json_or_empty()?;
-    app.rate_limits.public_call(submission.origin.network())?;
-    let done = email_verification::request(&app, &order, account).await?;
-    Ok(answer::command(StatusCode::ACCEPTED, &done, Nothing {}))
+    let left = app.rate_limits.public_call(submission.origin.network())?;
+    let done = email_verification::request(&app, &order, account).await;
+    let done = done.map_err(|error| Problem::from(error).limited(left))?;
+    Ok(answer::limited(left, answer::command(StatusCode::ACCEPTED, &done, Nothing {})))
 }
 
 #[derive(Deserialize, ToSchema)]

@@ -3,11 +3,13 @@
 //! because every request pays for it.
 
 use std::convert::Infallible;
+use std::fmt::Write as _;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Instant;
 
 use axum::extract::Request;
 use axum::http::header::AUTHORIZATION;
@@ -19,11 +21,11 @@ use tower::{Layer, Service};
 use tracing::Span;
 use uuid::Uuid;
 
-use super::attempt::{Asked, Operations};
+use super::attempt::{self, Asked, Operations};
 use super::problem::{Code, Problem};
 use super::request::RequestId;
 use crate::App;
-use crate::rate_limit::{BURST, Left, TooOften, WINDOW_SECONDS};
+use crate::rate_limit::{Left, Limit, TooOften};
 
 const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 const LEFT: HeaderName = HeaderName::from_static("ratelimit");
@@ -75,6 +77,7 @@ impl Service<Request> for Envelope {
         request.extensions_mut().insert(RequestId(id));
         let span = tracing::debug_span!("request", %id, method = %request.method());
         let asked = Asked::of(&request);
+        let begun = Instant::now();
         let credential = request.headers().get(AUTHORIZATION);
         let counted = credential
             .and_then(|credential| self.around.app.rate_limits.request(credential.as_bytes()));
@@ -83,7 +86,7 @@ impl Service<Request> for Envelope {
             Some(Err(_)) => None,
         };
         let (asked, around) = (Some(asked), Arc::clone(&self.around));
-        Answering { route, counted, id, sent, asked, around, span }
+        Answering { route, counted, id, sent, asked, begun, around, span }
     }
 }
 
@@ -96,6 +99,7 @@ pub(super) struct Answering {
     /// The id as the client wrote it.
     sent: Option<String>,
     asked: Option<Asked>,
+    begun: Instant,
     around: Arc<Around>,
     span: Span,
 }
@@ -104,7 +108,7 @@ impl Future for Answering {
     type Output = Result<Response, Infallible>;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let Self { route, counted, id, sent, asked, around, span } = self.get_mut();
+        let Self { route, counted, id, sent, asked, begun, around, span } = self.get_mut();
         let _entered = span.enter();
         let answered = match route {
             Some(route) => match survived(|| Pin::new(route).poll(context)) {
@@ -118,16 +122,27 @@ impl Future for Answering {
             (None, Some(Err(refusal))) => Problem::from(*refusal).into_response(),
             (None, None | Some(Ok(_))) => Problem::new(Code::Internal).into_response(),
         };
+        let metrics = &around.app.metrics;
+        if let Some(asked) = asked {
+            metrics.answered(asked.method(), asked.route(), response.status(), begun.elapsed());
+        }
         let shown = sent.take().unwrap_or_else(|| id.to_string());
+        let mut denied = attempt::denied_part(&mut response);
+        let mut limited = response.extensions_mut().remove::<Left>();
         if let Some(problem) = response.extensions_mut().remove::<Problem>() {
+            metrics.refused(problem.code());
             response = problem.render(*id, &shown);
-            if let (Some(denied), Some(asked)) = (problem.denied, asked.take()) {
-                around.app.denied_attempts.tell(asked.attempt(&around.operations, denied, *id));
-            }
+            (denied, limited) = (problem.denied, problem.limited.map(|left| *left));
         }
-        if let Some(counted) = counted {
-            tell(counted, response.headers_mut());
+        if let (Some(denied), Some(asked)) = (denied, asked.take()) {
+            around.app.denied_attempts.tell(asked.attempt(&around.operations, denied, *id));
         }
+        let counted = match counted {
+            Some(Ok(left)) => Some(*left),
+            // the refusal tells it
+            Some(Err(_)) | None => None,
+        };
+        tell(counted, limited, response.headers_mut());
         if let Ok(id) = HeaderValue::try_from(shown) {
             response.headers_mut().insert(REQUEST_ID, id);
         }
@@ -135,13 +150,22 @@ impl Future for Answering {
     }
 }
 
-/// How many requests the credential has left (draft-ietf-httpapi-ratelimit-headers).
-fn tell(counted: &Result<Left, TooOften>, headers: &mut HeaderMap) {
-    let Left { requests, reset_seconds } =
-        counted.unwrap_or(Left { requests: 0, reset_seconds: WINDOW_SECONDS });
-    let policy = format!("\"default\";q={BURST};w={WINDOW_SECONDS};qu=\"requests\"");
-    let left = format!("\"default\";r={requests};t={reset_seconds}");
-    for (name, value) in [(POLICY, policy), (LEFT, left)] {
+/// What is left of the credential's requests, and of what else limits the route
+/// (draft-ietf-httpapi-ratelimit-headers).
+fn tell(counted: Option<Left>, limited: Option<Left>, headers: &mut HeaderMap) {
+    let (mut policies, mut all_left) = (String::new(), String::new());
+    for Left { limit, requests, reset_seconds } in counted.into_iter().chain(limited) {
+        let separator = if policies.is_empty() { "" } else { ", " };
+        let Limit { name, most, within } = limit;
+        let seconds = within.as_secs();
+        // writing into a string cannot fail
+        let _ = write!(policies, "{separator}\"{name}\";q={most};w={seconds};qu=\"requests\"");
+        let _ = write!(all_left, "{separator}\"{name}\";r={requests};t={reset_seconds}");
+    }
+    if policies.is_empty() {
+        return;
+    }
+    for (name, value) in [(POLICY, policies), (LEFT, all_left)] {
         if let Ok(value) = HeaderValue::try_from(value) {
             headers.insert(name, value);
         }

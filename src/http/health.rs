@@ -1,21 +1,23 @@
-//! Whether the program lives, and whether it can serve.
+//! Whether the program lives, whether it can serve, and what it counts.
 
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::IntoResponse;
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::App;
 use crate::readiness::{self, Readiness};
+use crate::{App, metrics};
 
 /// Served at the root only.
 pub(crate) fn routes() -> OpenApiRouter<Arc<App>> {
-    OpenApiRouter::new().routes(routes!(live)).routes(routes!(ready))
+    OpenApiRouter::new().routes(routes!(live)).routes(routes!(ready)).routes(routes!(show_metrics))
 }
 
 /// Served with the API.
@@ -50,4 +52,12 @@ async fn ready(State(app): State<Arc<App>>) -> (StatusCode, Json<Readiness>) {
         readiness::Status::NotReady => StatusCode::SERVICE_UNAVAILABLE,
     };
     (status, Json(readiness))
+}
+
+/// What an operator watches, in Prometheus' text format.
+#[utoipa::path(get, path = "/metrics", operation_id = "showMetrics", tag = "operations",
+    responses((status = 200, body = String, content_type = "text/plain; version=0.0.4; charset=utf-8",
+        description = "the metrics of this node")))]
+async fn show_metrics(State(app): State<Arc<App>>) -> impl IntoResponse {
+    ([(CONTENT_TYPE, metrics::CONTENT_TYPE)], metrics::show(&app).await)
 }

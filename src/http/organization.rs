@@ -111,6 +111,8 @@ async fn create_organization(
     State(app): State<Arc<App>>,
     Authenticated(caller, submission): Authenticated<SignedIn>,
 ) -> Result<Response, Problem> {
+    let order = submission.order(&app, &caller, None)?;
+    execute::refuse_other_body(&app, &order).await?;
     let body: CreateBody = submission.json()?;
     let mut errors = Vec::new();
     let name = checked_name("name", body.name, &mut errors);
@@ -131,7 +133,6 @@ async fn create_organization(
         billing_email,
         country,
     };
-    let order = submission.order(&app, &caller, None)?;
     let done = execute::create_organization(&app, &order, &create, view(by)).await?;
     answered(&app, StatusCode::CREATED, &done).await
 }

@@ -93,9 +93,12 @@ async fn request_password_reset(
     let mut errors = Vec::new();
     let address = checked("email", body.email.parse::<Address>(), &mut errors);
     let address = address.ok_or_else(|| Problem::invalid(errors))?;
-    app.rate_limits.public_call(submission.origin.network())?;
-    app.forgotten.try_send(address).map_err(|_| Problem::new(Code::Unavailable))?;
-    Ok((StatusCode::ACCEPTED, Json(Nothing {})).into_response())
+    let left = app.rate_limits.public_call(submission.origin.network())?;
+    app.forgotten.try_send(address).map_err(|_| {
+        app.metrics.full("forgotten_passwords").inc();
+        Problem::new(Code::Unavailable).limited(left)
+    })?;
+    Ok(answer::limited(left, (StatusCode::ACCEPTED, Json(Nothing {})).into_response()))
 }
 
 #[derive(Deserialize, ToSchema)]

@@ -15,7 +15,7 @@ use crate::access::{Denied, Refusal};
 use crate::causes::causes;
 use crate::failure::Failure;
 use crate::identity::Unproven;
-use crate::rate_limit::TooOften;
+use crate::rate_limit::{Left, TooOften};
 use crate::{execute, query};
 
 mod code;
@@ -36,9 +36,11 @@ pub(crate) struct Problem {
     detail: Option<String>,
     errors: Vec<FieldError>,
     /// Seconds after which the same may be tried again.
-    retry_after: u64,
+    retry_after: u32,
     /// Whose attempt at what belongs to whom is to be recorded.
     pub(super) denied: Option<Denied>,
+    /// What is left of a limit beside that of a credential's requests.
+    pub(super) limited: Option<Box<Left>>,
     /// What went wrong inside; for the program's own log only.
     cause: Option<String>,
 }
@@ -69,7 +71,8 @@ pub(crate) struct ProblemBody<'a> {
 
 impl Problem {
     pub(crate) fn new(code: Code) -> Self {
-        Self { code, detail: None, errors: Vec::new(), retry_after: 1, denied: None, cause: None }
+        let (retry_after, errors) = (1, Vec::new());
+        Self { code, detail: None, errors, retry_after, denied: None, limited: None, cause: None }
     }
 
     pub(crate) fn with_detail(code: Code, detail: impl Into<String>) -> Self {
@@ -105,6 +108,11 @@ impl Problem {
         }
     }
 
+    /// Stable, and one of a closed set.
+    pub(super) fn code(&self) -> &'static str {
+        self.code.explained().code
+    }
+
     pub(super) fn is(&self, code: Code) -> bool {
         self.code == code
     }
@@ -114,10 +122,22 @@ impl Problem {
         Self { denied: Some(denied), ..self }
     }
 
-    /// Status, code and sentence, where one answer tells of several.
+    /// A refusal of what is limited.
+    pub(super) fn limited(self, left: Option<Left>) -> Self {
+        Self { limited: left.map(Box::new), ..self }
+    }
+
+    /// Status, code and sentence, where one answer tells of several: fields that are wrong stand in
+    /// the sentence.
     pub(crate) fn told(&self) -> (StatusCode, &'static str, String) {
         let Explained { status, code, sentence, .. } = self.code.explained();
-        (status, code, self.detail.clone().unwrap_or_else(|| sentence.to_owned()))
+        let wrong = self.errors.iter().map(|error| match error.field.as_str() {
+            "" | "." => error.detail.clone(),
+            field => format!("`{field}` {}", error.detail),
+        });
+        let wrong = wrong.collect::<Vec<_>>().join("; ");
+        let sentence = if wrong.is_empty() { sentence.to_owned() } else { wrong };
+        (status, code, self.detail.clone().unwrap_or(sentence))
     }
 
     /// The answer's body; only where the request id is known can it be written.
@@ -264,8 +284,8 @@ impl From<execute::Error> for Problem {
 impl From<TooOften> for Problem {
     fn from(refusal: TooOften) -> Self {
         // the next whole second, so that who waits exactly so long is let in
-        let retry_after = refusal.after.as_secs() + 1;
-        Self { retry_after, ..Self::new(Code::TooManyRequests) }
+        let retry_after = u32::try_from(refusal.after.as_secs()).map_or(u32::MAX, |secs| secs + 1);
+        Self { retry_after, ..Self::new(Code::TooManyRequests) }.limited(Some(refusal.of))
     }
 }
 

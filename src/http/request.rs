@@ -273,6 +273,12 @@ impl Submission {
         self.json()
     }
 
+    /// What a field of the body says, where that can be told before the body is checked.
+    pub(crate) fn text(&self, field: &str) -> Option<String> {
+        let body: serde_json::Value = serde_json::from_slice(&self.body).ok()?;
+        Some(body.get(field)?.as_str()?.to_owned())
+    }
+
     /// The order of a caller who has signed in.
     pub(crate) fn order(
         &self,
@@ -380,6 +386,12 @@ fn wrong_field(path: String, error: &serde_json::Error) -> Problem {
         (None, path) => path.to_owned(),
     };
     Problem::invalid(vec![FieldError { field: shown(&field), detail }])
+}
+
+/// A part of a body that is read on its own; what is wrong with it names its field in the part.
+pub(crate) fn part<T: DeserializeOwned>(part: &serde_json::Value) -> Result<T, Problem> {
+    serde_path_to_error::deserialize(part)
+        .map_err(|error| wrong_field(error.path().to_string(), error.inner()))
 }
 
 /// A caller and a body, authenticated before the body is looked at.

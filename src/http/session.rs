@@ -80,8 +80,8 @@ async fn sign_in(State(app): State<Arc<App>>, submission: Submission) -> Result<
     let address: Address =
         body.email.parse().map_err(|_| Problem::new(Code::InvalidCredentials))?;
     let from = submission.origin.ip_address.as_deref();
-    let owner = identity::by_password(&app, &address, body.password, from).await?;
-    let owner = owner.ok_or(Problem::new(Code::InvalidCredentials))?;
+    let (owner, left) = identity::by_password(&app, &address, body.password, from).await?;
+    let owner = owner.ok_or(Problem::new(Code::InvalidCredentials).limited(left))?;
     register::complete(&app, owner.account).await?;
     let client = submission.origin.client(owner.person.subject);
     let order = submission.unkeyed_order(&app, Actor::Account(owner.account), client.clone());
@@ -95,7 +95,7 @@ async fn sign_in(State(app): State<Arc<App>>, submission: Submission) -> Result<
         user: user(&app, owner.account, &owner.person).await?,
         organizations_requiring_2fa: Vec::new(),
     };
-    Ok(answer::command(StatusCode::OK, &done, body))
+    Ok(answer::limited(left, answer::command(StatusCode::OK, &done, body)))
 }
 
 #[derive(Deserialize, ToSchema)]

@@ -40,6 +40,16 @@ impl State {
             .map_err(Error::unavailable)
     }
 
+    pub(super) async fn known_body(&self, command: CommandId) -> Result<Option<BodyMac>, Error> {
+        let found: Option<[u8; 32]> =
+            sqlx::query_scalar("SELECT mac FROM state.command_body WHERE command = $1")
+                .bind(command.0)
+                .fetch_optional(&self.pool)
+                .await
+                .map_err(Error::unavailable)?;
+        Ok(found.map(BodyMac))
+    }
+
     pub(super) async fn remember_unchanged(
         &self,
         command: CommandId,
@@ -231,6 +241,15 @@ impl State {
             attempts: u32::try_from(attempts).unwrap_or(u32::MAX),
         };
         Ok(found.into_iter().map(deferred).collect())
+    }
+
+    pub(super) async fn waiting_mails(&self) -> Result<u64, Error> {
+        let count: i64 =
+            sqlx::query_scalar("SELECT count(*) FROM state.mail WHERE due_at IS NOT NULL")
+                .fetch_one(&self.pool)
+                .await
+                .map_err(Error::unavailable)?;
+        Ok(count.cast_unsigned())
     }
 
     pub(super) async fn mail_is_done(&self, event: EventId) -> Result<(), Error> {

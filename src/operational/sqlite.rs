@@ -44,6 +44,16 @@ impl State {
         self.file.write(remember).await.map(BodyMac).map_err(Error::unavailable)
     }
 
+    pub(super) fn known_body(&self, command: CommandId) -> Result<Option<BodyMac>, Error> {
+        let found = self.file.read(|connection| {
+            connection
+                .prepare_cached("SELECT mac FROM command_body WHERE command = ?1")?
+                .query_row([command.0.as_bytes()], |row| row.get(0))
+                .optional()
+        });
+        Ok(found.map_err(Error::unavailable)?.map(BodyMac))
+    }
+
     pub(super) async fn remember_unchanged(
         &self,
         command: CommandId,
@@ -234,6 +244,15 @@ impl State {
                 .collect()
         });
         found.map_err(Error::unavailable)
+    }
+
+    pub(super) fn waiting_mails(&self) -> Result<u64, Error> {
+        let count = self.file.read(|connection| {
+            connection
+                .prepare_cached("SELECT count(*) FROM mail WHERE due_at IS NOT NULL")?
+                .query_row([], |row| row.get(0))
+        });
+        count.map_err(Error::unavailable)
     }
 
     pub(super) async fn mail_is_done(&self, event: EventId) -> Result<(), Error> {

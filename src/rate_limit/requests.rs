@@ -6,6 +6,7 @@
 use std::hash::{BuildHasher as _, RandomState};
 use std::num::NonZeroU32;
 use std::sync::Arc;
+use std::time::Duration;
 
 use governor::clock::{Clock, MonotonicClock};
 use governor::middleware::StateInformationMiddleware;
@@ -14,23 +15,18 @@ use governor::state::{InMemoryState, NotKeyed, StateStore};
 use governor::{Quota, RateLimiter};
 use quick_cache::sync::Cache;
 
-use super::TooOften;
+use super::{Left, Limit, TooOften};
 
 /// Requests at once.
-pub(crate) const BURST: u32 = 200;
+const BURST: u32 = 200;
 /// In how many seconds that many are allowed again.
-pub(crate) const WINDOW_SECONDS: u32 = 2;
+const WINDOW_SECONDS: u32 = 2;
 const EACH_SECOND: u32 = BURST / WINDOW_SECONDS;
 /// Credentials that are remembered; of more, those seen long ago start anew.
 const CREDENTIALS: usize = 100_000;
 
-/// What a credential has left.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Left {
-    pub(crate) requests: u32,
-    /// Seconds until nothing counts any more.
-    pub(crate) reset_seconds: u32,
-}
+const LIMIT: Limit =
+    Limit::new("default", BURST as usize, Duration::from_secs(WINDOW_SECONDS as u64));
 
 pub(super) struct Requests<C: Clock = MonotonicClock> {
     /// Of this process only: nobody can tell which credentials share a place.
@@ -77,9 +73,13 @@ impl<C: Clock + Clone> Requests<C> {
         match self.limiter.check_key(&self.hasher.hash_one(credential)) {
             Ok(left) => {
                 let requests = left.remaining_burst_capacity();
-                Ok(Left { requests, reset_seconds: (BURST - requests).div_ceil(EACH_SECOND) })
+                let reset_seconds = u64::from((BURST - requests).div_ceil(EACH_SECOND));
+                Ok(Left { limit: LIMIT, requests: requests as usize, reset_seconds })
             }
-            Err(refused) => Err(TooOften { after: refused.wait_time_from(self.clock.now()) }),
+            Err(refused) => Err(TooOften {
+                after: refused.wait_time_from(self.clock.now()),
+                of: Left { limit: LIMIT, requests: 0, reset_seconds: u64::from(WINDOW_SECONDS) },
+            }),
         }
     }
 }
@@ -98,7 +98,7 @@ mod tests {
         let requests = Requests::by(clock.clone());
         let allowed = || (0..1000).filter(|_| requests.count(b"ana").is_ok()).count();
         let left = requests.count(b"ana").unwrap();
-        assert_eq!(left, Left { requests: 199, reset_seconds: 1 });
+        assert_eq!(left, Left { limit: LIMIT, requests: 199, reset_seconds: 1 });
         assert_eq!(allowed(), 199);
         assert_eq!(requests.count(b"ana").unwrap_err().after, Duration::from_millis(10));
         clock.advance(Duration::from_secs(1));
@@ -112,7 +112,7 @@ mod tests {
     #[test]
     fn the_time_until_nothing_counts_any_more_is_rounded_up() {
         let requests = Requests::by(FakeRelativeClock::default());
-        let resets: Vec<u32> =
+        let resets: Vec<u64> =
             (0..BURST).map(|_| requests.count(b"ana").unwrap().reset_seconds).collect();
         assert_eq!((resets[0], resets[99], resets[100], resets[199]), (1, 1, 2, 2));
     }

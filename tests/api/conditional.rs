@@ -102,3 +102,56 @@ async fn of_those_who_saw_one_version_one_changes_it(installation: Installation)
     assert_eq!(statuses, [200, 412, 412, 412, 412, 412, 412, 412]);
     assert_eq!(ana.history("acme").await, ["organization.created", "organization.updated"]);
 }
+
+/// Sealed values are compared by what they say, however they were sealed.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_stands_already_changes_no_version_and_records_nothing() {
+    let installation = Installation::sqlite();
+    let node = installation.start().await;
+    let ana = Person::registers(&node, "ana").await;
+    ana.creates("acme").await;
+    let settings = format!("{ACME}/settings");
+    let personal = "/v1/organization";
+    let described = |text: &str| json!([{ "cidr": "192.0.2.0/24", "description": text }]);
+    for (path, first, again, other) in [
+        (
+            "/v1/auth/me",
+            json!({ "name": "Ana", "company": "Acme" }),
+            json!({ "company": "Acme" }),
+            json!({ "company": "Acme Two" }),
+        ),
+        (
+            ACME,
+            json!({ "billing_email": "b@acme.com" }),
+            json!({ "name": "acme", "billing_email": "b@acme.com" }),
+            json!({ "billing_email": null }),
+        ),
+        (personal, json!({ "name": "Mine" }), json!({ "name": "Mine" }), json!({ "name": "My" })),
+        (
+            &settings,
+            json!({ "controller": { "legal_name": "Acme" }, "ip_allowlist": described("Office") }),
+            json!({ "ip_allowlist": described("Office"), "controller": { "legal_name": "Acme" } }),
+            json!({ "ip_allowlist": described("Home") }),
+        ),
+    ] {
+        let set = ana.patches(path, &first).answer().await.expect(200);
+        let read = ana.gets(path).answer().await.expect(200);
+        assert_eq!(tag(&read), tag(&set), "{path}");
+        let ask = ana.patches(path, &again).with("if-match", &tag(&set)).key("again");
+        let same = ask.answer().await.expect(200);
+        assert_eq!((tag(&same), same.body()), (tag(&set), set.body()), "{path}");
+        assert_eq!(same.position(), set.position(), "{path} records nothing");
+        let known = ana.gets(path).with("if-none-match", &tag(&set)).answer().await;
+        assert_eq!(known.status, 304, "{path}");
+        // a part that changes is recorded alone
+        let changed = ana.patches(path, &other).answer().await.expect(200);
+        assert_ne!(tag(&changed), tag(&set), "{path}");
+        // and the repeat is told what it was told before
+        let repeated = ana.patches(path, &again).key("again").answer().await.expect(200);
+        assert!(repeated.is_replayed());
+        assert_eq!(repeated.body(), set.body(), "{path}");
+    }
+    let history = ana.history("acme").await;
+    let count = |action: &str| history.iter().filter(|found| *found == action).count();
+    assert_eq!((count("organization.updated"), count("settings.updated")), (2, 2), "{history:?}");
+}

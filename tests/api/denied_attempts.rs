@@ -128,3 +128,32 @@ async fn what_has_two_addresses_has_one_name() {
     let found = until_denied(&ana, &all).await;
     assert_eq!(attempts(&found, "unknown"), 0, "{found:?}");
 }
+
+/// Of many invitations some may be more than their sender can give.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_that_is_denied_in_part_is_an_attempt_too() {
+    let installation = Installation::sqlite();
+    let (node, ana, ..) = an_owner_and_a_viewer(&installation).await;
+    let dora = Person::joins(&node, "dora", &ana, "acme", "admin").await;
+    let path = "/v1/organizations/acme/invitations/bulk";
+    let send = |role: &str| {
+        let two = [
+            json!({ "email": "emil@example.org" }),
+            json!({ "email": "x@example.org", "role": role }),
+        ];
+        dora.posts(path, &json!({ "invitations": two })).key(role)
+    };
+    let sent = send("owner").answer().await.expect(200).body();
+    assert_eq!(
+        (&sent["results"][0]["status"], &sent["results"][1]["status"]),
+        (&json!(201), &json!(403))
+    );
+    assert!(send("owner").answer().await.expect(200).is_replayed());
+    send("viewer").answer().await.expect(200);
+    let refused = dora.invite("acme", "finn@example.org", "owner").answer().await;
+    assert_eq!(refused.refusal(), (403, "forbidden".to_owned()));
+    // attempts are recorded in the order of the requests
+    let found = until_denied(&ana, &[("createInvitation", 1)]).await;
+    assert_eq!(attempts(&found, "createInvitations"), 1, "{found:?}");
+    assert_eq!(found[1]["actor"]["email"], "dora@example.org");
+}

@@ -8,6 +8,9 @@ use serde_json::{Map, Value, json};
 use crate::people::{Answer, PASSWORD, Person, secret_of, words};
 use crate::server::Installation;
 
+/// What is asked by whoever watches the program: never refused.
+const PROBES: [&str; 4] = ["/livez", "/readyz", "/v1/health", "/metrics"];
+
 /// One route of the document with one of its methods.
 struct Operation {
     id: String,
@@ -20,7 +23,7 @@ struct Operation {
 impl Operation {
     fn is_public(&self) -> bool {
         self.path.starts_with("/v1/auth/") && self.method == Method::POST
-            || ["/livez", "/readyz", "/v1/health"].contains(&self.path.as_str())
+            || PROBES.contains(&self.path.as_str())
             || self.path == "/v1/invitations/{secret}"
     }
 
@@ -157,7 +160,7 @@ async fn every_answer_stands_in_the_document() {
         for ask in asks {
             let answer = ask.answer().await;
             assert_ne!(answer.status, 405, "{} answers at {path}", operation.id);
-            let is_probe = ["/livez", "/readyz", "/v1/health"].contains(&path.as_str());
+            let is_probe = PROBES.contains(&path.as_str());
             if !is_probe || answer.status == 200 {
                 operation.assert_documents(&answer);
             }
@@ -186,7 +189,7 @@ async fn every_operation_documents_its_errors_as_problems() {
     let node = installation.start().await;
     let document = document(&node).await;
     for operation in operations(&document) {
-        if ["/livez", "/readyz", "/v1/health"].contains(&operation.path.as_str()) {
+        if PROBES.contains(&operation.path.as_str()) {
             continue;
         }
         for (status, response) in &operation.responses {

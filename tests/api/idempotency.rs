@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::people::{Answer, PASSWORD, Person, words};
+use crate::people::{Answer, PASSWORD, Person, secret_of, words};
 use crate::server::{Installation, on_every_store};
 
 on_every_store! {
@@ -66,9 +66,12 @@ async fn a_key_comes_with_one_body_only() {
     let ana = Person::registers(&node, "ana").await;
     let post = |body: Value| ana.posts("/v1/organizations", &body).key("key").answer();
     post(json!({ "name": "Acme", "slug": "acme" })).await.expect(201);
-    for other in
-        [json!({ "name": "Acme!", "slug": "acme" }), json!({ "name": "Acme", "slug": "other" })]
-    {
+    for other in [
+        json!({ "name": "Acme!", "slug": "acme" }),
+        json!({ "name": "Acme", "slug": "other" }),
+        json!({ "name": "", "slug": "--" }),
+        json!({ "nonsense": 1 }),
+    ] {
         let refused = post(other).await;
         assert_eq!(refused.refusal(), (422, "idempotency_key_reused".to_owned()));
     }
@@ -80,12 +83,20 @@ async fn a_key_comes_with_one_body_only() {
         assert_eq!(patch(other).await.refusal(), (422, "idempotency_key_reused".to_owned()));
     }
     let stranger = Person::stranger(&node);
-    let register = |name: &str| {
+    let register = |name: Value| {
         let body = json!({ "email": "ben@example.org", "password": PASSWORD, "name": name });
         stranger.posts("/v1/auth/register", &body).key("key").answer()
     };
-    register("Ben").await.expect(201);
-    let refused = register("Other").await;
+    register(json!("Ben")).await.expect(201);
+    for other in [json!("Other"), json!(""), json!(null), json!([])] {
+        let refused = register(other).await;
+        assert_eq!(refused.refusal(), (422, "idempotency_key_reused".to_owned()));
+    }
+    let ben = stranger.with_token_of(&register(json!("Ben")).await.expect(201));
+    let sent = ana.invites("acme", "ben@example.org", "viewer").await;
+    let accept = |body: Value| ben.posts("/v1/invitations/accept", &body).key("key").answer();
+    accept(json!({ "token": secret_of(&sent.body()) })).await.expect(200);
+    let refused = accept(json!({ "token": 1 })).await;
     assert_eq!(refused.refusal(), (422, "idempotency_key_reused".to_owned()));
 }
 

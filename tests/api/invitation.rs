@@ -250,6 +250,11 @@ async fn of_many_each_is_sent_or_told_why_it_is_not() {
         { "email": "finn@example.org", "role": "owner" },
         { "email": "gina", "role": "king" },
         { "email": "hans@example.org", "role": "viewer" },
+        { "email": 7 },
+        { "role": "viewer" },
+        { "email": "ida@example.org", "name": "Ida" },
+        "jon@example.org",
+        null,
     ]});
     let path = "/v1/organizations/acme/invitations/bulk";
     let sent = admin.posts(path, &body).key("many").answer().await.expect(200);
@@ -269,10 +274,24 @@ async fn of_many_each_is_sent_or_told_why_it_is_not() {
         (4, 403, "forbidden"),
         (5, 422, "validation_failed"),
         (6, 201, "sent"),
+        (7, 422, "validation_failed"),
+        (8, 422, "validation_failed"),
+        (9, 422, "validation_failed"),
+        (10, 422, "validation_failed"),
+        (11, 422, "validation_failed"),
     ];
     assert_eq!(told, expected.map(|(index, status, code)| (index, status, code.to_owned())));
     let detail = words(&results[5]["error"]["detail"]);
     assert!(detail.contains("`email`") && detail.contains("`role`"), "{detail}");
+    for (index, detail) in [
+        (7, "`email` has the wrong type"),
+        (8, "`email` is required"),
+        (9, "`name` is not known here"),
+        (10, "has the wrong type"),
+        (11, "has the wrong type"),
+    ] {
+        assert_eq!(results[index]["error"]["detail"], detail);
+    }
     assert_eq!(results[0]["invitation"]["role"], "member");
     let dora = Person::registers(&node, "dora").await;
     dora.accepts(&secret_of(&results[0]["invitation"])).await.expect(200);

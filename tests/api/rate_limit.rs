@@ -132,3 +132,69 @@ async fn a_credential_has_so_many_requests_and_every_answer_says_how_many_are_le
     assert_eq!(refused.header("ratelimit"), Some("\"default\";r=0;t=2"));
     ben.gets("/v1/auth/me").answer().await.expect(200);
 }
+
+/// What is left of the limits of a route, by their names.
+fn left(answer: &Answer) -> Vec<(String, u64)> {
+    let left = answer.header("ratelimit").expect("the route is limited").split(", ");
+    let left = left.map(|item| {
+        let mut parts = item.split(';');
+        let name = parts.next().unwrap().trim_matches('"').to_owned();
+        let requests = parts.next().and_then(|part| part.strip_prefix("r=")).unwrap();
+        (name, requests.parse().unwrap())
+    });
+    left.collect()
+}
+
+fn of(name: &str, requests: u64) -> Vec<(String, u64)> {
+    vec![(name.to_owned(), requests)]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn routes_without_a_credential_say_what_is_left_of_their_limits() {
+    let installation = Installation::sqlite();
+    let node = limited(&installation).await;
+    let ana = Person::registers(&node, "ana").await;
+    let stranger = Person::stranger(&node);
+    let register = json!({ "email": ana.email, "password": PASSWORD, "name": "Ana" });
+    let taken = stranger.posts("/v1/auth/register", &register).answer().await.expect(409);
+    assert_eq!(left(&taken), of("registrations-and-mails", 8));
+    assert_eq!(
+        taken.header("ratelimit-policy"),
+        Some("\"registrations-and-mails\";q=10;w=60;qu=\"requests\"")
+    );
+    // the same for an address that has an account and for one that has none
+    for (used, email) in [ana.email.as_str(), "nobody@example.org"].into_iter().enumerate() {
+        let body = json!({ "email": email });
+        let forgot = stranger.posts("/v1/auth/password/forgot", &body).answer().await;
+        assert_eq!(left(&forgot.expect(202)), of("registrations-and-mails", 7 - used as u64));
+    }
+    let both = ana.asks(reqwest::Method::POST, "/v1/auth/email/verification").answer().await;
+    let both = left(&both.expect(202));
+    assert_eq!(
+        (both[0].0.as_str(), &both[1..]),
+        ("default", &of("registrations-and-mails", 5)[..])
+    );
+
+    // a client is told of its own failures: ten with one account, thirty in all
+    let mut told = Vec::new();
+    for email in [ana.email.as_str(), "nobody@example.org", "eve@example.org"] {
+        let mut of_one = Vec::new();
+        for _ in 0..11 {
+            let answer = tries(&stranger, email, "not the right password").await;
+            let body = String::from_utf8(answer.bytes.clone()).unwrap();
+            assert!(!body.contains(email), "{body}");
+            of_one.push((answer.status, left(&answer)));
+        }
+        told.push(of_one);
+    }
+    let own = |refused| of("failed-sign-ins", refused);
+    let expected: Vec<_> = (0..10).rev().map(|refused| (401, own(refused))).collect();
+    let expected = [expected, vec![(429, own(0))]].concat();
+    assert_eq!((&told[0], &told[1]), (&expected, &expected));
+    assert_eq!(told[2][9], (401, own(0)));
+    let last = tries(&stranger, "finn@example.org", PASSWORD).await;
+    assert_limited(&last, 61);
+    assert_eq!(left(&last), of("failed-sign-ins-of-client", 0));
+    let policy = last.header("ratelimit-policy").unwrap();
+    assert_eq!(policy, "\"failed-sign-ins-of-client\";q=30;w=60;qu=\"requests\"");
+}

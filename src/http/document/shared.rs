@@ -220,8 +220,8 @@ fn headers() -> Value {
         "Replayed": header("`true` when this is the first answer again.", "string"),
         "ETag": header("The version of the resource.", "string"),
         "RequestId": header("Names the request wherever the server speaks of it.", "string"),
-        "RateLimitPolicy": header("How many requests a credential has, and in how many seconds.", "string"),
-        "RateLimit": header("How many are left, and the seconds until all are.", "string"),
+        "RateLimitPolicy": header("Each limit that applies: how many, and in how many seconds.", "string"),
+        "RateLimit": header("Of each limit, how many are left, and the seconds until all are.", "string"),
         "RetryAfter": header("Seconds after which the request may be repeated.", "integer"),
         "WwwAuthenticate": header("The ways to sign in.", "string"),
     })

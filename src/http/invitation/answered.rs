@@ -180,6 +180,7 @@ async fn accept_invitation(
     Authenticated(caller, submission): Authenticated<SignedIn>,
 ) -> Result<Response, Problem> {
     let order = submission.order(&app, &caller, None)?;
+    execute::refuse_other_body(&app, &order).await?;
     let body: TokenBody = submission.json()?;
     let (organization, invitation, by) = held(&app, &caller, &body.token).await?;
     let view = organization::view(caller.principal);
@@ -200,6 +201,7 @@ async fn decline_invitation(
     Authenticated(caller, submission): Authenticated<SignedIn>,
 ) -> Result<Response, Problem> {
     let order = submission.order(&app, &caller, None)?;
+    execute::refuse_other_body(&app, &order).await?;
     let body: TokenBody = submission.json()?;
     let (organization, invitation, by) = held(&app, &caller, &body.token).await?;
     let view = |state: &events::organization::Organization| {

@@ -1,4 +1,5 @@
-//! Many invitations in one request: one command, one idempotency key, and a result for each.
+//! Many invitations in one request: one command, one idempotency key, and a result for each, also
+//! for what is no invitation at all. A request that is denied in part is one denied attempt.
 
 use std::sync::Arc;
 
@@ -11,18 +12,20 @@ use events::organization::Organization;
 use events::permission::Permission;
 use events::principal::Principal;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::{Invitation, checked_role, with_link};
 use crate::App;
-use crate::access::{self, Access};
+use crate::access::{self, Access, Denied};
 use crate::address::Address;
 use crate::execute::invitation::{self, Invitee};
 use crate::execute::{self, Order};
+use crate::http::attempt::partly_denied;
 use crate::http::document::OrganizationCommands;
 use crate::http::organization::Meant;
-use crate::http::problem::{Code, FieldError, Problem};
-use crate::http::request::Authenticated;
+use crate::http::problem::{FieldError, Problem};
+use crate::http::request::{self, Authenticated};
 use crate::http::{answer, checked};
 
 /// Invitations in one request.
@@ -32,7 +35,8 @@ const MOST: usize = 100;
 #[serde(deny_unknown_fields)]
 pub(crate) struct BulkBody {
     /// 1 to 100.
-    invitations: Vec<BulkItem>,
+    #[schema(value_type = Vec<BulkItem>)]
+    invitations: Vec<Value>,
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -116,7 +120,16 @@ pub(super) async fn create_invitations(
         results.push(result(&app, by, organization, *index, draft.invitation, outcome).await?);
     }
     results.sort_by_key(|result| result.index);
-    Ok(answer::command(StatusCode::OK, &done, BulkResults { results }))
+    let denied = done.answer.iter().find_map(|outcome| match outcome {
+        Err(Refusal::Denied(because)) => Some(*because),
+        Ok(_) | Err(Refusal::Rejected(_)) => None,
+    });
+    let denied = denied.filter(|_| !done.is_replayed);
+    let response = answer::command(StatusCode::OK, &done, BulkResults { results });
+    Ok(match denied {
+        Some(because) => partly_denied(response, Denied { by: *by, organization, because }),
+        None => response,
+    })
 }
 
 /// What can be sent, each with its place in the request, and the results of what cannot.
@@ -128,25 +141,26 @@ async fn drafts(
     let mut drafts = Vec::with_capacity(body.invitations.len());
     let mut results = Vec::with_capacity(body.invitations.len());
     for (index, item) in body.invitations.iter().enumerate() {
-        let mut errors = Vec::new();
-        let address = checked("email", item.email.parse::<Address>(), &mut errors);
-        let role = checked_role("role", item.role.as_deref(), &mut errors);
-        match address.filter(|_| errors.is_empty()) {
-            Some(address) => {
+        match invitee(item) {
+            Ok(invitee) => {
                 let id = invitation::id_of_many(app, order, index);
-                let invitee = Invitee { address, role };
                 drafts.push((index, invitation::draft(app, id, &invitee).await?));
             }
-            None => {
-                let wrong =
-                    errors.iter().map(|error| format!("`{}` {}", error.field, error.detail));
-                let detail = wrong.collect::<Vec<_>>().join("; ");
-                let problem = Problem::with_detail(Code::Invalid, detail);
-                results.push(BulkResult::refused(index, &problem));
-            }
+            Err(problem) => results.push(BulkResult::refused(index, &problem)),
         }
     }
     Ok((drafts, results))
+}
+
+fn invitee(item: &Value) -> Result<Invitee, Problem> {
+    let BulkItem { email, role } = request::part(item)?;
+    let mut errors = Vec::new();
+    let address = checked("email", email.parse::<Address>(), &mut errors);
+    let role = checked_role("role", role.as_deref(), &mut errors);
+    match address.filter(|_| errors.is_empty()) {
+        Some(address) => Ok(Invitee { address, role }),
+        None => Err(Problem::invalid(errors)),
+    }
 }
 
 async fn result(
