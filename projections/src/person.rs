@@ -27,40 +27,48 @@ pub struct Person {
     pub email: Option<Sealed>,
     pub name: Option<Sealed>,
     pub has_second_factor: bool,
+    /// Version of the last event that changed one of them.
+    pub changed_version: u64,
 }
 
 pub struct People;
 
 impl ReadModel for People {
     const NAME: &'static str = "person";
-    const VERSION: u32 = 2;
+    const VERSION: u32 = 3;
     type Row = Person;
 
     fn project(recorded: &Recorded) -> Vec<(Key, Change<Person>)> {
         let Stream::Account(account) = recorded.stream else { return vec![] };
+        let changed_version = recorded.version;
         match &recorded.event {
             Event::Account(Registered { email, name, .. }) => {
                 let (email, name) = (email.sealed().cloned(), name.sealed().cloned());
-                vec![(
-                    Key::new(SCOPE, account),
-                    Put(Person { account, email, name, has_second_factor: false }),
-                )]
+                let has_second_factor = false;
+                let person = Person { account, email, name, has_second_factor, changed_version };
+                vec![(Key::new(SCOPE, account), Put(person))]
             }
             Event::Account(Updated { name, .. }) => {
-                let name = name.changed().map(|name| name.sealed().cloned());
+                let Some(name) = name.changed().map(|name| name.sealed().cloned()) else {
+                    return vec![];
+                };
                 edit(account, move |person| {
-                    if let Some(name) = name {
-                        person.name = name;
-                    }
+                    person.name = name;
+                    person.changed_version = changed_version;
                 })
             }
-            Event::Account(SecondFactorEnabled { .. }) => {
-                edit(account, |person| person.has_second_factor = true)
-            }
-            Event::Account(SecondFactorDisabled {}) => {
-                edit(account, |person| person.has_second_factor = false)
-            }
-            Event::Account(AddressLost { .. }) => edit(account, |person| person.email = None),
+            Event::Account(SecondFactorEnabled { .. }) => edit(account, move |person| {
+                person.has_second_factor = true;
+                person.changed_version = changed_version;
+            }),
+            Event::Account(SecondFactorDisabled {}) => edit(account, move |person| {
+                person.has_second_factor = false;
+                person.changed_version = changed_version;
+            }),
+            Event::Account(AddressLost { .. }) => edit(account, move |person| {
+                person.email = None;
+                person.changed_version = changed_version;
+            }),
             Event::Account(
                 Abandoned {}
                 | PasswordChanged { .. }

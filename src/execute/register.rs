@@ -67,6 +67,7 @@ pub(crate) async fn register<T>(
         email_verified_at: None,
         second_factor: None,
         changed_version: 0,
+        seen_version: 0,
     };
     let session = tokens.session.session;
     let command = Command::Register {

@@ -19,6 +19,7 @@ use utoipa_axum::routes;
 
 use super::authentication::{Caller, SignedIn};
 use super::document::{ConditionalCommands, PublicCommands, Reads, Unmodified};
+use super::etag::Version;
 use super::field::{given, present};
 use super::organization::{self, Organization};
 use super::problem::{Code, FieldError, Problem};
@@ -144,16 +145,31 @@ async fn show_me(
     OriginalUri(uri): OriginalUri,
 ) -> Result<Response, Problem> {
     Parameters::of(&uri, &[])?;
-    let Identity { account, person, session, .. } = caller.person()?;
-    // what a session has chosen can end without any change to the account
-    let has_chosen = session.is_some_and(|session| session.organization.is_some());
-    if !has_chosen && let Some(known) = etag::not_modified(&headers, person.changed_version) {
-        return Ok(known);
-    }
+    let Identity { account, person, .. } = caller.person()?;
     let active_organization = organization::usual(&app, &caller)?;
     let active_organization = still_theirs(&app, &caller, active_organization).await?;
+    let version = version(&app, *account, person, active_organization);
+    if let Some(known) = etag::not_modified(&headers, version.clone()) {
+        return Ok(known);
+    }
     let body = Json(Me { user: user(&app, *account, person).await?, active_organization });
-    Ok(etag::tagged(person.changed_version, body.into_response()))
+    Ok(etag::tagged(version, body.into_response()))
+}
+
+/// Which organization is active also follows from the session, and a chosen one can end without
+/// any change to the account.
+fn version(
+    app: &App,
+    account: AccountId,
+    person: &Person,
+    active: Option<OrganizationId>,
+) -> Version {
+    let personal = OrganizationId::personal(app.keyring.log_id(), account);
+    match active {
+        Some(active) if active == personal => person.changed_version.into(),
+        Some(active) => Version::with(person.changed_version, active),
+        None => Version::with(person.changed_version, "none"),
+    }
 }
 
 async fn still_theirs(
@@ -208,9 +224,9 @@ async fn update_me(
     let user = user(&app, account, person).await?;
     let active_organization = chosen.unwrap_or_else(personal);
     let active_organization = still_theirs(&app, &caller, active_organization).await?;
+    let version = version(&app, account, person, active_organization);
     let body = Me { user, active_organization };
-    let response = answer::command(StatusCode::OK, &done, body);
-    Ok(etag::tagged(person.changed_version, response))
+    Ok(etag::tagged(version, answer::command(StatusCode::OK, &done, body)))
 }
 
 async fn update_command(

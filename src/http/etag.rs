@@ -2,6 +2,13 @@
 //! of the last event that changed it: `"7"`. What it looks like to one caller also follows from
 //! that caller's role, which is why tags are compared for one caller only and caches are told that
 //! the answer is private.
+//!
+//! Where an answer also shows what has versions of its own, the tag goes on behind a dot: a member
+//! with the version of who they are (`"7.3"`), oneself with the organization that was chosen
+//! (`"7.org_…"`). A reader has the answer only when the whole tag is the same; a command changes
+//! the resource alone, so of `If-Match` only what stands before the dot is compared.
+
+use std::fmt;
 
 use axum::http::header::{CACHE_CONTROL, ETAG, IF_MATCH, IF_NONE_MATCH};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
@@ -12,18 +19,56 @@ use crate::execute::Precondition;
 
 const PRIVATE: HeaderValue = HeaderValue::from_static("private, no-cache");
 
+/// What a tag says of an answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Version {
+    /// Of the resource itself.
+    own: u64,
+    /// What stands for the rest of the answer.
+    rest: Option<String>,
+}
+
+impl Version {
+    pub(crate) fn with(own: u64, rest: impl fmt::Display) -> Self {
+        Self { own, rest: Some(rest.to_string()) }
+    }
+}
+
+impl From<u64> for Version {
+    fn from(own: u64) -> Self {
+        Self { own, rest: None }
+    }
+}
+
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.rest {
+            None => write!(f, "{}", self.own),
+            Some(rest) => write!(f, "{}.{rest}", self.own),
+        }
+    }
+}
+
 /// What a conditional header says.
 #[derive(Debug, PartialEq, Eq)]
 enum Condition {
     Any,
-    /// `None` for a tag that no resource here has.
     Tags(Vec<Tag>),
 }
 
 #[derive(Debug, PartialEq, Eq)]
 struct Tag {
-    version: Option<u64>,
+    text: String,
     is_weak: bool,
+}
+
+impl Tag {
+    /// The resource's own version; `None` for a tag that no resource here has.
+    fn own_version(&self) -> Option<u64> {
+        let own = self.text.split_once('.').map_or(self.text.as_str(), |(own, _)| own);
+        // one way only to write a version
+        own.parse().ok().filter(|version: &u64| version.to_string() == own)
+    }
 }
 
 /// What `If-Match` demands of a command. POST makes what is not there yet, or says by its path
@@ -42,23 +87,28 @@ pub(crate) fn precondition(method: &Method, headers: &HeaderMap) -> Result<Preco
         None | Some(Condition::Any) => Precondition::None,
         // a weak tag matches nothing here: If-Match compares strongly
         Some(Condition::Tags(tags)) => Precondition::OneOf(
-            tags.iter().filter(|tag| !tag.is_weak).filter_map(|tag| tag.version).collect(),
+            tags.iter().filter(|tag| !tag.is_weak).filter_map(Tag::own_version).collect(),
         ),
     })
 }
 
 /// The answer to a reader who has this version already.
-pub(crate) fn not_modified(headers: &HeaderMap, version: u64) -> Option<Response> {
+pub(crate) fn not_modified(headers: &HeaderMap, version: impl Into<Version>) -> Option<Response> {
+    let version = version.into();
     // a malformed condition is no condition: the reader gets the whole answer
     let is_known = match condition(headers, IF_NONE_MATCH).ok().flatten()? {
         Condition::Any => true,
-        Condition::Tags(tags) => tags.iter().any(|tag| tag.version == Some(version)),
+        Condition::Tags(tags) => {
+            let current = version.to_string();
+            tags.iter().any(|tag| tag.text == current)
+        }
     };
     is_known.then(|| tagged(version, StatusCode::NOT_MODIFIED.into_response()))
 }
 
 /// The answer with the resource's version as its tag.
-pub(crate) fn tagged(version: u64, mut response: Response) -> Response {
+pub(crate) fn tagged(version: impl Into<Version>, mut response: Response) -> Response {
+    let version = version.into();
     let headers = response.headers_mut();
     if let Ok(tag) = HeaderValue::from_str(&format!("\"{version}\"")) {
         headers.insert(ETAG, tag);
@@ -98,9 +148,7 @@ fn parse(tag: &str) -> Option<Tag> {
     if text.contains('"') {
         return None;
     }
-    // one way only to write a version
-    let version = text.parse().ok().filter(|version: &u64| version.to_string() == text);
-    Some(Tag { version, is_weak })
+    Some(Tag { text: text.to_owned(), is_weak })
 }
 
 #[cfg(test)]
@@ -120,8 +168,22 @@ mod tests {
         assert_eq!(precondition_of("*"), Some(Precondition::None));
         assert_eq!(precondition_of("W/\"7\""), one_of(&[]));
         assert_eq!(precondition_of("\"other\", \"07\""), one_of(&[]));
+        assert_eq!(precondition_of("\"7.3\", \"07.3\""), one_of(&[7]), "the resource's own");
         for malformed in ["7", "", "\"7", "\"7\"\"", "W/7"] {
             assert_eq!(precondition_of(malformed), None, "{malformed}");
+        }
+    }
+
+    #[test]
+    fn a_reader_has_the_answer_when_the_whole_tag_is_the_same() {
+        let knows = |value: &'static str, version: Version| {
+            let headers = HeaderMap::from_iter([(IF_NONE_MATCH, HeaderValue::from_static(value))]);
+            not_modified(&headers, version).is_some()
+        };
+        let both = || Version::with(7, 3);
+        assert!(knows("\"7\"", 7.into()) && knows("W/\"7.3\"", both()) && knows("*", both()));
+        for other in ["\"7\"", "\"7.4\"", "\"8.3\"", "\"07.3\"", "7.3"] {
+            assert!(!knows(other, both()), "{other}");
         }
     }
 

@@ -21,6 +21,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::document::OrganizationCommands;
+use super::etag::Version;
 use super::organization::Meant;
 use super::problem::{Code, FieldError, Problem};
 use super::request::{Authenticated, PathNames};
@@ -186,7 +187,9 @@ async fn changed(app: &App, done: &Done<View>) -> Result<Response, Problem> {
     let user = user(app, *account, email, name).await?;
     let last_active_at = last_seen(app, *account).await?;
     let body = described(member.id, member.role, member.joined_at, user, last_active_at);
-    Ok(etag::tagged(member.changed_version, answer::command(StatusCode::OK, done, body)))
+    let version =
+        Version::with(member.changed_version, person.map_or(0, |person| person.seen_version));
+    Ok(etag::tagged(version, answer::command(StatusCode::OK, done, body)))
 }
 
 fn checked_role(name: &str) -> Result<Role, Problem> {

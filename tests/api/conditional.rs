@@ -155,3 +155,50 @@ async fn what_stands_already_changes_no_version_and_records_nothing() {
     let count = |action: &str| history.iter().filter(|found| *found == action).count();
     assert_eq!((count("organization.updated"), count("settings.updated")), (2, 2), "{history:?}");
 }
+
+/// A member's answer also says who they are, and that about oneself where one acts.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tag_changes_with_everything_that_an_answer_shows() {
+    let installation = Installation::sqlite();
+    let node = installation.start().await;
+    let ana = Person::registers(&node, "ana").await;
+    ana.creates("acme").await;
+    let ben = Person::joins(&node, "ben", &ana, "acme", "viewer").await;
+    let member = ben.as_member_of("acme").await;
+    let shown = |tag: String| ana.gets(&member).with("if-none-match", &tag).answer();
+    let first = tag(&ana.gets(&member).answer().await.expect(200));
+    shown(first.clone()).await.expect(304);
+    // what is not shown of them changes nothing
+    ben.patches("/v1/auth/me", &json!({ "company": "Acme" })).answer().await.expect(200);
+    shown(first.clone()).await.expect(304);
+    ben.patches("/v1/auth/me", &json!({ "name": "Benjamin" })).answer().await.expect(200);
+    let renamed = shown(first.clone()).await.expect(200);
+    assert_eq!(renamed.body()["user"]["name"], "Benjamin");
+    shown(tag(&renamed)).await.expect(304);
+    // the membership is what it was, so a command for it is not late; its answer has the same tag
+    let change = json!({ "role": "developer" });
+    let changed = ana.patches(&member, &change).with("if-match", &first).answer().await;
+    let changed = changed.expect(200);
+    assert_eq!(changed.body()["user"]["name"], "Benjamin");
+    shown(tag(&changed)).await.expect(304);
+    let late = ana.patches(&member, &change).with("if-match", &tag(&renamed)).answer().await;
+    assert_eq!(late.refusal(), (412, "precondition_failed".to_owned()));
+
+    let me = "/v1/auth/me";
+    let known = |who: &Person, tag: &str| who.gets(me).with("if-none-match", tag).answer();
+    let elsewhere = ben.with_token_of(&ben.signs_in().await.expect(200));
+    let choice = json!({ "active_organization": "acme" });
+    let chosen = tag(&ben.patches(me, &choice).answer().await.expect(200));
+    known(&ben, &chosen).await.expect(304);
+    let other = known(&elsewhere, &chosen).await.expect(200);
+    assert_ne!(
+        other.body()["active_organization"],
+        ben.gets(me).answer().await.body()["active_organization"]
+    );
+    known(&elsewhere, &tag(&other)).await.expect(304);
+    known(&ben, &tag(&other)).await.expect(200);
+    ana.deletes(&member).answer().await.expect(204);
+    let gone = known(&ben, &chosen).await.expect(200);
+    assert_eq!(gone.body()["active_organization"], json!(null));
+    known(&ben, &tag(&gone)).await.expect(304);
+}

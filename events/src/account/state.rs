@@ -7,6 +7,7 @@ use crate::State;
 use crate::account::{Event, SecondFactor, Session};
 use crate::chain::Link;
 use crate::id::{SessionId, SubjectId};
+use crate::organization::ChangedPersonal;
 use crate::personal::Personal;
 use crate::recorded::Recorded;
 use crate::time::Time;
@@ -26,6 +27,8 @@ pub struct Person {
     /// Version of the last event that changed the person, or what one of their sessions acts on:
     /// their `ETag`.
     pub changed_version: u64,
+    /// Version of the last event that changed what those see of them who share an organization.
+    pub seen_version: u64,
 }
 
 /// A link that was issued: its secret's hash, its number among those of its purpose, and its end.
@@ -126,6 +129,23 @@ impl Account {
     }
 
     /// What does not change the person as anybody is shown them.
+    /// The same of what those see of them who share an organization.
+    fn edit_seen(&mut self, recorded: &Recorded, edit: impl FnOnce(&mut Person)) {
+        self.edit(recorded, |person| {
+            person.seen_version = recorded.version;
+            edit(person);
+        });
+    }
+
+    fn update(&mut self, name: &ChangedPersonal, company: &ChangedPersonal, recorded: &Recorded) {
+        if let Some(name) = name.changed() {
+            self.edit_seen(recorded, |person| person.name = name.clone());
+        }
+        if let Some(company) = company.changed() {
+            self.edit(recorded, |person| person.company = company.clone());
+        }
+    }
+
     fn use_factor(&mut self, edit: impl FnOnce(&mut SecondFactor)) {
         let person = self.person.as_mut().map(Arc::make_mut);
         if let Some(factor) = person.and_then(|person| person.second_factor.as_mut()) {
@@ -156,17 +176,11 @@ impl State for Account {
                     email_verified_at: None,
                     second_factor: None,
                     changed_version: recorded.version,
+                    seen_version: recorded.version,
                 }));
             }
             Event::Abandoned {} => self.abandoned = true,
-            Event::Updated { name, company } => self.edit(recorded, |person| {
-                if let Some(name) = name.changed() {
-                    person.name = name.clone();
-                }
-                if let Some(company) = company.changed() {
-                    person.company = company.clone();
-                }
-            }),
+            Event::Updated { name, company } => self.update(name, company, recorded),
             Event::PasswordChanged { kept, password_hash } => {
                 self.edit(recorded, |person| person.password_hash = password_hash.clone());
                 self.sessions.retain(|session, _| Some(*session) == *kept);
@@ -190,7 +204,7 @@ impl State for Account {
             }
             Event::EmailVerified { issue: _, invitation: _ } => self.prove_address(recorded),
             Event::AddressLost { issue: _ } => {
-                self.edit(recorded, |person| person.password_hash = Personal::Absent);
+                self.edit_seen(recorded, |person| person.password_hash = Personal::Absent);
                 self.has_lost_address = true;
                 self.sessions.clear();
                 self.reset_used = true;
@@ -198,7 +212,7 @@ impl State for Account {
             Event::SecondFactorPrepared { secret } => self.prepared_factor = Some(secret.clone()),
             Event::SecondFactorEnabled { step, backup_codes } => {
                 let secret = self.prepared_factor.take().unwrap_or_default();
-                self.edit(recorded, |person| {
+                self.edit_seen(recorded, |person| {
                     person.second_factor = Some(SecondFactor {
                         secret,
                         backup_codes: backup_codes.clone(),
@@ -215,7 +229,7 @@ impl State for Account {
                 });
             }
             Event::SecondFactorDisabled {} => {
-                self.edit(recorded, |person| person.second_factor = None);
+                self.edit_seen(recorded, |person| person.second_factor = None);
             }
             Event::SignInFailed { .. } => {}
             Event::ErasureStarted {} => self.erasure = Some(Erasure::Started),

@@ -21,6 +21,7 @@ use super::{Member, Named, described, last_seen, user};
 use crate::access::Access;
 use crate::http::authentication::Caller;
 use crate::http::document::{AsOf, OrganizationReads, Unmodified};
+use crate::http::etag::Version;
 use crate::http::organization::Meant;
 use crate::http::problem::{Code, Problem};
 use crate::http::request::{AS_OF, Paging, Parameters, PathNames};
@@ -120,8 +121,9 @@ async fn show_member(
     let found = found.ok_or(Problem::new(Code::NotFound))?;
     let view = View::of(&app, &access, None).await?;
     let (member, person) = query::member_list::show(&app, &view, &access, found).await?;
-    let version = member.changed_version;
-    if let Some(known) = etag::not_modified(&headers, version) {
+    let person_version = person.as_ref().map_or(0, |person| person.changed_version);
+    let version = Version::with(member.changed_version, person_version);
+    if let Some(known) = etag::not_modified(&headers, version.clone()) {
         return Ok(known);
     }
     let last_active_at = last_seen(&app, found).await?;

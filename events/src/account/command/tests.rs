@@ -65,6 +65,7 @@ impl Ana {
             email_verified_at: None,
             second_factor: None,
             changed_version: 0,
+            seen_version: 0,
         };
         let mut ana = Self::default();
         let now = start_of_time();
