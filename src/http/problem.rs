@@ -108,6 +108,11 @@ impl Problem {
         }
     }
 
+    #[cfg(test)]
+    pub(super) fn errors(&self) -> &[FieldError] {
+        &self.errors
+    }
+
     /// Stable, and one of a closed set.
     pub(super) fn code(&self) -> &'static str {
         self.code.explained().code

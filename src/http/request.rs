@@ -19,10 +19,14 @@ use uuid::Uuid;
 
 use super::authentication::{Caller, Origin};
 use super::etag;
-use super::problem::{Code, FieldError, Problem};
+use super::problem::{Code, Problem};
 use crate::execute::{Client, Naming, Order, Precondition};
 use crate::past::Moment;
 use crate::{App, query, random};
+
+pub(crate) use self::shape::part;
+
+mod shape;
 
 const LARGEST_BODY: usize = 1024 * 1024;
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
@@ -257,18 +261,13 @@ impl Submission {
         if !kind.eq_ignore_ascii_case("application/json") {
             return Err(Problem::new(Code::UnsupportedMediaType));
         }
-        let mut reader = serde_json::Deserializer::from_slice(&self.body);
-        let read = serde_path_to_error::deserialize(&mut reader)
-            .map_err(|error| wrong_field(error.path().to_string(), error.inner()))?;
-        reader.end().map_err(|_| Problem::new(Code::MalformedBody))?;
-        Ok(read)
+        shape::of_body(&self.body)
     }
 
     /// The same where a body may be left out: then it is an empty object.
     pub(crate) fn json_or_empty<T: DeserializeOwned>(&self) -> Result<T, Problem> {
         if self.body.is_empty() {
-            return serde_json::from_slice(b"{}")
-                .map_err(|error| wrong_field(String::new(), &error));
+            return shape::of_body(b"{}");
         }
         self.json()
     }
@@ -361,37 +360,6 @@ fn within(path: &str) -> [&str; 2] {
 
 fn fresh() -> CommandId {
     CommandId(random::uuid())
-}
-
-fn wrong_field(path: String, error: &serde_json::Error) -> Problem {
-    if !error.is_data() {
-        return Problem::new(Code::MalformedBody);
-    }
-    let text = error.to_string();
-    let sentence = text.split(" at line ").next().unwrap_or_default();
-    // serde names such a field in the sentence, any other in the path
-    let named = ["unknown field `", "missing field `", "duplicate field `"]
-        .iter()
-        .find_map(|start| sentence.strip_prefix(start).and_then(|rest| rest.split('`').next()));
-    let detail = match named {
-        Some(_) if sentence.starts_with("unknown") => "is not known here".to_owned(),
-        Some(_) if sentence.starts_with("duplicate") => "is given twice".to_owned(),
-        Some(_) => "is required".to_owned(),
-        None => "has the wrong type".to_owned(),
-    };
-    let field = match (named, path.as_str()) {
-        (Some(name), "." | "") => name.to_owned(),
-        (Some(name), path) if path.ends_with(name) => path.to_owned(),
-        (Some(name), path) => format!("{path}.{name}"),
-        (None, path) => path.to_owned(),
-    };
-    Problem::invalid(vec![FieldError { field: shown(&field), detail }])
-}
-
-/// A part of a body that is read on its own; what is wrong with it names its field in the part.
-pub(crate) fn part<T: DeserializeOwned>(part: &serde_json::Value) -> Result<T, Problem> {
-    serde_path_to_error::deserialize(part)
-        .map_err(|error| wrong_field(error.path().to_string(), error.inner()))
 }
 
 /// A caller and a body, authenticated before the body is looked at.
