@@ -43,7 +43,15 @@ pub enum Event {
         email: Personal,
     },
     #[serde(rename = "invitation.resent")]
-    Resent { invitation: InvitationId, issue: u32, links: Links, expires_at: Time },
+    Resent {
+        invitation: InvitationId,
+        issue: u32,
+        links: Links,
+        expires_at: Time,
+        /// When it would have ended; version 1 did not say.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        previous_expires_at: Option<Time>,
+    },
     #[serde(rename = "invitation.canceled")]
     Canceled { invitation: InvitationId, because: Cause },
     #[serde(rename = "invitation.rejected")]
@@ -73,7 +81,7 @@ impl Event {
     pub(crate) fn kind(&self) -> (&'static str, u32) {
         match self {
             Self::Sent { .. } => ("member.invited", 1),
-            Self::Resent { .. } => ("invitation.resent", 1),
+            Self::Resent { .. } => ("invitation.resent", 2),
             Self::Canceled { .. } => ("invitation.canceled", 1),
             Self::Rejected { .. } => ("invitation.rejected", 1),
             Self::Expired { .. } => ("invitation.expired", 1),
@@ -186,7 +194,7 @@ pub(crate) fn evolve(organization: &mut Organization, event: &Event, recorded: &
             };
             invitations.insert(*invitation, sent);
         }
-        Event::Resent { invitation, issue, links, expires_at } => {
+        Event::Resent { invitation, issue, links, expires_at, previous_expires_at: _ } => {
             if let Some(invitation) = invitations.get_mut(invitation) {
                 invitation.issue = *issue;
                 invitation.links = *links;
@@ -330,6 +338,7 @@ pub fn decide(organization: &Organization, command: &Command) -> Result<Vec<Even
                 issue: sent.issue + 1,
                 links: *links,
                 expires_at: at.after(LIFE),
+                previous_expires_at: Some(sent.expires_at),
             }])
         }
         Command::Cancel { invitation, at } => {

@@ -180,7 +180,11 @@ pub const FIELDS: &[(&str, &[&str], &[&str])] = &[
         &["expires_at", "invitation", "invitee", "issue", "links", "role"],
         &["email"],
     ),
-    ("invitation.resent", &["expires_at", "invitation", "issue", "links"], &[]),
+    (
+        "invitation.resent",
+        &["expires_at", "invitation", "issue", "links", "previous_expires_at"],
+        &[],
+    ),
     ("invitation.canceled", &["because", "invitation"], &[]),
     ("invitation.rejected", &["invitation"], &[]),
     ("invitation.expired", &["invitation"], &[]),

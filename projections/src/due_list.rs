@@ -138,6 +138,7 @@ mod tests {
             issue: 2,
             links: LINKS,
             expires_at: Time::from_millis(900),
+            previous_expires_at: Some(Time::from_millis(300)),
         });
         let rejected = Event::Invitation(invitation::Event::Rejected { invitation: id(2) });
         assert_eq!(due([created_by(ANA), sent(1, 300), sent(2, 400), resent, rejected]), [900]);

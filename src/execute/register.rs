@@ -12,12 +12,15 @@ use events::personal::{self, Personal};
 use events::recorded::Actor;
 use events::slug;
 use events::stream::Stream;
+use events::wire;
 use secrecy::SecretString;
+use uuid::Uuid;
 
 use super::session::{Opened, expiry, first_tokens};
 use super::{Client, Done, Error, Naming, Order, account, append, caught_up, email_verification};
 use super::{found, password, system_order, told};
 use crate::address::Address;
+use crate::event_log::ReadError;
 use crate::{App, fail_point};
 
 pub(crate) struct Registration {
@@ -161,14 +164,7 @@ pub(crate) async fn found_personal_organization<T>(
     answer: impl Fn(&Organization) -> T,
 ) -> Result<Done<T>, Error> {
     let organization = OrganizationId::personal(app.keyring.log_id(), account);
-    let name = match person.name.sealed() {
-        Some(sealed) => app.keyring.open_value(sealed).await?,
-        None => personal::Opened::Erased,
-    };
-    let name = match name {
-        personal::Opened::Known(name) => name,
-        personal::Opened::Erased | personal::Opened::KeyMissing => String::new(),
-    };
+    let name = opened(app, &person.name).await?.unwrap_or_default();
     let create = organization::Create {
         organization,
         slug: slug::personal(organization),
@@ -178,11 +174,43 @@ pub(crate) async fn found_personal_organization<T>(
         billing_email: None,
         country: None,
     };
+    let (request, client) = origin(app, account, person).await?;
     let order = Order {
         actor: Actor::Account(account),
+        request,
+        client,
         ..system_order(app, &[b"personal organization", account.0.as_bytes()])
     };
     found(app, &order, &create, answer).await
+}
+
+/// By which request an account was registered, and from where: told by its first event, so that
+/// whoever completes the registration tells the same.
+async fn origin(
+    app: &App,
+    account: AccountId,
+    person: &Person,
+) -> Result<(Uuid, Option<Client>), Error> {
+    let stream = Stream::Account(account);
+    let Some(first) = app.log.read_stream(&stream, 0, 1).await?.pop() else {
+        return Ok((Uuid::nil(), None));
+    };
+    let recorded = wire::decode(first.position, &first.line, &first.sealed)
+        .map_err(|error| ReadError::Corrupt { position: first.position, source: error.into() })?;
+    let client = Client {
+        subject: person.subject,
+        ip_address: opened(app, &recorded.ip_address).await?,
+        user_agent: opened(app, &recorded.user_agent).await?,
+    };
+    Ok((recorded.cause.request, Some(client)))
+}
+
+async fn opened(app: &App, value: &Personal) -> Result<Option<String>, Error> {
+    let Some(sealed) = value.sealed() else { return Ok(None) };
+    Ok(match app.keyring.open_value(sealed).await? {
+        personal::Opened::Known(text) => Some(text),
+        personal::Opened::Erased | personal::Opened::KeyMissing => None,
+    })
 }
 
 /// Completes a registration that a crash cut short, if it was.

@@ -1,12 +1,14 @@
 //! An organization's audit log, newest entry first.
 
 use events::id::EventId;
+use events::stream::Stream;
 use projections::Key;
-use projections::audit_trail::{AuditTrail, Entry};
+use projections::audit_trail::{AuditTrail, Entry, Shown};
 
 use super::{Error, Page, one, row, rows};
 use crate::App;
 use crate::access::Access;
+use crate::failure::Failure;
 pub(crate) use crate::read_store::audit_entries::{Action, Filter};
 use crate::read_store::audit_entries::{Slice, Wanted};
 
@@ -24,6 +26,7 @@ pub(crate) async fn list(
     let more = items.len() > size;
     items.truncate(size);
     let next = items.last().filter(|_| more).map(|entry| entry.version.to_string());
+    name_invitations(app, access, &mut items).await?;
     Ok(Page { items, next })
 }
 
@@ -39,7 +42,8 @@ pub(crate) async fn numbered(
 ) -> Result<(Vec<Entry>, u64), Error> {
     let wanted = wanted(access, filter, Some(up_to.saturating_add(1)));
     let slice = Slice { skip: (page - 1).saturating_mul(size), limit: size };
-    let items = entries(app, &wanted, slice).await?;
+    let mut items = entries(app, &wanted, slice).await?;
+    name_invitations(app, access, &mut items).await?;
     let total = if *filter == Filter::default() {
         // versions have no gaps
         up_to + 1
@@ -57,7 +61,29 @@ pub(crate) async fn newest(app: &App, access: &Access) -> Result<u64, Error> {
 }
 
 pub(crate) async fn show(app: &App, access: &Access, event: EventId) -> Result<Entry, Error> {
-    one::<AuditTrail>(app, Key::new(access.organization(), event)).await
+    let mut entry = one::<AuditTrail>(app, Key::new(access.organization(), event)).await?;
+    name_invitations(app, access, std::slice::from_mut(&mut entry)).await?;
+    Ok(entry)
+}
+
+/// An invitation is called by the address to which it went, which only its first event holds.
+async fn name_invitations(app: &App, access: &Access, entries: &mut [Entry]) -> Result<(), Error> {
+    let nameless =
+        |entry: &&mut Entry| entry.resource.kind == "invitation" && entry.resource.name.is_none();
+    let mut nameless = entries.iter_mut().filter(nameless).peekable();
+    if nameless.peek().is_none() {
+        return Ok(());
+    }
+    let stream = Stream::Organization(access.organization());
+    let organization = app.organizations.current(&app.log, stream).await.map_err(Failure::from)?;
+    let folded = organization.read();
+    for entry in nameless {
+        let invitation = entry.resource.id.parse().ok();
+        let sent = invitation.and_then(|invitation| folded.state.invitation(invitation));
+        let email = sent.and_then(|sent| sent.email.sealed());
+        entry.resource.name = email.cloned().map(Shown::Personal);
+    }
+    Ok(())
 }
 
 fn wanted<'a>(access: &Access, filter: &'a Filter, before: Option<u64>) -> Wanted<'a> {

@@ -4,8 +4,8 @@ use events::chain::Walk;
 use events::stream::Stream;
 use serde_json::{Value, json};
 
-use crate::people::{Person, next_link, words};
-use crate::server::{Installation, on_every_store};
+use crate::people::{PASSWORD, Person, next_link, words};
+use crate::server::{Installation, Node, on_every_store};
 
 on_every_store! {
     the_audit_log_is_the_stream
@@ -125,4 +125,60 @@ async fn the_active_organization_has_its_audit_log_too() {
     let personal = personal.body();
     assert_eq!(personal["events"][0]["action"], "organization.created");
     assert_eq!(personal["events"][0]["resource"]["name"], "ana");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_entry_about_an_invitation_names_it_by_its_address() {
+    let installation = Installation::sqlite();
+    let node = installation.start().await;
+    let ana = Person::registers(&node, "ana").await;
+    ana.creates("acme").await;
+    let sent = ana.invites("acme", "dora@example.org", "viewer").await.body();
+    let one = format!("/v1/organizations/acme/invitations/{}", words(&sent["id"]));
+    let resend = ana.asks(reqwest::Method::POST, &format!("{one}/resend"));
+    let resent = resend.answer().await.expect(200).body();
+    ana.deletes(&one).answer().await.expect(204);
+    let log = "/v1/organizations/acme/audit-log?resource_type=invitation";
+    for way in ["page_size=3", "per_page=3", ""] {
+        let entries = ana.gets(&format!("{log}&{way}")).answer().await.expect(200).body();
+        let entries = entries["events"].as_array().unwrap().clone();
+        let told: Vec<_> = entries.iter().map(|entry| words(&entry["action"])).collect();
+        assert_eq!(told, ["invitation.canceled", "invitation.resent", "member.invited"], "{way}");
+        for entry in &entries {
+            assert_eq!(entry["resource"]["name"], "dora@example.org", "{entry}");
+            let path = format!("/v1/organizations/acme/audit-log/{}", words(&entry["id"]));
+            assert_eq!(ana.gets(&path).answer().await.expect(200).body(), *entry);
+        }
+        let expiry = json!({
+            "field": "expires_at", "from": sent["expires_at"], "to": resent["expires_at"],
+        });
+        assert!(entries[1]["changes"].as_array().unwrap().contains(&expiry), "{}", entries[1]);
+    }
+}
+
+/// What a registration founds was asked for by its request, whoever completes it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_personal_organization_was_founded_by_its_registration() {
+    let installation = Installation::sqlite();
+    let request = "2b0a7d4e-5b1f-4c7e-9d3a-222222222222";
+    let ask = |node: &Node, name: &str| {
+        let email = format!("{name}@example.org");
+        let body = json!({ "email": email, "password": PASSWORD, "name": name });
+        let ask = Person::stranger(node).posts("/v1/auth/register", &body);
+        ask.with("x-request-id", request).with("user-agent", "tests/1")
+    };
+    let cut_short = installation.start_failing_at("register.registered", "abort").await;
+    ask(&cut_short, "ana").try_answer().await.expect_err("the server has ended");
+    let node = installation.start().await;
+    ask(&node, "ben").answer().await.expect(201);
+    for name in ["ana", "ben"] {
+        let person = Person::with_address(&node, &format!("{name}@example.org"));
+        let person = person.with_token_of(&person.signs_in().await.expect(200));
+        let log = person.gets("/v1/organization/audit-log").answer().await.expect(200).body();
+        let founded = &log["events"][0];
+        assert_eq!(founded["action"], "organization.created");
+        assert_eq!(founded["request_id"], request, "{founded}");
+        let from = (&founded["ip_address"], &founded["user_agent"]);
+        assert_eq!(from, (&json!("127.0.0.1"), &json!("tests/1")));
+    }
 }

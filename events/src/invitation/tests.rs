@@ -26,7 +26,9 @@ fn invited(role: Role) -> crate::Event {
 
 fn resent(issue: u8) -> crate::Event {
     let (invitation, links, expires_at) = (FIRST, links(issue), START.after(LIFE));
-    Event::Resent { invitation, issue: issue.into(), links, expires_at }.into()
+    let previous_expires_at = Some(START.after(LIFE));
+    let issue = issue.into();
+    Event::Resent { invitation, issue, links, expires_at, previous_expires_at }.into()
 }
 
 fn draft(

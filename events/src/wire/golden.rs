@@ -175,7 +175,7 @@ fn of_the_organization() -> Vec<Event> {
         membership::Event::SecondFactorChanged { member, is_enabled: true }.into(),
         transferred.into(),
         sent.into(),
-        invitation::Event::Resent { invitation, issue: 2, links, expires_at }.into(),
+        resent(Some(Time::from_millis(5 * 24 * 3_600_000))).into(),
         canceled.into(),
         invitation::Event::Rejected { invitation }.into(),
         invitation::Event::Expired { invitation }.into(),
@@ -318,11 +318,25 @@ fn older(kind: &str, version: u32) -> Option<Event> {
             Some(event.into())
         }
         ("session.started", 1) => Some(session_started(None, 1, 1)),
+        ("invitation.resent", 1) => Some(resent(None).into()),
         ("account.email_verified", 1) => {
             let event = account::Event::EmailVerified { issue: Some(2), invitation: None };
             Some(Event::Account(event))
         }
         _ => None,
+    }
+}
+
+fn resent(previous_expires_at: Option<Time>) -> invitation::Event {
+    invitation::Event::Resent {
+        invitation: InvitationId(Uuid::from_u128(0x1f)),
+        issue: 2,
+        links: invitation::Links {
+            copied: Link::of_line(b"copied secret"),
+            mailed: Link::of_line(b"mailed secret"),
+        },
+        expires_at: Time::from_millis(7 * 24 * 3_600_000),
+        previous_expires_at,
     }
 }
 
