@@ -132,7 +132,8 @@ impl Future for Answering {
         if let Some(problem) = response.extensions_mut().remove::<Problem>() {
             metrics.refused(problem.code());
             response = problem.render(*id, &shown);
-            (denied, limited) = (problem.denied, problem.limited.map(|left| *left));
+            denied = problem.denied.map(|denied| *denied);
+            limited = problem.limited.map(|left| *left);
         }
         if let (Some(denied), Some(asked)) = (denied, asked.take()) {
             around.app.denied_attempts.tell(asked.attempt(&around.operations, denied, *id));

@@ -38,7 +38,7 @@ pub(crate) struct Problem {
     /// Seconds after which the same may be tried again.
     retry_after: u32,
     /// Whose attempt at what belongs to whom is to be recorded.
-    pub(super) denied: Option<Denied>,
+    pub(super) denied: Option<Box<Denied>>,
     /// What is left of a limit beside that of a credential's requests.
     pub(super) limited: Option<Box<Left>>,
     /// What went wrong inside; for the program's own log only.
@@ -98,7 +98,7 @@ impl Problem {
 
     /// The scope that a token would have needed.
     fn required_scope(&self) -> Option<Scope> {
-        match self.denied?.because {
+        match self.denied.as_ref()?.because {
             principal::Refusal::Scope(scope) => Some(scope),
             principal::Refusal::Role
             | principal::Refusal::Address
@@ -124,7 +124,7 @@ impl Problem {
 
     /// A refusal that the organization's audit log shall tell of.
     pub(super) fn recorded_as(self, denied: Denied) -> Self {
-        Self { denied: Some(denied), ..self }
+        Self { denied: Some(Box::new(denied)), ..self }
     }
 
     /// A refusal of what is limited.
