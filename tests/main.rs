@@ -5,6 +5,7 @@
 mod api;
 mod architecture;
 mod crash;
+mod cut_off;
 mod event_log;
 mod invitations;
 mod line;
@@ -12,6 +13,7 @@ mod mailbox;
 mod nodes;
 mod operations;
 mod oracle;
+mod orders;
 mod owners;
 mod people;
 mod permissions;
