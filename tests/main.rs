@@ -24,4 +24,5 @@ mod rights;
 mod rounds;
 mod server;
 mod strangers;
+mod versions;
 mod written;
