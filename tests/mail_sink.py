@@ -59,6 +59,8 @@ def main():
             "auth_required": True,
             "auth_require_tls": False,
         }
+    # a busy machine may take longer than the five seconds that it gives itself
+    options["ready_timeout"] = 120
     controller = Controller(Sink(), hostname="127.0.0.1", port=port, **options)
     controller.start()
     print("ready", flush=True)
