@@ -220,7 +220,9 @@ where
     Ok(caught_up(app, done).await)
 }
 
-/// The first answer to a command that its caller named, when it was here before.
+/// The first answer to a command that its caller named, when it was here before. A command that can
+/// take the caller's own right away asks for that right before this, and refuses after it: its
+/// twin, on whatever node, may have been what took it.
 pub(crate) async fn organization_before<T>(
     app: &App,
     organization: OrganizationId,

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 use axum::ServiceExt;
@@ -30,7 +30,7 @@ use crate::App;
 use crate::causes::causes;
 use crate::clock::Clock;
 use crate::config::{Config, Database, EventLogPlace, MailPlace};
-use crate::event_log::{AppendError, EventLog, Expected, NewEvent};
+use crate::event_log::{AppendError, EventLog, Expected, NewEvent, ReadError};
 use crate::execute::Running;
 use crate::fold::{self, Folds};
 use crate::identity::ProvenPairs;
@@ -50,6 +50,9 @@ use crate::{denied_attempts, due, forgotten, http, postgres_database, reactions,
 
 /// Folds kept in memory of each kind of stream.
 const FOLDS: usize = 20_000;
+/// A log that cannot be read by then is not there.
+const READABLE_WITHIN: Duration = Duration::from_secs(20);
+const BETWEEN_TRIES: Duration = Duration::from_millis(100);
 /// Requests under way get this long to finish when the program is stopped.
 const FINISH_WITHIN: Duration = Duration::from_secs(20);
 
@@ -234,8 +237,7 @@ impl Stores {
             Some(pool) => keyring::Store::postgres(pool.clone()),
         };
         // the platform's stream has the log's first event; a shared server may hold other logs
-        let first =
-            log.last_version(&Stream::Platform).await.context("cannot read the event log")?;
+        let first = last_of_platform(&log).await.context("cannot read the event log")?;
         let nothing_written = first.is_none() && keys.is_empty().await?;
         let master = MasterKey::read_or_make(&config.master_key_file, nothing_written)?;
         // in this order, so that a log that has begun always has its keyring
@@ -282,11 +284,25 @@ async fn open_log(config: &Config, pool: Option<&sqlx::PgPool>) -> anyhow::Resul
     }
 }
 
+/// The last version of the platform's stream. A node that starts on a busy machine, or beside its
+/// log's server, is given a while until it can read the log.
+async fn last_of_platform(log: &EventLog) -> Result<Option<u64>, ReadError> {
+    let began = Instant::now();
+    loop {
+        match log.last_version(&Stream::Platform).await {
+            Err(ReadError::Unavailable(_)) if began.elapsed() < READABLE_WITHIN => {
+                tokio::time::sleep(BETWEEN_TRIES).await;
+            }
+            answer => return answer,
+        }
+    }
+}
+
 /// The log's id and origin: from its first event, which this writes when there is none. Of two nodes that
 /// start at once one writes it, and both read it.
 async fn initialize(log: &EventLog, public_url: &str) -> anyhow::Result<(Uuid, String)> {
     loop {
-        if log.last_version(&Stream::Platform).await?.is_some() {
+        if last_of_platform(log).await?.is_some() {
             let platform: Platform = fold::state_at(log, Stream::Platform, 0).await?;
             let log_id = platform.log_id;
             let log_id = log_id.context("the platform's stream does not name the log")?;

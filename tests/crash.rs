@@ -12,13 +12,12 @@ use serde_json::json;
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
+use crate::cut_off::PLACES;
 use crate::oracle::read_everything;
 use crate::people::Person;
 use crate::rounds::rounds;
 use crate::server::{Installation, Node, on_every_store};
 
-/// Between receive, insert, commit and answer.
-const PLACES: [&str; 4] = ["log.received", "log.inserted", "log.committed", "log.answered"];
 const CALLERS: usize = 6;
 
 on_every_store! {
@@ -101,33 +100,43 @@ async fn killing_the_server_anywhere_loses_nothing_and_repeats_nothing(on: Insta
     }
     node.stop().await;
     on.assert_no_difference();
-    let names = names_in_the_log(&on).await;
+    let organizations = organizations_in_the_log(&on).await;
     for caller in &callers {
-        assert_eq!(names[&caller.slug], caller.acknowledged, "{}", caller.slug);
+        assert_eq!(organizations[&caller.slug].names, caller.acknowledged, "{}", caller.slug);
     }
 }
 
-/// Every name each organization was given, in order, from a log whose chains are whole.
-async fn names_in_the_log(on: &Installation) -> HashMap<String, Vec<String>> {
+/// What the log says of one organization, in order.
+#[derive(Default)]
+pub(crate) struct Told {
+    /// The type of each event.
+    pub(crate) kinds: Vec<String>,
+    /// Every name that it was given later.
+    pub(crate) names: Vec<String>,
+}
+
+/// Every organization by its slug, from a log whose chains are whole.
+pub(crate) async fn organizations_in_the_log(on: &Installation) -> HashMap<String, Told> {
     let log = on.log().await;
     let mut walks: HashMap<Stream, Walk> = HashMap::new();
     let mut slugs = HashMap::new();
-    let mut names: HashMap<String, Vec<String>> = HashMap::new();
+    let mut organizations: HashMap<Stream, Told> = HashMap::new();
     for stored in read_everything(&log, 500).await {
         let recorded: Recorded =
             wire::decode(stored.position, &stored.line, &stored.sealed).expect("a line");
-        let walk = walks.entry(recorded.stream).or_insert_with(|| Walk::new(&recorded.stream));
-        walk.step(&stored.line).unwrap_or_else(|broken| panic!("{}: {broken}", recorded.stream));
+        let stream = recorded.stream;
+        let walk = walks.entry(stream).or_insert_with(|| Walk::new(&stream));
+        walk.step(&stored.line).unwrap_or_else(|broken| panic!("{stream}: {broken}"));
+        let told = organizations.entry(stream).or_default();
+        told.kinds.extend(wire::kind_of_line(&stored.line).map(str::to_owned));
         let Event::Organization(event) = recorded.event else { continue };
         match event {
-            Created { slug, .. } => drop(slugs.insert(recorded.stream, slug)),
-            Updated { name, .. } => {
-                let slug = slugs[&recorded.stream].clone();
-                names.entry(slug).or_default().extend(name.map(|name| name.to));
-            }
+            Created { slug, .. } => drop(slugs.insert(stream, slug)),
+            Updated { name, .. } => told.names.extend(name.map(|name| name.to)),
             Deleted { .. } => {}
         }
     }
     log.close().await;
-    names
+    let named = |(stream, told)| slugs.remove(&stream).map(|slug| (slug, told));
+    organizations.into_iter().filter_map(named).collect()
 }

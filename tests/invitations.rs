@@ -3,53 +3,22 @@
 
 use serde_json::{Value, json};
 
-use crate::people::{Answer, Person, secret_of, words};
+use crate::cut_off::{CutOff, places, starts};
+use crate::people::{Person, secret_of, words};
 use crate::server::{Installation, Node, on_every_store};
-
-/// Every place where a command can be cut off, from being received to being answered.
-const PLACES: [&str; 4] = ["log.received", "log.inserted", "log.committed", "log.answered"];
-const PUBLIC: (&str, &str) = ("CHANCERY_PUBLIC_URL", "https://org.example.com");
 
 on_every_store! {
     a_command_cut_off_anywhere_has_one_effect_and_shows_one_link
-}
-
-async fn starts(installation: &Installation) -> Node {
-    installation.launch(0, &[PUBLIC]).serving().await
-}
-
-/// Gives an order to a server that stops dead at a place, then twice to one that does not.
-async fn cut_off_at(
-    place: &str,
-    installation: &Installation,
-    node: Node,
-    order: impl AsyncFn(&Node) -> Result<Answer, reqwest::Error>,
-) -> (Node, Answer) {
-    node.stop().await;
-    let failing = [PUBLIC, ("CHANCERY_FAIL_POINT", place)];
-    let node = installation.launch(0, &failing).serving().await;
-    let there = format!("reached {place}");
-    tokio::select! {
-        _ = node.until_it_says(&there) => {}
-        // the last place is reached while the answer is on its way
-        _ = order(&node) => drop(node.until_it_says(&there).await),
-    }
-    node.kill();
-    let node = starts(installation).await;
-    let first = order(&node).await.expect("the node answers");
-    let again = order(&node).await.expect("the node answers");
-    assert!(again.is_replayed(), "{place}: {again:?}");
-    assert_eq!((again.status, &again.bytes), (first.status, &first.bytes), "{place}");
-    (node, again)
 }
 
 async fn a_command_cut_off_anywhere_has_one_effect_and_shows_one_link(on: Installation) {
     let mut node = starts(&on).await;
     let (ana, dora) =
         (Person::registers(&node, "ana").await, Person::registers(&node, "dora").await);
-    for (number, place) in PLACES.into_iter().filter(|place| on.passes(place)).enumerate() {
+    for (number, place) in places(&on) {
         let slug = format!("acme-{number}");
         ana.at(&node).creates(&slug).await;
+        let server = CutOff::at((number, place), &on, node);
         let path = format!("/v1/organizations/{slug}/invitations");
         let post = async |who: &Person, node: &Node, path: &str, key: &str, body: &Value| {
             who.at(node).posts(path, body).key(key).try_answer().await
@@ -57,7 +26,7 @@ async fn a_command_cut_off_anywhere_has_one_effect_and_shows_one_link(on: Instal
 
         let body = json!({ "email": dora.email, "role": "viewer" });
         let invite = async |node: &Node| post(&ana, node, &path, "invite", &body).await;
-        let (there, sent) = cut_off_at(place, &on, node, invite).await;
+        let (server, sent) = server.gives(invite).await;
         let id = words(&sent.expect(201).body()["id"]);
 
         let many = json!({ "invitations": [
@@ -65,7 +34,7 @@ async fn a_command_cut_off_anywhere_has_one_effect_and_shows_one_link(on: Instal
         ]});
         let bulk = format!("{path}/bulk");
         let invite_all = async |node: &Node| post(&ana, node, &bulk, "bulk", &many).await;
-        let (there, sent) = cut_off_at(place, &on, there, invite_all).await;
+        let (server, sent) = server.gives(invite_all).await;
         let statuses = sent.expect(200).body()["results"]
             .as_array()
             .map(|results| results.iter().map(|result| result["status"].clone()).collect());
@@ -73,13 +42,13 @@ async fn a_command_cut_off_anywhere_has_one_effect_and_shows_one_link(on: Instal
 
         let again = format!("{path}/{id}/resend");
         let resend = async |node: &Node| post(&ana, node, &again, "resend", &json!({})).await;
-        let (there, sent) = cut_off_at(place, &on, there, resend).await;
+        let (server, sent) = server.gives(resend).await;
         let token = json!({ "token": secret_of(&sent.expect(200).body()) });
 
         // the token says which organization is meant, so the key must be another each time
         let accept =
             async |node: &Node| post(&dora, node, "/v1/invitations/accept", &slug, &token).await;
-        let (there, joined) = cut_off_at(place, &on, there, accept).await;
+        let (server, joined) = server.gives(accept).await;
         assert_eq!(joined.expect(200).body()["role"], "viewer");
 
         let expected = [
@@ -90,8 +59,8 @@ async fn a_command_cut_off_anywhere_has_one_effect_and_shows_one_link(on: Instal
             "invitation.resent",
             "member.joined",
         ];
-        assert_eq!(ana.at(&there).history(&slug).await, expected, "{place}");
-        node = there;
+        assert_eq!(ana.at(server.node()).history(&slug).await, expected, "{place}");
+        node = server.into_node();
     }
     node.stop().await;
     on.assert_no_difference();

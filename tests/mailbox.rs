@@ -4,6 +4,7 @@ use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use eventstore_double::Port;
 use serde_json::Value;
 use tokio::sync::watch;
 use tokio::time::timeout;
@@ -12,7 +13,7 @@ use crate::people::words;
 use crate::server::{Installation, Node};
 
 const SINK: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/mail_sink.py");
-const SOON: Duration = Duration::from_mins(1);
+const SOON: Duration = Duration::from_mins(2);
 
 #[derive(Clone, Debug)]
 pub(crate) struct Mail {
@@ -48,26 +49,30 @@ pub(crate) async fn kept(installation: &Installation, node: &Node, number: usize
     Mail { message_id: member("Message-ID: "), to: member("To: "), text: text.to_owned() }
 }
 
+/// Where a mail server will listen.
+pub(crate) fn free_port() -> Port {
+    Port::free().expect("a port is free")
+}
+
 /// A mail server that treats recipients as their names ask for.
 pub(crate) struct MailServer {
     child: Child,
-    pub(crate) port: u16,
+    pub(crate) port: Port,
     said: watch::Receiver<Vec<String>>,
 }
 
 impl MailServer {
     pub(crate) async fn start() -> Self {
-        Self::start_with(0, &[]).await
+        Self::start_with(free_port(), &[]).await
     }
 
-    /// Port 0 is any that is free.
-    pub(crate) async fn start_with(port: u16, arguments: &[&str]) -> Self {
+    pub(crate) async fn start_with(port: Port, arguments: &[&str]) -> Self {
         let python = std::env::var("CHANCERY_TEST_PYTHON").unwrap_or_else(|_| {
             panic!("CHANCERY_TEST_PYTHON is not set: run tests/run, which installs a mail server")
         });
         let mut child = Command::new(python)
             .arg(SINK)
-            .arg(port.to_string())
+            .arg(port.number().to_string())
             .args(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -80,15 +85,13 @@ impl MailServer {
                 sender.send_modify(|said| said.push(line));
             }
         });
-        let mut server = Self { child, port, said };
-        let ready = server.until_it_has_said(1).await;
-        let port = ready[0].strip_prefix("ready ").expect("it names its port");
-        server.port = port.parse().expect("a port is a number");
+        let server = Self { child, port, said };
+        server.until_it_has_said(1).await;
         server
     }
 
     pub(crate) fn url(&self) -> String {
-        format!("smtp://127.0.0.1:{}", self.port)
+        format!("smtp://127.0.0.1:{}", self.port.number())
     }
 
     async fn until_it_has_said(&self, count: usize) -> Vec<String> {

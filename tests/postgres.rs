@@ -1,10 +1,10 @@
 //! PostgreSQL for tests: a database of its own for each test on the server that `tests/run` started,
 //! and whole servers for the tests that crash them.
 
-use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use eventstore_double::Port;
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
 use tempfile::TempDir;
 use uuid::Uuid;
@@ -78,7 +78,7 @@ impl Drop for Database {
 /// A server of its own, for a test that crashes it.
 pub(crate) struct Server {
     folder: TempDir,
-    port: u16,
+    port: Port,
 }
 
 impl Server {
@@ -88,10 +88,7 @@ impl Server {
         if !user.is_empty() {
             run(Command::new("chown").arg(user).arg(folder.path()));
         }
-        let free = TcpListener::bind("127.0.0.1:0").expect("a free port");
-        let port = free.local_addr().expect("it is bound").port();
-        drop(free);
-        let server = Self { folder, port };
+        let server = Self { folder, port: Port::free().expect("a port is free") };
         run(server.command("initdb").args(["-U", "postgres", "-A", "trust", "--no-sync"]));
         server.start();
         server
@@ -99,7 +96,8 @@ impl Server {
 
     pub(crate) fn start(&self) {
         let folder = self.folder.path().display();
-        let options = format!("-p {} -k {folder} -c listen_addresses=127.0.0.1", self.port);
+        let options =
+            format!("-p {} -k {folder} -c listen_addresses=127.0.0.1", self.port.number());
         let log = self.folder.path().join("log");
         run(self.command("pg_ctl").args(["start", "-w", "-s", "-o", &options, "-l"]).arg(log));
     }
@@ -110,7 +108,11 @@ impl Server {
     }
 
     pub(crate) async fn database(&self) -> Database {
-        Database::create_on(format!("postgres://postgres@127.0.0.1:{}/postgres", self.port)).await
+        Database::create_on(format!(
+            "postgres://postgres@127.0.0.1:{}/postgres",
+            self.port.number()
+        ))
+        .await
     }
 
     /// One of the server's programs, run as the user that may run it.

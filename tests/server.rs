@@ -20,7 +20,7 @@ use crate::postgres::Database;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_chancery");
 /// Longer than anything takes on a busy machine; only a fault waits for it.
-const SOON: Duration = Duration::from_secs(30);
+const SOON: Duration = Duration::from_mins(2);
 const SERVES: &str = "chancery serves on ";
 
 /// Which stores an installation uses.
@@ -160,7 +160,7 @@ impl Installation {
         // a verb that hangs is killed, and has failed
         let mut command = Command::new("timeout");
         let verb = self.command(0, verb);
-        command.current_dir(self.folder.path()).args(["-s", "KILL", "60"]);
+        command.current_dir(self.folder.path()).args(["-s", "KILL", "300"]);
         command.arg(verb.get_program()).args(verb.get_args());
         command.output().expect("the program runs")
     }

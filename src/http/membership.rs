@@ -159,17 +159,19 @@ async fn change_role(
     let by = &caller.principal;
     let order = submission.order(&app, &caller, Some(organization))?;
     let member = member_named(&names);
-    if let Ok(member) = &member {
-        let view = view(*member);
+    let named = member.as_ref().ok().copied();
+    let needed = Permission::ManageMembers;
+    let seen = Access::seen(&app, by, organization, needed, |state| {
+        member.map(|member| member.account_in(state))
+    })
+    .await;
+    if let Some(named) = named {
+        let view = view(named);
         if let Some(done) = execute::organization_before(&app, organization, &order, view).await? {
             return changed(&app, &done).await;
         }
     }
-    let needed = Permission::ManageMembers;
-    let (_, found) = Access::seen(&app, by, organization, needed, |state| {
-        member.map(|member| member.account_in(state))
-    })
-    .await?;
+    let (_, found) = seen?;
     let member = found?.ok_or(Problem::new(Code::NotFound))?;
     let role = checked_role(&submission.json::<RoleBody>()?.role)?;
     let command = |_: &_| Command::ChangeRole { member, role };
@@ -209,15 +211,16 @@ async fn remove_member(
 ) -> Result<Response, Problem> {
     let by = &caller.principal;
     let order = submission.order(&app, &caller, Some(organization))?;
+    let member: Option<Named> = names.id("member");
+    let needed = Permission::Leave;
+    let seen = Access::seen(&app, by, organization, needed, |state| {
+        member.and_then(|member| member.account_in(state))
+    })
+    .await;
     if let Some(done) = execute::organization_before(&app, organization, &order, |_| ()).await? {
         return Ok(answer::gone(&done));
     }
-    let member: Option<Named> = names.id("member");
-    let needed = Permission::Leave;
-    let (_, found) = Access::seen(&app, by, organization, needed, |state| {
-        member.and_then(|member| member.account_in(state))
-    })
-    .await?;
+    let (_, found) = seen?;
     let own = by.account();
     if found != own {
         Access::check(&app, by, organization, Permission::ManageMembers).await?;
@@ -244,11 +247,12 @@ async fn leave_organization(
 ) -> Result<Response, Problem> {
     let by = &caller.principal;
     let order = submission.order(&app, &caller, Some(organization))?;
+    let access = Access::check(&app, by, organization, Permission::Leave).await;
     let before = execute::organization_before(&app, organization, &order, |_| ()).await?;
     let done = match before {
         Some(done) => done,
         None => {
-            Access::check(&app, by, organization, Permission::Leave).await?;
+            access?;
             submission.json_or_empty::<Leaving>()?;
             let member = caller.account()?;
             let command = |_: &_| Command::Leave { member };

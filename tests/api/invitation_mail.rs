@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::mailbox::{MailServer, kept};
+use crate::mailbox::{MailServer, free_port, kept};
 use crate::people::{Person, secret_of, words};
 use crate::server::{Installation, on_every_store};
 
@@ -101,8 +101,8 @@ async fn each_sending_has_a_mail_with_its_own_link() {
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody_is_told_of_an_invitation_that_is_closed_by_then() {
     let installation = Installation::sqlite();
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let url = format!("smtp://127.0.0.1:{port}");
+    let port = free_port();
+    let url = format!("smtp://127.0.0.1:{}", port.number());
     let node = installation.launch(0, &[("CHANCERY_MAIL", &url)]).serving().await;
     let ana = Person::registers(&node, "ana").await;
     ana.creates("acme").await;

@@ -1,10 +1,8 @@
 //! Mails: once each, whatever the mail server does.
 
-use std::net::TcpListener;
-
 use serde_json::json;
 
-use crate::mailbox::MailServer;
+use crate::mailbox::{MailServer, free_port};
 use crate::people::Person;
 use crate::server::{Installation, Node};
 
@@ -28,9 +26,13 @@ async fn verification(node: &Node, who: &Person) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_mail_server_gets_each_mail_once() {
     let installation = Installation::postgres().await.with_master_key();
-    let server =
-        MailServer::start_with(0, &["--user", "chancery:se:cret".trim_end_matches(":cret")]).await;
-    let url = format!("smtp://chancery:se@127.0.0.1:{}?from=post@example.com", server.port);
+    let server = MailServer::start_with(
+        free_port(),
+        &["--user", "chancery:se:cret".trim_end_matches(":cret")],
+    )
+    .await;
+    let url =
+        format!("smtp://chancery:se@127.0.0.1:{}?from=post@example.com", server.port.number());
     let one = sending_on(&installation, 0, &url).await;
     let two = sending_on(&installation, 1, &url).await;
     let mut people = Vec::new();
@@ -80,8 +82,8 @@ async fn a_mail_that_a_crash_sends_twice_is_the_same_mail() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_sent_while_the_mail_server_is_down_goes_out_when_it_is_up() {
     let installation = Installation::sqlite();
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let node = sending(&installation, &format!("smtp://127.0.0.1:{port}")).await;
+    let port = free_port();
+    let node = sending(&installation, &format!("smtp://127.0.0.1:{}", port.number())).await;
     let ana = Person::registers(&node, "ana").await;
     node.until_it_says("the mail server cannot be reached").await;
     let ready = ana.gets("/readyz").answer().await.expect(200).body();

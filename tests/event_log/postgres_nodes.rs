@@ -1,7 +1,6 @@
 //! Several nodes on one PostgreSQL log.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use chancery::event_log::postgres::Postgres;
 use chancery::event_log::{AppendError, EventLog, Expected};
@@ -128,6 +127,6 @@ async fn closing_answers_what_was_received_and_takes_no_more() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_is_not_there_is_said_in_time() {
     let nowhere = "postgres://postgres@127.0.0.1:1/none";
-    let answer = timeout(Duration::from_secs(7), Postgres::connect(nowhere)).await;
+    let answer = timeout(SOON, Postgres::connect(nowhere)).await;
     assert!(answer.expect("in time").is_err());
 }

@@ -42,14 +42,15 @@ async fn delete_organization(
 ) -> Result<Response, Problem> {
     let by = &caller.principal;
     let order = submission.order(&app, &caller, Some(organization))?;
+    let needed = Permission::DeleteOrganization;
+    let seen = Access::seen(&app, by, organization, needed, |state| {
+        state.profile().is_some_and(|profile| profile.is_personal)
+    })
+    .await;
     if let Some(done) = execute::organization_before(&app, organization, &order, |_| ()).await? {
         return Ok(answer::gone(&done));
     }
-    let needed = Permission::DeleteOrganization;
-    let (_, is_personal) = Access::seen(&app, by, organization, needed, |state| {
-        state.profile().is_some_and(|profile| profile.is_personal)
-    })
-    .await?;
+    let (_, is_personal) = seen?;
     if is_personal {
         // no confirmation helps
         return Err(Problem::new(Code::PersonalOrganization));

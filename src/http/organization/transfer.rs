@@ -52,11 +52,12 @@ async fn transfer_organization(
     let (by, identity) = (&caller.principal, caller.signed_in()?);
     let from = identity.account;
     let order = submission.order(&app, &caller, Some(organization))?;
+    let access = Access::check(&app, by, organization, Permission::TransferOrganization).await;
     let before = execute::organization_before(&app, organization, &order, view(*by)).await?;
     if let Some(done) = before {
         return answered(&app, StatusCode::OK, &done).await;
     }
-    Access::check(&app, by, organization, Permission::TransferOrganization).await?;
+    access?;
     let TransferBody { new_owner_id, password, keep_role } = submission.json()?;
     let (to, kept_role) = checked(&new_owner_id, keep_role.as_deref())?;
     let client = submission.origin.ip_address.as_deref();

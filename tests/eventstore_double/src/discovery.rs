@@ -30,7 +30,7 @@ impl Gossip for Node {
             is_alive: known.is_alive,
             http_end_point: Some(EndPoint {
                 address: "127.0.0.1".to_owned(),
-                port: (*port).into(),
+                port: port.number().into(),
             }),
         });
         Ok(Response::new(ClusterInfo { members: members.collect() }))

@@ -21,7 +21,10 @@ use protocol::event_store::client::streams::streams_server::StreamsServer;
 
 mod discovery;
 mod log;
+mod port;
 mod streams;
+
+pub use port::Port;
 
 pub mod protocol {
     #![expect(
@@ -120,7 +123,7 @@ impl State {
 
 struct Shared {
     state: Mutex<State>,
-    ports: Vec<u16>,
+    ports: Vec<Port>,
 }
 
 impl Shared {
@@ -179,12 +182,7 @@ impl Cluster {
 
     /// A cluster whose nodes are not running yet.
     pub fn stopped(nodes: usize) -> io::Result<Self> {
-        let listeners: io::Result<Vec<_>> =
-            (0..nodes).map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0))).collect();
-        let ports: io::Result<Vec<_>> = listeners?
-            .iter()
-            .map(|listener| listener.local_addr().map(|address| address.port()))
-            .collect();
+        let ports: io::Result<Vec<_>> = (0..nodes).map(|_| Port::free()).collect();
         let mut state = State { reads: vec![0; nodes], ..State::default() };
         state.nodes.resize_with(nodes, NodeState::default);
         let shared = Arc::new(Shared { state: Mutex::new(state), ports: ports? });
@@ -195,7 +193,7 @@ impl Cluster {
     /// The connection string that names all nodes.
     pub fn url(&self) -> String {
         let hosts: Vec<_> =
-            self.shared.ports.iter().map(|port| format!("127.0.0.1:{port}")).collect();
+            self.shared.ports.iter().map(|port| format!("127.0.0.1:{}", port.number())).collect();
         format!("esdb://{}?tls=false", hosts.join(","))
     }
 
@@ -213,7 +211,7 @@ impl Cluster {
         let mut builder = Builder::new_multi_thread();
         let runtime = builder.worker_threads(1).thread_name("eventstore double").enable_all();
         let runtime = runtime.build()?;
-        let listener = bind(self.shared.ports[node])?;
+        let listener = bind(self.shared.ports[node].number())?;
         listener.set_nonblocking(true)?;
         let node_itself = Node { cluster: Arc::clone(&self.shared), index: node };
         runtime.spawn(async move {

@@ -89,7 +89,7 @@ impl Node {
                 let mut status = exception(Code::NotFound, "Leader info available", "not-leader");
                 let metadata = status.metadata_mut();
                 metadata.insert("leader-endpoint-host", MetadataValue::from_static("127.0.0.1"));
-                metadata.insert("leader-endpoint-port", self.cluster.ports[leader].into());
+                metadata.insert("leader-endpoint-port", self.cluster.ports[leader].number().into());
                 Err(status)
             }
         }
