@@ -3,9 +3,10 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
+use ipnet::IpNet;
 use secrecy::SecretString;
 
 use crate::mail::smtp::SmtpServer;
@@ -49,6 +50,10 @@ pub struct Flags {
     /// [default: file]
     #[arg(long, value_name = "URL")]
     mail: Option<String>,
+    /// Networks of the proxies in front, separated by commas: they are believed about where requests
+    /// come from [default: none]
+    #[arg(long, value_name = "NETWORKS")]
+    trusted_proxies: Option<String>,
     /// `off` for load tests: nothing is refused because it comes too often [default: on]
     #[arg(long, value_name = "ON|OFF")]
     rate_limits: Option<String>,
@@ -70,6 +75,7 @@ impl Flags {
             "master-key-file" => self.master_key_file.as_deref(),
             "public-url" => self.public_url.as_deref(),
             "mail" => self.mail.as_deref(),
+            "trusted-proxies" => self.trusted_proxies.as_deref(),
             "rate-limits" => self.rate_limits.as_deref(),
             "test-clock" => self.test_clock.as_deref(),
             _ => None,
@@ -79,7 +85,7 @@ impl Flags {
 
 /// Every setting; those that may hold a secret are also read from the file that
 /// `CHANCERY_<NAME>_FILE` names.
-const SETTINGS: [(&str, Secret); 10] = [
+const SETTINGS: [(&str, Secret); 11] = [
     ("listen", Secret::No),
     ("data", Secret::No),
     ("database", Secret::Yes),
@@ -87,6 +93,7 @@ const SETTINGS: [(&str, Secret); 10] = [
     ("master-key-file", Secret::No),
     ("public-url", Secret::No),
     ("mail", Secret::Yes),
+    ("trusted-proxies", Secret::No),
     ("rate-limits", Secret::No),
     ("test-clock", Secret::No),
     // no flag: whoever lists the processes would read it
@@ -109,6 +116,8 @@ pub struct Config {
     /// Scheme and authority, without a slash at the end.
     public_url: Option<String>,
     pub mail: MailPlace,
+    /// Proxies that are believed about where requests come from.
+    pub trusted_proxies: Vec<IpNet>,
     /// Whether anything is refused because it comes too often.
     pub rate_limits: bool,
     /// Whether the operator may move the clock.
@@ -337,6 +346,12 @@ fn check(given: &BTreeMap<&str, Given>, mistakes: &mut Vec<String>) -> Option<Co
             }
         },
     };
+    let trusted_proxies = text("trusted-proxies").map_or(Some(vec![]), networks);
+    if trusted_proxies.is_none() {
+        let from = from("trusted-proxies");
+        mistakes
+            .push(format!("{from}: networks or addresses are expected, like 10.0.0.0/8,192.0.2.7"));
+    }
     let rate_limits = text("rate-limits").unwrap_or("on");
     if !["on", "off"].contains(&rate_limits) {
         mistakes.push(format!("{}: `on` or `off` is expected", from("rate-limits")));
@@ -362,10 +377,20 @@ fn check(given: &BTreeMap<&str, Given>, mistakes: &mut Vec<String>) -> Option<Co
         master_key_file,
         public_url,
         mail,
+        trusted_proxies: trusted_proxies.unwrap_or_default(),
         rate_limits,
         test_clock,
         operator_token,
     })
+}
+
+/// Networks separated by commas; an address alone is the network that has no other.
+fn networks(text: &str) -> Option<Vec<IpNet>> {
+    let network = |text: &str| {
+        let text = text.trim();
+        text.parse().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))
+    };
+    text.split(',').map(network).collect()
 }
 
 #[cfg(test)]
@@ -392,10 +417,11 @@ mod tests {
             ("CHANCERY_DATABASE", "mysql://localhost"),
             ("CHANCERY_EVENT_LOG", "http://localhost"),
             ("CHANCERY_PUBLIC_URL", "org.example.com"),
+            ("CHANCERY_TRUSTED_PROXIES", "10.0.0.0/8,proxy.example.com"),
             ("CHANCERY_LISTENS", "127.0.0.1:1"),
         ])
-        .expect_err("five mistakes");
-        assert_eq!(mistakes.0.len(), 5, "{mistakes}");
+        .expect_err("six mistakes");
+        assert_eq!(mistakes.0.len(), 6, "{mistakes}");
     }
 
     #[test]

@@ -22,6 +22,7 @@ mod answer;
 mod attempt;
 mod audit_log;
 mod authentication;
+mod client_address;
 mod document;
 mod email_verification;
 mod envelope;

@@ -64,6 +64,8 @@ pub struct App {
     forgotten: tokio::sync::mpsc::Sender<address::Address>,
     /// How the world reaches this server: scheme and authority.
     public_url: String,
+    /// Proxies that are believed about where requests come from.
+    trusted_proxies: Vec<ipnet::IpNet>,
     running: execute::Running,
     accounts: fold::Folds<Account>,
     addresses: fold::Folds<events::address::Address>,

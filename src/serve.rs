@@ -97,6 +97,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
         operator_token,
         passwords: Passwords::new(metrics.full("passwords"))?,
         proven: ProvenPairs::new()?,
+        trusted_proxies: config.trusted_proxies.clone(),
         rate_limits: RateLimits::new(config.rate_limits),
         activity: SessionActivity::default(),
         forgotten,

@@ -1,6 +1,7 @@
 //! What the HTTP interface promises, as a caller sees it. Mirrors `src/http`.
 
 mod account;
+mod allowlist;
 mod as_of;
 mod audit_log;
 mod audit_search;

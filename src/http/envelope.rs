@@ -22,6 +22,7 @@ use tracing::Span;
 use uuid::Uuid;
 
 use super::attempt::{self, Asked, Operations};
+use super::client_address;
 use super::problem::{Code, Problem};
 use super::request::RequestId;
 use crate::App;
@@ -76,17 +77,20 @@ impl Service<Request> for Envelope {
         let sent = RequestId::sent(request.headers()).map(str::to_owned);
         request.extensions_mut().insert(RequestId(id));
         let span = tracing::debug_span!("request", %id, method = %request.method());
+        let refused = client_address::settle(&mut request, &self.around.app.trusted_proxies).err();
         let asked = Asked::of(&request);
         let begun = Instant::now();
         let credential = request.headers().get(AUTHORIZATION);
         let counted = credential
             .and_then(|credential| self.around.app.rate_limits.request(credential.as_bytes()));
         let route = match counted {
-            None | Some(Ok(_)) => span.in_scope(|| survived(|| self.route.call(request))),
-            Some(Err(_)) => None,
+            None | Some(Ok(_)) if refused.is_none() => {
+                span.in_scope(|| survived(|| self.route.call(request)))
+            }
+            None | Some(_) => None,
         };
         let (asked, around) = (Some(asked), Arc::clone(&self.around));
-        Answering { route, counted, id, sent, asked, begun, around, span }
+        Answering { route, refused, counted, id, sent, asked, begun, around, span }
     }
 }
 
@@ -94,6 +98,8 @@ impl Service<Request> for Envelope {
 pub(super) struct Answering {
     /// `None` when the route panicked, or was not asked because of too many requests.
     route: Option<RouteFuture<Infallible>>,
+    /// Why the route was not asked, unless because of too many requests.
+    refused: Option<Problem>,
     counted: Option<Result<Left, TooOften>>,
     id: Uuid,
     /// The id as the client wrote it.
@@ -108,7 +114,7 @@ impl Future for Answering {
     type Output = Result<Response, Infallible>;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let Self { route, counted, id, sent, asked, begun, around, span } = self.get_mut();
+        let Self { route, refused, counted, id, sent, asked, begun, around, span } = self.get_mut();
         let _entered = span.enter();
         let answered = match route {
             Some(route) => match survived(|| Pin::new(route).poll(context)) {
@@ -120,7 +126,9 @@ impl Future for Answering {
         let mut response = match (answered, &*counted) {
             (Some(Ok(response)), _) => response,
             (None, Some(Err(refusal))) => Problem::from(*refusal).into_response(),
-            (None, None | Some(Ok(_))) => Problem::new(Code::Internal).into_response(),
+            (None, None | Some(Ok(_))) => {
+                refused.take().unwrap_or(Problem::new(Code::Internal)).into_response()
+            }
         };
         let metrics = &around.app.metrics;
         if let Some(asked) = asked {
