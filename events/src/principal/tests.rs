@@ -106,7 +106,10 @@ fn a_token_ends_with_its_owners_membership_and_does_not_come_back_with_it() {
 fn the_allowlist_keeps_out_members_and_keys_and_tells_strangers_nothing() {
     let only = setting::Update {
         ip_allowlist_required: on(),
-        ip_allowlist: Some(Changed { from: vec![], to: vec!["198.51.100.0/24".parse().unwrap()] }),
+        ip_allowlist: Some(Changed {
+            from: vec![],
+            to: "198.51.100.0/24".parse().into_iter().collect(),
+        }),
         ..setting::Update::default()
     };
     let key = token_of(TOKEN, Kind::Organization, ANA, &["*"]);

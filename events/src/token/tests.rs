@@ -69,7 +69,7 @@ fn a_token_is_replaced_once() {
 #[test]
 fn a_successor_may_do_less_but_never_more() {
     let narrow = token_of(OLD, Kind::Personal, ANA, &["org:read"]);
-    let more = Scopes::from(vec!["org:write".parse().unwrap()]);
+    let more = Scopes::from(vec!["org:write".parse().expect("a scope")]);
     let wider = Rotation { scopes: Some(more), ..rotation(OLD, NEW, Time::EPOCH) };
     given([created_by(ANA), narrow])
         .when(Command::Rotate(Box::new(wider)))
