@@ -1,5 +1,7 @@
 //! Proof that a caller may read one organization. Queries ask for it, so none can forget the check.
 
+use std::sync::Arc;
+
 use events::id::{AccountId, OrganizationId};
 use events::organization::Organization;
 use events::permission::{Permission, Role};
@@ -10,6 +12,7 @@ use events::token;
 use crate::App;
 use crate::event_log::ReadError;
 use crate::failure::{Failure, fails_with};
+use crate::fold::Entry;
 
 /// A member, or a key of the organization, asked for what it does not grant them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -124,4 +127,21 @@ pub(crate) async fn roles_of(
     let streams: Vec<_> = organizations.iter().map(|id| Stream::Organization(*id)).collect();
     let entries = app.organizations.current_many(&app.log, &streams).await?;
     Ok(entries.iter().map(|entry| entry.read().state.role_of(account)).collect())
+}
+
+/// Those of these organizations that the account belongs to now, and that ask their members for a
+/// second factor.
+pub(crate) async fn requiring_second_factor(
+    app: &App,
+    account: AccountId,
+    organizations: &[OrganizationId],
+) -> Result<Vec<OrganizationId>, Failure> {
+    let streams: Vec<_> = organizations.iter().map(|id| Stream::Organization(*id)).collect();
+    let entries = app.organizations.current_many(&app.log, &streams).await?;
+    let requires = |entry: &Arc<Entry<Organization>>| {
+        let state = &entry.read().state;
+        state.role_of(account).is_some() && state.settings().require_2fa
+    };
+    let asked = organizations.iter().zip(&entries);
+    Ok(asked.filter(|(_, entry)| requires(entry)).map(|(id, _)| *id).collect())
 }

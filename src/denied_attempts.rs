@@ -120,12 +120,13 @@ pub(crate) async fn run(app: Arc<App>, waiting: Waiting, mut stop: watch::Receiv
     record_counted(&app, organizations).await;
 }
 
-fn minute_of(time: Time) -> i64 {
+/// Minutes since 1970.
+pub(crate) fn minute_of(time: Time) -> i64 {
     time.millis().div_euclid(MINUTE_MILLIS)
 }
 
 /// Comes back when the minute may be over; never while nothing was counted in it.
-async fn minute_ends(app: &App, minute: i64, nothing_counted: bool) {
+pub(crate) async fn minute_ends(app: &App, minute: i64, nothing_counted: bool) {
     if nothing_counted {
         return std::future::pending().await;
     }

@@ -31,6 +31,7 @@ pub(crate) mod password;
 mod precondition;
 pub(crate) mod register;
 mod running;
+pub(crate) mod second_factor;
 pub(crate) mod session;
 
 use lines::{Lines, Next};

@@ -37,6 +37,7 @@ mod password;
 mod problem;
 mod reference;
 mod request;
+mod second_factor;
 mod session;
 mod setting;
 mod test_clock;
@@ -58,6 +59,7 @@ fn api(app: &App) -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
         .merge(operator)
         .merge(account::routes())
+        .merge(second_factor::routes())
         .merge(session::routes())
         .merge(password::routes())
         .merge(email_verification::routes())

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use events::account::{Person, Session};
+use events::account::{FailedProof, Person, Proof, SecondFactor, Session};
 use events::id::{AccountId, EventId, OrganizationId, SessionId, SubjectId};
-use events::personal::Opened;
+use events::personal::{Opened, Personal};
 use events::principal::Who;
 use events::stream::Stream;
 use events::time::Time;
@@ -18,10 +18,11 @@ use crate::access::Refusal;
 use crate::address::Address;
 use crate::api_token::ApiToken;
 use crate::event_log::ReadError;
+use crate::failed_sign_ins::Attempt;
 use crate::failure::{Failure, fails_with};
 use crate::rate_limit::{Left, Network, TooOften};
 use crate::session_token::SessionToken;
-use crate::{App, keyring, password, query};
+use crate::{App, keyring, password, query, second_factor};
 
 /// How long a proven pair of address and password is remembered.
 const REMEMBERED_FOR: Duration = Duration::from_mins(5);
@@ -47,10 +48,53 @@ pub(crate) struct Current {
 }
 
 impl Identity {
-    /// The version of the credential: the event that set the password.
+    /// The version of the password: the event that set it.
     pub(crate) fn password_set_by(&self) -> Option<EventId> {
         self.person.password_hash.sealed().map(|sealed| sealed.event)
     }
+
+    /// The version of all that a password needs to be enough.
+    fn credential(&self) -> Credential {
+        Credential {
+            password_set_by: self.password_set_by(),
+            second_factor_set_by: self.person.second_factor.as_ref().and_then(SecondFactor::set_by),
+        }
+    }
+}
+
+/// Another password, or another second factor or none, makes another credential.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Credential {
+    password_set_by: Option<EventId>,
+    second_factor_set_by: Option<EventId>,
+}
+
+/// From where somebody proves who they are.
+#[derive(Clone, Copy)]
+pub(crate) struct Source<'a> {
+    pub(crate) ip_address: Option<&'a str>,
+    pub(crate) user_agent: Option<&'a str>,
+}
+
+/// Somebody who has just proven who they are by a password.
+pub(crate) struct Proven {
+    pub(crate) identity: Identity,
+    /// The code that came with it, where there is a second factor: it serves nobody before its use
+    /// is recorded.
+    pub(crate) code: Option<Proof>,
+    /// To be remembered then.
+    pub(crate) pair: Option<Pair>,
+}
+
+/// What was wrong with what should prove who somebody is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wrong {
+    /// Or the address.
+    Password,
+    /// The password is right, and no code came with it. That is no guess, and does not count.
+    CodeMissing,
+    /// The password is right.
+    Code,
 }
 
 /// Why it cannot be told whose a password is.
@@ -68,14 +112,18 @@ fails_with!(Unproven, Unproven::Failed: keyring::Error, ReadError, password::Err
 pub(crate) struct ProvenPairs {
     /// Of this process only: nothing outside it can tell what is remembered.
     key: [u8; 32],
-    pairs: Cache<[u8; 32], Proven>,
+    pairs: Cache<Pair, Remembered>,
 }
 
+/// An address and a password from one client. Tells nothing of them.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Pair([u8; 32]);
+
 #[derive(Clone, Copy)]
-struct Proven {
+struct Remembered {
     account: AccountId,
-    /// The event that set the password; another one ends the memory.
-    password_set_by: Option<EventId>,
+    /// Another one ends the memory.
+    credential: Credential,
     at: Instant,
     signed_in_at: Time,
 }
@@ -85,13 +133,13 @@ impl ProvenPairs {
         Ok(Self { key: keyring::random()?, pairs: Cache::new(REMEMBERED_PAIRS) })
     }
 
-    fn name(&self, address: &Address, password: &SecretString, client: &str) -> [u8; 32] {
+    fn pair(&self, address: &Address, password: &SecretString, client: &str) -> Pair {
         let mut hasher = blake3::Hasher::new_keyed(&self.key);
         for part in [address.as_str(), password.expose_secret(), client] {
             hasher.update(&(part.len() as u64).to_be_bytes());
             hasher.update(part.as_bytes());
         }
-        *hasher.finalize().as_bytes()
+        Pair(*hasher.finalize().as_bytes())
     }
 }
 
@@ -152,55 +200,67 @@ pub(crate) async fn by_token(app: &App, token: &ApiToken) -> Result<Option<Beare
     Ok(Some(Bearer { who, organization, owner: Some(identity), created_at }))
 }
 
-/// The owner of an address and password, proven from this client. An unknown address costs as much
-/// as a wrong password: the same hashing, and as many questions to the stores. Also tells how often
-/// this client may still fail.
+/// The owner of an address and password, and of a second factor if there is one, proven from this
+/// client. An unknown address costs as much as a wrong password: the same hashing, and as many
+/// questions to the stores. Also tells how often this client may still fail.
 pub(crate) async fn by_password(
     app: &App,
     address: &Address,
     password: SecretString,
-    client: Option<&str>,
-) -> Result<(Option<Identity>, Option<Left>), Unproven> {
+    code: Option<SecretString>,
+    source: Source<'_>,
+) -> Result<(Result<Proven, Wrong>, Option<Left>), Unproven> {
     let subject = app.keyring.subject_of(address).await?;
     let named = named(app, address, subject);
-    let proof = app.rate_limits.proof(Network::of(client), named).await?;
-    let identity = compared(app, subject, named, password).await?;
-    let left = proof.ended(identity.is_none());
-    Ok((identity, left))
+    let proof = app.rate_limits.proof(Network::of(source.ip_address), named).await?;
+    let proven = compared(app, subject, named, password, code, source).await?;
+    let left = proof.ended(proven.as_ref().is_err_and(|wrong| wrong.counts()));
+    Ok((proven, left))
 }
 
-/// The same, remembering what was proven from this client for a few minutes.
+/// The same, but what was proven from this client is remembered for a few minutes, and needs no
+/// code in that time.
 pub(crate) async fn by_basic(
     app: &App,
     address: &Address,
     password: SecretString,
-    client: Option<&str>,
-) -> Result<Option<Identity>, Unproven> {
-    let name = app.proven.name(address, &password, client.unwrap_or_default());
-    if let Some(identity) = remembered(app, &name).await? {
-        return Ok(Some(identity));
+    code: Option<SecretString>,
+    source: Source<'_>,
+) -> Result<Result<Proven, Wrong>, Unproven> {
+    let pair = app.proven.pair(address, &password, source.ip_address.unwrap_or_default());
+    let known = |identity| Ok(Ok(Proven { identity, code: None, pair: None }));
+    if let Some(identity) = remembered(app, pair).await? {
+        return known(identity);
     }
     let subject = app.keyring.subject_of(address).await?;
     let named = named(app, address, subject);
-    let proof = app.rate_limits.proof(Network::of(client), named).await?;
+    let proof = app.rate_limits.proof(Network::of(source.ip_address), named).await?;
     // somebody else may have proven the pair while this waited
-    if let Some(identity) = remembered(app, &name).await? {
-        return Ok(Some(identity));
+    if let Some(identity) = remembered(app, pair).await? {
+        return known(identity);
     }
-    let identity = compared(app, subject, named, password).await?;
-    match &identity {
-        Some(identity) => {
-            let proven = Proven {
-                account: identity.account,
-                password_set_by: identity.password_set_by(),
-                at: Instant::now(),
-                signed_in_at: identity.signed_in_at,
-            };
-            app.proven.pairs.insert(name, proven);
+    Ok(match compared(app, subject, named, password, code, source).await? {
+        Ok(proven) if proven.code.is_none() => {
+            remember(app, pair, &proven.identity);
+            Ok(proven)
         }
-        None => proof.failed(),
-    }
-    Ok(identity)
+        Ok(proven) => Ok(Proven { pair: Some(pair), ..proven }),
+        Err(wrong) => {
+            proof.ended(wrong.counts());
+            Err(wrong)
+        }
+    })
+}
+
+/// Lets who has proven a pair come by it alone for a few minutes.
+pub(crate) fn remember(app: &App, pair: Pair, identity: &Identity) {
+    let remembered = Remembered {
+        account: identity.account,
+        credential: identity.credential(),
+        at: Instant::now(),
+        signed_in_at: identity.signed_in_at,
+    };
+    app.proven.pairs.insert(pair, remembered);
 }
 
 /// Whether this is the caller's password. A wrong one counts like a failed sign-in.
@@ -208,16 +268,56 @@ pub(crate) async fn proves_again(
     app: &App,
     identity: &Identity,
     password: SecretString,
-    client: Option<&str>,
+    source: Source<'_>,
 ) -> Result<bool, Unproven> {
     let named = *identity.person.subject.0.as_bytes();
-    let proof = app.rate_limits.proof(Network::of(client), named).await?;
-    let hash = password_hash(app, Some(&identity.person)).await?;
-    let is_proven = app.passwords.verify(password, hash).await?;
-    if !is_proven {
-        proof.failed();
+    let proof = app.rate_limits.proof(Network::of(source.ip_address), named).await?;
+    let wrong = !has_password(app, identity, password, source).await?;
+    proof.ended(wrong);
+    Ok(!wrong)
+}
+
+/// Whether this is the caller's password, and a code of their second factor if they have one: it
+/// serves only what records its use. What is wrong counts like a failed sign-in.
+pub(crate) async fn proves_all_again(
+    app: &App,
+    identity: &Identity,
+    password: SecretString,
+    code: Option<SecretString>,
+    source: Source<'_>,
+) -> Result<Result<Option<Proof>, Wrong>, Unproven> {
+    let named = *identity.person.subject.0.as_bytes();
+    let proof = app.rate_limits.proof(Network::of(source.ip_address), named).await?;
+    let proven = if has_password(app, identity, password, source).await? {
+        has_second_factor(app, identity, code, source).await?
+    } else {
+        Err(Wrong::Password)
+    };
+    proof.ended(proven.is_err_and(|wrong| wrong.counts()));
+    Ok(proven)
+}
+
+impl Wrong {
+    /// Whether it was a guess.
+    fn counts(self) -> bool {
+        self != Self::CodeMissing
     }
-    Ok(is_proven)
+}
+
+/// The time step of a code, the first of a secret that was made for an authenticator. A wrong one
+/// counts like a failed sign-in.
+pub(crate) async fn shows_code(
+    app: &App,
+    identity: &Identity,
+    prepared: &Personal,
+    code: &SecretString,
+    source: Source<'_>,
+) -> Result<Option<u64>, Unproven> {
+    let named = *identity.person.subject.0.as_bytes();
+    let proof = app.rate_limits.proof(Network::of(source.ip_address), named).await?;
+    let step = second_factor::first_step(app, prepared, code).await?;
+    proof.ended(step.is_none());
+    Ok(step)
 }
 
 /// What stands for the account of an address in counts of failures, whether there is one or not.
@@ -226,15 +326,15 @@ fn named(app: &App, address: &Address, subject: Option<SubjectId>) -> [u8; 16] {
     subject.map_or_else(|| std::array::from_fn(|place| mac[place]), |it| *it.0.as_bytes())
 }
 
-async fn remembered(app: &App, name: &[u8; 32]) -> Result<Option<Identity>, Failure> {
-    let Some(proven) = app.proven.pairs.get(name) else { return Ok(None) };
+async fn remembered(app: &App, pair: Pair) -> Result<Option<Identity>, Failure> {
+    let Some(proven) = app.proven.pairs.get(&pair) else { return Ok(None) };
     if proven.at.elapsed() < REMEMBERED_FOR
         && let Some(identity) = existing(app, proven.account).await?
-        && identity.password_set_by() == proven.password_set_by
+        && identity.credential() == proven.credential
     {
         return Ok(Some(Identity { signed_in_at: proven.signed_in_at, ..identity }));
     }
-    app.proven.pairs.remove(name);
+    app.proven.pairs.remove(&pair);
     Ok(None)
 }
 
@@ -243,17 +343,66 @@ async fn compared(
     subject: Option<SubjectId>,
     named: [u8; 16],
     password: SecretString,
-) -> Result<Option<Identity>, Failure> {
+    code: Option<SecretString>,
+    source: Source<'_>,
+) -> Result<Result<Proven, Wrong>, Failure> {
     let holder = match subject {
         Some(subject) => holder_by_subject(app, subject).await?,
         None => None,
     };
-    if holder.is_none() {
+    let Some(identity) = holder else {
         decoy(app, subject, named).await?;
+        app.passwords.verify(password, None).await?;
+        return Ok(Err(Wrong::Password));
+    };
+    if !has_password(app, &identity, password, source).await? {
+        return Ok(Err(Wrong::Password));
     }
-    let hash = password_hash(app, holder.as_ref().map(|holder| &*holder.person)).await?;
+    let code = has_second_factor(app, &identity, code, source).await?;
+    Ok(code.map(|code| Proven { identity, code, pair: None }))
+}
+
+async fn has_password(
+    app: &App,
+    identity: &Identity,
+    password: SecretString,
+    source: Source<'_>,
+) -> Result<bool, Failure> {
+    let hash = password_hash(app, &identity.person).await?;
     let is_proven = app.passwords.verify(password, hash).await?;
-    Ok(holder.filter(|_| is_proven))
+    if !is_proven {
+        tell(app, identity, FailedProof::Password, source);
+    }
+    Ok(is_proven)
+}
+
+/// None is needed where the account has no second factor.
+async fn has_second_factor(
+    app: &App,
+    identity: &Identity,
+    code: Option<SecretString>,
+    source: Source<'_>,
+) -> Result<Result<Option<Proof>, Wrong>, Failure> {
+    let Some(factor) = &identity.person.second_factor else { return Ok(Ok(None)) };
+    let Some(code) = code.filter(|code| !code.expose_secret().is_empty()) else {
+        return Ok(Err(Wrong::CodeMissing));
+    };
+    let proof = second_factor::proof(app, factor, &code).await?;
+    if proof.is_none() {
+        tell(app, identity, FailedProof::SecondFactor, source);
+    }
+    Ok(proof.map(Some).ok_or(Wrong::Code))
+}
+
+/// Has the account's own history tell of it, without making anybody wait.
+fn tell(app: &App, identity: &Identity, reason: FailedProof, source: Source<'_>) {
+    app.failed_sign_ins.tell(Attempt {
+        account: identity.account,
+        subject: identity.person.subject,
+        reason,
+        ip_address: source.ip_address.map(str::to_owned),
+        user_agent: source.user_agent.map(str::to_owned),
+    });
 }
 
 /// Asks what would be asked for an address that has an account; what comes back is of no interest.
@@ -266,10 +415,8 @@ async fn decoy(app: &App, subject: Option<SubjectId>, named: [u8; 16]) -> Result
     Ok(())
 }
 
-async fn password_hash(app: &App, person: Option<&Person>) -> Result<Option<String>, Failure> {
-    let Some(sealed) = person.and_then(|person| person.password_hash.sealed()) else {
-        return Ok(None);
-    };
+async fn password_hash(app: &App, person: &Person) -> Result<Option<String>, Failure> {
+    let Some(sealed) = person.password_hash.sealed() else { return Ok(None) };
     Ok(match app.keyring.open_value(sealed).await? {
         Opened::Known(hash) => Some(hash),
         Opened::Erased | Opened::KeyMissing => None,

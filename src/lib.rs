@@ -12,6 +12,7 @@ mod due;
 pub mod event_log;
 mod execute;
 mod fail_point;
+mod failed_sign_ins;
 mod failure;
 mod file_lock;
 mod fold;
@@ -36,6 +37,7 @@ mod reactions;
 mod read_store;
 mod readiness;
 pub mod rebuild;
+mod second_factor;
 pub mod serve;
 mod session_activity;
 mod session_token;
@@ -76,6 +78,7 @@ pub struct App {
     trouble: tokio::sync::watch::Receiver<reactions::Trouble>,
     post: mail::Post,
     denied_attempts: denied_attempts::Queue,
+    failed_sign_ins: failed_sign_ins::Queue,
     past: past::Room,
     /// Accounts known to have their personal organization.
     complete_accounts: Cache<AccountId, ()>,

@@ -159,10 +159,6 @@ impl Proof<'_> {
         let left = [pair, client].map(|key| proofs.left(key, now));
         left.into_iter().min_by_key(|left| left.requests)
     }
-
-    pub(crate) fn failed(self) {
-        self.ended(true);
-    }
 }
 
 impl Drop for Proof<'_> {
@@ -376,12 +372,12 @@ mod tests {
     async fn a_client_is_told_of_its_own_failures_only() {
         let limits = RateLimits::new(true);
         for client in 2..9 {
-            limits.proof(network(client), [1; 16]).await.unwrap().failed();
+            limits.proof(network(client), [1; 16]).await.unwrap().ended(true);
         }
         let left = limits.proof(network(1), [1; 16]).await.unwrap().ended(true).unwrap();
         assert_eq!((left.limit, left.requests), (FAILED_OF_PAIR, 9));
         for account in 2..24 {
-            limits.proof(network(1), [account; 16]).await.unwrap().failed();
+            limits.proof(network(1), [account; 16]).await.unwrap().ended(true);
         }
         let left = limits.proof(network(1), [1; 16]).await.unwrap().ended(false).unwrap();
         assert_eq!((left.limit, left.requests), (FAILED_OF_CLIENT, 7));
@@ -413,11 +409,11 @@ mod tests {
         let mut eleventh = pin!(limits.proof(network(1), [1; 16]));
         let mut asked = pin!(async { futures_util::poll!(&mut eleventh).is_pending() });
         assert!(asked.as_mut().await, "it waits");
-        running.pop().unwrap().failed();
+        running.pop().unwrap().ended(true);
         drop(running);
         drop(eleventh.await.unwrap());
         for _ in 0..9 {
-            limits.proof(network(1), [1; 16]).await.unwrap().failed();
+            limits.proof(network(1), [1; 16]).await.unwrap().ended(true);
         }
         let refused = limits.proof(network(1), [1; 16]).await.err().unwrap();
         assert!(refused.after <= MINUTE && refused.after > MINUTE / 2, "{refused}");

@@ -19,6 +19,7 @@ use crate::projector::Standing;
 mod address_proof;
 mod mail;
 mod registration;
+mod second_factor;
 
 const PAGE: usize = 500;
 const IDLE: Duration = Duration::from_secs(1);
@@ -52,6 +53,8 @@ pub(crate) enum Reaction {
     Mail,
     /// Takes an invitation that was accepted by its mailed link as proof of the address.
     AddressProof,
+    /// Copies to organizations whether their members have a second factor.
+    SecondFactor,
 }
 
 /// On which nodes a reaction runs.
@@ -75,10 +78,15 @@ enum Interruption {
     Store(#[from] Failure),
     #[error(transparent)]
     Mail(#[from] crate::mail::Undelivered),
+    #[error("a read model cannot be asked")]
+    Query(#[from] crate::query::Error),
+    #[error("the read models are behind")]
+    Behind,
 }
 
 impl Reaction {
-    pub(crate) const ALL: [Self; 3] = [Self::Registration, Self::Mail, Self::AddressProof];
+    pub(crate) const ALL: [Self; 4] =
+        [Self::Registration, Self::Mail, Self::AddressProof, Self::SecondFactor];
 
     /// Names its place in the log; never reuse one for something else.
     pub(crate) fn name(self) -> &'static str {
@@ -86,6 +94,7 @@ impl Reaction {
             Self::Registration => "complete_registrations",
             Self::Mail => "mail",
             Self::AddressProof => "address_proof",
+            Self::SecondFactor => "second_factor",
         }
     }
 
@@ -95,20 +104,21 @@ impl Reaction {
             Self::Registration => registration::wants(kind),
             Self::Mail => mail::wants(kind),
             Self::AddressProof => address_proof::wants(kind),
+            Self::SecondFactor => second_factor::wants(kind),
         }
     }
 
     fn nodes(self) -> Nodes {
         match self {
             Self::Registration => Nodes::All,
-            Self::Mail | Self::AddressProof => Nodes::Projecting,
+            Self::Mail | Self::AddressProof | Self::SecondFactor => Nodes::Projecting,
         }
     }
 
     /// Whether doing something twice is so unwelcome that each step is saved at once.
     fn saves_each_step(self) -> bool {
         match self {
-            Self::Registration | Self::AddressProof => false,
+            Self::Registration | Self::AddressProof | Self::SecondFactor => false,
             Self::Mail => true,
         }
     }
@@ -118,13 +128,14 @@ impl Reaction {
             Self::Registration => registration::react(app, recorded).await,
             Self::Mail => mail::react(app, recorded).await,
             Self::AddressProof => address_proof::react(app, recorded).await,
+            Self::SecondFactor => second_factor::react(app, recorded).await,
         }
     }
 
     /// What is to be done though nothing has happened: asked at least once a second.
     async fn resume(self, app: &App) -> Result<(), Interruption> {
         match self {
-            Self::Registration | Self::AddressProof => Ok(()),
+            Self::Registration | Self::AddressProof | Self::SecondFactor => Ok(()),
             Self::Mail => mail::resume(app).await,
         }
     }

@@ -46,7 +46,10 @@ use crate::projector::Projector;
 use crate::rate_limit::{self, RateLimits};
 use crate::read_store::ReadStore;
 use crate::session_activity::{self, SessionActivity};
-use crate::{denied_attempts, due, forgotten, http, postgres_database, reactions, sqlite_file};
+use crate::{
+    denied_attempts, due, failed_sign_ins, forgotten, http, postgres_database, reactions,
+    sqlite_file,
+};
 
 /// Folds kept in memory of each kind of stream.
 const FOLDS: usize = 20_000;
@@ -88,6 +91,8 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     let metrics = Metrics::new();
     let (denied_attempts, waiting_attempts) =
         denied_attempts::queue(metrics.full("denied_attempts"));
+    let (failed_sign_ins, waiting_failures) =
+        failed_sign_ins::queue(metrics.full("failed_sign_ins"));
     let app = Arc::new(App {
         log: stores.log,
         read_store: stores.read_store,
@@ -112,6 +117,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
         projector: projector.standing(),
         trouble,
         denied_attempts,
+        failed_sign_ins,
         past: Room::default(),
         complete_accounts: Cache::new(FOLDS),
     });
@@ -126,7 +132,8 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     workers.spawn(forgotten::run(Arc::clone(&app), requests, stopping.clone()));
     workers.spawn(session_activity::run(Arc::clone(&app), stopping.clone()));
     workers.spawn(due::run(Arc::clone(&app), tell_trouble, stopping.clone()));
-    workers.spawn(denied_attempts::run(Arc::clone(&app), waiting_attempts, stopping));
+    workers.spawn(denied_attempts::run(Arc::clone(&app), waiting_attempts, stopping.clone()));
+    workers.spawn(failed_sign_ins::run(Arc::clone(&app), waiting_failures, stopping));
 
     announce(&public_url, address);
     if let MailPlace::Outbox = config.mail {

@@ -27,6 +27,7 @@ mod rate_limit;
 mod reference;
 mod reference_pages;
 mod registration;
+mod second_factor;
 mod session;
 mod setting;
 mod thin_path;

@@ -298,7 +298,7 @@ pub(super) async fn user(app: &App, id: AccountId, person: &Person) -> Result<Us
         email: answer::shown(email),
         name: answer::shown(name),
         company: answer::shown(company),
-        two_factor_enabled: false,
+        two_factor_enabled: person.second_factor.is_some(),
         email_verified_at: person.email_verified_at,
         created_at: person.registered_at,
     })

@@ -8,23 +8,26 @@ use std::sync::Arc;
 use axum::extract::{ConnectInfo, FromRequestParts, OptionalFromRequestParts};
 use axum::http::header::{AUTHORIZATION, USER_AGENT};
 use axum::http::request::Parts;
-use axum::http::{HeaderValue, Method};
+use axum::http::{HeaderMap, HeaderValue, Method};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use events::id::{AccountId, OrganizationId, SubjectId};
 use events::principal::{Principal, Who};
+use events::recorded::Actor;
 use events::scope::Level;
 use secrecy::SecretString;
 
 use super::problem::{Code, Problem};
 use super::request::await_position;
 use crate::api_token::ApiToken;
-use crate::execute::{Client, register};
-use crate::identity::{self, Bearer, Identity};
+use crate::execute::{self, Client, Order, register, second_factor};
+use crate::identity::{self, Bearer, Identity, Proven, Source};
 use crate::rate_limit::Network;
 use crate::session_token::SessionToken;
 use crate::{App, session_activity};
 
+/// Carries the code of a second factor beside HTTP Basic.
+const ONE_TIME_CODE: &str = "x-otp";
 /// Longest part of a `User-Agent` that is recorded, in bytes.
 const LONGEST_AGENT: usize = 512;
 
@@ -109,6 +112,12 @@ impl Origin {
 }
 
 impl Origin {
+    /// As proofs tell clients apart.
+    pub(crate) fn source(&self) -> Source<'_> {
+        let (ip_address, user_agent) = (self.ip_address.as_deref(), self.user_agent.as_deref());
+        Source { ip_address, user_agent }
+    }
+
     /// As limits tell clients apart.
     pub(crate) fn network(&self) -> Network {
         Network::of(self.ip_address.as_deref())
@@ -162,8 +171,11 @@ impl FromRequestParts<Arc<App>> for Caller {
             let (email, password) =
                 basic(credential).ok_or(Problem::new(Code::InvalidCredentials))?;
             let address = email.parse().map_err(|_| Problem::new(Code::InvalidCredentials))?;
-            let owner = identity::by_basic(app, &address, password, ip_address.as_deref()).await?;
-            owner.ok_or(Problem::new(Code::InvalidCredentials))?
+            let code = one_time_code(&parts.headers)?;
+            let source =
+                Source { ip_address: ip_address.as_deref(), user_agent: user_agent.as_deref() };
+            let proven = identity::by_basic(app, &address, password, code, source).await??;
+            taken(app, proven, source).await?
         } else {
             return Err(Problem::new(Code::Unauthenticated));
         };
@@ -199,6 +211,32 @@ impl OptionalFromRequestParts<Arc<App>> for Caller {
         }
         <Self as FromRequestParts<Arc<App>>>::from_request_parts(parts, app).await.map(Some)
     }
+}
+
+/// The code of a second factor that came with a password.
+fn one_time_code(headers: &HeaderMap) -> Result<Option<SecretString>, Problem> {
+    let Some(code) = headers.get(ONE_TIME_CODE) else { return Ok(None) };
+    let code = code.to_str().map_err(|_| Problem::new(Code::InvalidTotpCode))?;
+    Ok(Some(SecretString::from(code)))
+}
+
+/// Whoever a password and a code have proven, once the use of the code is recorded.
+async fn taken(app: &App, proven: Proven, source: Source<'_>) -> Result<Identity, Problem> {
+    let Proven { identity, code, pair } = proven;
+    if let Some(code) = code {
+        let client = Client {
+            subject: identity.person.subject,
+            ip_address: source.ip_address.map(str::to_owned),
+            user_agent: source.user_agent.map(str::to_owned),
+        };
+        let order = execute::fresh_order(app, Actor::Account(identity.account));
+        let order = Order { client: Some(client), ..order };
+        second_factor::take(app, &order, identity.account, code).await?;
+    }
+    if let Some(pair) = pair {
+        identity::remember(app, pair, &identity);
+    }
+    Ok(identity)
 }
 
 /// RFC 7617: base64 of the user's name, a colon and the password, in UTF-8.

@@ -120,11 +120,10 @@ fn described(
     role: Role,
     joined_at: Time,
     user: MemberUser,
+    two_factor_enabled: bool,
     last_active_at: Option<Time>,
 ) -> Member {
     let user_id = user.id;
-    // no account can have one yet
-    let two_factor_enabled = false;
     let as_of_version = None;
     Member { id, user_id, user, role, two_factor_enabled, joined_at, last_active_at, as_of_version }
 }
@@ -188,9 +187,11 @@ async fn changed(app: &App, done: &Done<View>) -> Result<Response, Problem> {
     let name = person.as_ref().and_then(|person| person.name.sealed());
     let user = user(app, *account, email, name).await?;
     let last_active_at = last_seen(app, *account).await?;
-    let body = described(member.id, member.role, member.joined_at, user, last_active_at);
     let version =
-        Version::with(member.changed_version, person.map_or(0, |person| person.seen_version));
+        Version::with(member.changed_version, person.as_ref().map_or(0, |it| it.seen_version));
+    let has_factor = person.is_some_and(|person| person.second_factor.is_some());
+    let events::membership::Member { id, role, joined_at, .. } = member;
+    let body = described(*id, *role, *joined_at, user, has_factor, last_active_at);
     Ok(etag::tagged(version, answer::command(StatusCode::OK, done, body)))
 }
 

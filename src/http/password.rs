@@ -59,7 +59,7 @@ async fn change_password(
     }
     let body: ChangePasswordBody = submission.json()?;
     check("new_password", &body.new_password)?;
-    let from = submission.origin.ip_address.as_deref();
+    let from = submission.origin.source();
     if !identity::proves_again(&app, &caller.identity, body.current_password, from).await? {
         return Err(Problem::new(Code::WrongPassword));
     }

@@ -14,7 +14,7 @@ use uuid::Uuid;
 use crate::access::{Denied, Refusal};
 use crate::causes::causes;
 use crate::failure::Failure;
-use crate::identity::Unproven;
+use crate::identity::{Unproven, Wrong};
 use crate::rate_limit::{Left, TooOften};
 use crate::{execute, query};
 
@@ -300,6 +300,17 @@ impl From<Unproven> for Problem {
             Unproven::TooOften(refusal) => refusal.into(),
             Unproven::Failed(failure) => failure.into(),
         }
+    }
+}
+
+/// To somebody who is not signed in; the password of who is has a code of its own.
+impl From<Wrong> for Problem {
+    fn from(wrong: Wrong) -> Self {
+        Self::new(match wrong {
+            Wrong::Password => Code::InvalidCredentials,
+            Wrong::CodeMissing => Code::TotpRequired,
+            Wrong::Code => Code::InvalidTotpCode,
+        })
     }
 }
 

@@ -26,9 +26,10 @@ use super::document::{Commands, PublicCommands, Reads};
 use super::problem::{Code, Problem};
 use super::request::{Authenticated, Paging, Submission};
 use crate::address::Address;
+use crate::causes::causes;
 use crate::execute::session::Opened;
 use crate::execute::{Done, register, session};
-use crate::identity;
+use crate::identity::{self, Identity, Proven};
 use crate::session_activity::{self, LastUse};
 use crate::session_token::RefreshToken;
 use crate::{App, query};
@@ -49,9 +50,9 @@ pub(crate) struct SignInBody {
     email: String,
     #[schema(value_type = String, example = "correct horse battery")]
     password: SecretString,
-    /// Of no account's sign-in yet: none can have a second factor.
-    #[serde(rename = "totp_code")]
-    _totp_code: Option<String>,
+    /// Of an account with a second factor: a code of its authenticator, or a backup code.
+    #[schema(value_type = Option<String>, example = "492039")]
+    totp_code: Option<SecretString>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -66,9 +67,10 @@ pub(crate) struct SignInAnswer {
     #[schema(example = "chy_ref_AYjH...")]
     refresh_token: String,
     user: User,
-    /// Organizations that ask for a second factor before they let the caller in.
-    #[schema(value_type = Vec<String>)]
-    organizations_requiring_2fa: Vec<OrganizationId>,
+    /// The caller's organizations that ask for a second factor which the caller has not: they let
+    /// nobody in without one from their next sign-in. `null` when that cannot be told now.
+    #[schema(value_type = Option<Vec<String>>)]
+    organizations_requiring_2fa: Option<Vec<OrganizationId>>,
 }
 
 #[utoipa::path(post, path = "/auth/login", operation_id = "signIn", tag = "sessions",
@@ -79,13 +81,15 @@ async fn sign_in(State(app): State<Arc<App>>, submission: Submission) -> Result<
     // what is no address belongs to nobody
     let address: Address =
         body.email.parse().map_err(|_| Problem::new(Code::InvalidCredentials))?;
-    let from = submission.origin.ip_address.as_deref();
-    let (owner, left) = identity::by_password(&app, &address, body.password, from).await?;
-    let owner = owner.ok_or(Problem::new(Code::InvalidCredentials).limited(left))?;
+    let SignInBody { password, totp_code, .. } = body;
+    let from = submission.origin.source();
+    let (proven, left) = identity::by_password(&app, &address, password, totp_code, from).await?;
+    let Proven { identity: owner, code, .. } =
+        proven.map_err(|wrong| Problem::from(wrong).limited(left))?;
     register::complete(&app, owner.account).await?;
     let client = submission.origin.client(owner.person.subject);
     let order = submission.unkeyed_order(&app, Actor::Account(owner.account), client.clone());
-    let done = session::start(&app, &order, &owner, None).await?;
+    let done = session::start(&app, &order, &owner, code).await?;
     let Opened { tokens, expires_at } = &done.answer;
     session_activity::note_use(&app, tokens.session.session, owner.account, &client);
     let body = SignInAnswer {
@@ -93,9 +97,21 @@ async fn sign_in(State(app): State<Arc<App>>, submission: Submission) -> Result<
         expires_at: *expires_at,
         refresh_token: tokens.refresh.reveal(),
         user: user(&app, owner.account, &owner.person).await?,
-        organizations_requiring_2fa: Vec::new(),
+        organizations_requiring_2fa: requiring_2fa(&app, &owner).await,
     };
     Ok(answer::limited(left, answer::command(StatusCode::OK, &done, body)))
+}
+
+/// Nobody is kept from signing in because this is not known.
+async fn requiring_2fa(app: &App, owner: &Identity) -> Option<Vec<OrganizationId>> {
+    match query::membership_list::requiring_second_factor(app, owner).await {
+        Ok(organizations) => Some(organizations),
+        Err(error) => {
+            let error = causes(&error);
+            tracing::warn!(error, "who requires a second factor cannot be told");
+            None
+        }
+    }
 }
 
 #[derive(Deserialize, ToSchema)]

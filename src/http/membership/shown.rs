@@ -95,7 +95,8 @@ async fn shown(
     let email = person.and_then(|person| person.email.as_ref());
     let name = person.and_then(|person| person.name.as_ref());
     let user = user(app, member.account, email, name).await?;
-    Ok(described(member.id, member.role, member.joined_at, user, last_active_at))
+    let has_factor = person.is_some_and(|person| person.has_second_factor);
+    Ok(described(member.id, member.role, member.joined_at, user, has_factor, last_active_at))
 }
 
 #[utoipa::path(get, path = "/members/{member}", operation_id = "showMember", tag = "members",

@@ -60,8 +60,8 @@ async fn transfer_organization(
     access?;
     let TransferBody { new_owner_id, password, keep_role } = submission.json()?;
     let (to, kept_role) = checked(&new_owner_id, keep_role.as_deref())?;
-    let client = submission.origin.ip_address.as_deref();
-    if !identity::proves_again(&app, identity, password, client).await? {
+    let source = submission.origin.source();
+    if !identity::proves_again(&app, identity, password, source).await? {
         let because = principal::Refusal::Role;
         let denied = Denied { by: *by, organization, because };
         return Err(Problem::new(Code::WrongPassword).recorded_as(denied));

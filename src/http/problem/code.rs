@@ -151,7 +151,7 @@ codes! {
         "Members of this organization need a second factor, and your account has none. Who had \
          signed in before that was asked for goes on until the session ends."
         "Call `POST /v1/auth/2fa/setup`, enter the secret into an authenticator, send its first code \
-         to `POST /v1/auth/2fa/verify`, and sign in again.";
+         to `POST /v1/auth/2fa/verify`, and repeat the request.";
     NotFound: NOT_FOUND "not_found", "there is nothing here for you";
         "Nothing has this address, or it belongs to an organization of which you are no member: \
          both are answered alike."

@@ -1,6 +1,6 @@
 //! Whom a change of settings would have kept out, had it been made thirty days ago: told from where
-//! members came in that time, in the audit log and with their sessions. A second factor is not asked about, because demanding one keeps
-//! nobody out for good.
+//! members came in that time, in the audit log and with their sessions. And whom the demand for a
+//! second factor would concern: every member without one, seen or not.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -12,6 +12,7 @@ use events::id::AccountId;
 use events::permission::Permission;
 use events::setting;
 use events::time::Time;
+use projections::person::Person;
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -38,7 +39,8 @@ pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
 pub(crate) struct SettingsPreview {
     /// The change would be refused without `override`.
     would_lock_you_out: bool,
-    /// Those of the members seen since then whom the settings would have kept out.
+    /// Those of the members seen since then whom the settings would have kept out, and those without
+    /// a second factor, if one is newly demanded.
     blocked: Vec<Blocked>,
     #[schema(value_type = String)]
     since: Time,
@@ -55,7 +57,8 @@ pub(crate) struct Blocked {
     user_id: AccountId,
     email: Option<String>,
     name: Option<String>,
-    /// `address_not_allowed`, `sso_required`.
+    /// `address_not_allowed`, `sso_required`; `two_factor_required` means from their next sign-in,
+    /// until they set one up.
     reasons: Vec<&'static str>,
     /// From where they came and would not come in, the last one first.
     addresses: Vec<BlockedAddress>,
@@ -89,18 +92,23 @@ async fn preview_settings(
     let setting::Preview { after, locks_out } = preview.map_err(execute::Error::from)?;
     let since = Time::from_millis(app.clock.now().millis() - LOOKED_BACK_MILLIS);
     let seen = origin_of_members::since(&app, &access, &members, since).await?;
+    let is_demanded = after.require_2fa && !before.require_2fa;
+    let without = if is_demanded { without_factor(&app, &members).await? } else { BTreeSet::new() };
     let is_enforced = after.sso_enforced && !before.sso_enforced;
     let mut blocked = Vec::new();
-    for (account, origins) in &seen.members {
+    for account in &members {
+        let origins = seen.members.get(account).map_or(&[][..], Vec::as_slice);
         let refused = |origin: &&Origin| is_enforced || !after.admits(Some(origin.address));
         let refused: Vec<&Origin> = origins.iter().filter(refused).collect();
-        if refused.is_empty() {
+        let has_none = without.contains(account);
+        if refused.is_empty() && !has_none {
             continue;
         }
         let is_elsewhere = refused.iter().any(|origin| !after.admits(Some(origin.address)));
         let mut reasons = Vec::new();
         reasons.extend(is_elsewhere.then_some("address_not_allowed"));
-        reasons.extend(is_enforced.then_some("sso_required"));
+        reasons.extend((is_enforced && !refused.is_empty()).then_some("sso_required"));
+        reasons.extend(has_none.then_some("two_factor_required"));
         blocked.push((*account, reasons, refused));
     }
     let accounts: Vec<AccountId> = blocked.iter().map(|(account, ..)| *account).collect();
@@ -130,4 +138,16 @@ async fn preview_settings(
         is_complete: seen.is_complete,
     };
     Ok(Json(body).into_response())
+}
+
+/// The members who have no second factor.
+async fn without_factor(
+    app: &App,
+    members: &BTreeSet<AccountId>,
+) -> Result<BTreeSet<AccountId>, Problem> {
+    let accounts: Vec<AccountId> = members.iter().copied().collect();
+    let people = query::person::all(app, &accounts).await?;
+    let has_none = |person: &Option<Person>| person.as_ref().is_none_or(|it| !it.has_second_factor);
+    let asked = accounts.into_iter().zip(people);
+    Ok(asked.filter(|(_, person)| has_none(person)).map(|(account, _)| account).collect())
 }
