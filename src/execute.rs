@@ -32,6 +32,7 @@ mod precondition;
 pub(crate) mod register;
 mod running;
 pub(crate) mod session;
+pub(crate) mod token;
 
 use lines::{Lines, Next};
 pub(crate) use precondition::Precondition;

@@ -10,6 +10,7 @@ use events::principal::Who;
 use events::stream::Stream;
 use events::time::Time;
 use events::token::Ended;
+use projections::credential::Credential;
 use quick_cache::sync::Cache;
 use secrecy::{ExposeSecret as _, SecretString};
 use uuid::Uuid;
@@ -19,9 +20,10 @@ use crate::address::Address;
 use crate::api_token::ApiToken;
 use crate::event_log::ReadError;
 use crate::failure::{Failure, fails_with};
+use crate::query::credential;
 use crate::rate_limit::{Left, Network, TooOften};
 use crate::session_token::SessionToken;
-use crate::{App, keyring, password, query};
+use crate::{App, keyring, password};
 
 /// How long a proven pair of address and password is remembered.
 const REMEMBERED_FOR: Duration = Duration::from_mins(5);
@@ -125,9 +127,31 @@ pub(crate) struct Bearer {
     pub(crate) created_at: Time,
 }
 
-/// Whose a token is, while it serves; `None` for what is no token here.
-pub(crate) async fn by_token(app: &App, token: &ApiToken) -> Result<Option<Bearer>, Refusal> {
-    let Some(found) = query::credential::find(app, &token.hash()).await? else { return Ok(None) };
+/// Which token a text is, if any. Texts that are none count against the client that sent them: too
+/// many, and none is looked up for it any more that was not known before.
+pub(crate) async fn credential(
+    app: &App,
+    text: &str,
+    client: Option<&str>,
+) -> Result<Option<Credential>, Unproven> {
+    let token = ApiToken::parse(text);
+    if let Some(found) = token.as_ref().and_then(|it| credential::remembered(app, &it.hash())) {
+        return Ok(Some(found));
+    }
+    let network = Network::of(client);
+    app.rate_limits.may_guess_tokens(network)?;
+    let found = match token {
+        Some(token) => credential::find(app, &token.hash()).await?,
+        None => None,
+    };
+    if found.is_none() {
+        app.rate_limits.unknown_token(network)?;
+    }
+    Ok(found)
+}
+
+/// Whose a token is, while it serves.
+pub(crate) async fn by_token(app: &App, found: Credential) -> Result<Bearer, Refusal> {
     let (organization, id) = (found.organization, found.token);
     let stream = Stream::Organization(organization);
     let entry = app.organizations.current(&app.log, stream).await?;
@@ -143,13 +167,13 @@ pub(crate) async fn by_token(app: &App, token: &ApiToken) -> Result<Option<Beare
     };
     let Some(owner) = owner else {
         let who = Who::Key(id);
-        return Ok(Some(Bearer { who, organization, owner: None, created_at }));
+        return Ok(Bearer { who, organization, owner: None, created_at });
     };
     let Some(identity) = existing(app, owner).await? else {
         return Err(Refusal::TokenEnded(Ended::Revoked));
     };
     let who = Who::Token { owner, token: id };
-    Ok(Some(Bearer { who, organization, owner: Some(identity), created_at }))
+    Ok(Bearer { who, organization, owner: Some(identity), created_at })
 }
 
 /// The owner of an address and password, proven from this client. An unknown address costs as much
