@@ -30,4 +30,5 @@ mod registration;
 mod session;
 mod setting;
 mod thin_path;
+mod token;
 mod transfer;
