@@ -145,3 +145,17 @@ pub(crate) async fn requiring_second_factor(
     let asked = organizations.iter().zip(&entries);
     Ok(asked.filter(|(_, entry)| requires(entry)).map(|(id, _)| *id).collect())
 }
+
+/// Which of these organizations grant somebody this now.
+pub(crate) async fn granting(
+    app: &App,
+    by: &Principal,
+    organizations: &[OrganizationId],
+    needed: Permission,
+) -> Result<Vec<OrganizationId>, Failure> {
+    let streams: Vec<_> = organizations.iter().map(|id| Stream::Organization(*id)).collect();
+    let entries = app.organizations.current_many(&app.log, &streams).await?;
+    let asked = organizations.iter().zip(entries);
+    let granting = asked.filter(|(_, entry)| entry.read().state.grants(by, needed).is_ok());
+    Ok(granting.map(|(organization, _)| *organization).collect())
+}

@@ -33,6 +33,7 @@ pub(crate) mod register;
 mod running;
 pub(crate) mod second_factor;
 pub(crate) mod session;
+pub(crate) mod token;
 
 use lines::{Lines, Next};
 pub(crate) use precondition::Precondition;

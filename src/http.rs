@@ -41,6 +41,7 @@ mod second_factor;
 mod session;
 mod setting;
 mod test_clock;
+mod token;
 
 #[derive(utoipa::OpenApi)]
 #[openapi(
@@ -63,6 +64,7 @@ fn api(app: &App) -> OpenApiRouter<Arc<App>> {
         .merge(session::routes())
         .merge(password::routes())
         .merge(email_verification::routes())
+        .merge(token::own_routes())
         .merge(of_one_organization())
         .merge(organization::routes())
         .merge(invitation::routes_of_the_invited())
@@ -78,6 +80,7 @@ fn of_one_organization() -> OpenApiRouter<Arc<App>> {
         .merge(membership::routes())
         .merge(setting::routes())
         .merge(invitation::routes())
+        .merge(token::routes())
         .merge(audit_log::routes());
     let mut active = named.clone();
     document::name_organization(named.get_openapi_mut());

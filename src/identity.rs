@@ -10,6 +10,7 @@ use events::principal::Who;
 use events::stream::Stream;
 use events::time::Time;
 use events::token::Ended;
+use projections::credential::Credential;
 use quick_cache::sync::Cache;
 use secrecy::{ExposeSecret as _, SecretString};
 use uuid::Uuid;
@@ -20,9 +21,10 @@ use crate::api_token::ApiToken;
 use crate::event_log::ReadError;
 use crate::failed_sign_ins::Attempt;
 use crate::failure::{Failure, fails_with};
+use crate::query::credential;
 use crate::rate_limit::{Left, Network, TooOften};
 use crate::session_token::SessionToken;
-use crate::{App, keyring, password, query, second_factor};
+use crate::{App, keyring, password, second_factor};
 
 /// How long a proven pair of address and password is remembered.
 const REMEMBERED_FOR: Duration = Duration::from_mins(5);
@@ -54,8 +56,8 @@ impl Identity {
     }
 
     /// The version of all that a password needs to be enough.
-    fn credential(&self) -> Credential {
-        Credential {
+    fn credential_version(&self) -> CredentialVersion {
+        CredentialVersion {
             password_set_by: self.password_set_by(),
             second_factor_set_by: self.person.second_factor.as_ref().and_then(SecondFactor::set_by),
         }
@@ -64,7 +66,7 @@ impl Identity {
 
 /// Another password, or another second factor or none, makes another credential.
 #[derive(Clone, Copy, PartialEq, Eq)]
-struct Credential {
+struct CredentialVersion {
     password_set_by: Option<EventId>,
     second_factor_set_by: Option<EventId>,
 }
@@ -123,7 +125,7 @@ pub(crate) struct Pair([u8; 32]);
 struct Remembered {
     account: AccountId,
     /// Another one ends the memory.
-    credential: Credential,
+    credential: CredentialVersion,
     at: Instant,
     signed_in_at: Time,
 }
@@ -173,9 +175,31 @@ pub(crate) struct Bearer {
     pub(crate) created_at: Time,
 }
 
-/// Whose a token is, while it serves; `None` for what is no token here.
-pub(crate) async fn by_token(app: &App, token: &ApiToken) -> Result<Option<Bearer>, Refusal> {
-    let Some(found) = query::credential::find(app, &token.hash()).await? else { return Ok(None) };
+/// Which token a text is, if any. Texts that are none count against the client that sent them: too
+/// many, and none is looked up for it any more that was not known before.
+pub(crate) async fn credential(
+    app: &App,
+    text: &str,
+    client: Option<&str>,
+) -> Result<Option<Credential>, Unproven> {
+    let token = ApiToken::parse(text);
+    if let Some(found) = token.as_ref().and_then(|it| credential::remembered(app, &it.hash())) {
+        return Ok(Some(found));
+    }
+    let network = Network::of(client);
+    app.rate_limits.may_guess_tokens(network)?;
+    let found = match token {
+        Some(token) => credential::find(app, &token.hash()).await?,
+        None => None,
+    };
+    if found.is_none() {
+        app.rate_limits.unknown_token(network)?;
+    }
+    Ok(found)
+}
+
+/// Whose a token is, while it serves.
+pub(crate) async fn by_token(app: &App, found: Credential) -> Result<Bearer, Refusal> {
     let (organization, id) = (found.organization, found.token);
     let stream = Stream::Organization(organization);
     let entry = app.organizations.current(&app.log, stream).await?;
@@ -191,13 +215,13 @@ pub(crate) async fn by_token(app: &App, token: &ApiToken) -> Result<Option<Beare
     };
     let Some(owner) = owner else {
         let who = Who::Key(id);
-        return Ok(Some(Bearer { who, organization, owner: None, created_at }));
+        return Ok(Bearer { who, organization, owner: None, created_at });
     };
     let Some(identity) = existing(app, owner).await? else {
         return Err(Refusal::TokenEnded(Ended::Revoked));
     };
     let who = Who::Token { owner, token: id };
-    Ok(Some(Bearer { who, organization, owner: Some(identity), created_at }))
+    Ok(Bearer { who, organization, owner: Some(identity), created_at })
 }
 
 /// The owner of an address and password, and of a second factor if there is one, proven from this
@@ -256,7 +280,7 @@ pub(crate) async fn by_basic(
 pub(crate) fn remember(app: &App, pair: Pair, identity: &Identity) {
     let remembered = Remembered {
         account: identity.account,
-        credential: identity.credential(),
+        credential: identity.credential_version(),
         at: Instant::now(),
         signed_in_at: identity.signed_in_at,
     };
@@ -330,7 +354,7 @@ async fn remembered(app: &App, pair: Pair) -> Result<Option<Identity>, Failure> 
     let Some(proven) = app.proven.pairs.get(&pair) else { return Ok(None) };
     if proven.at.elapsed() < REMEMBERED_FOR
         && let Some(identity) = existing(app, proven.account).await?
-        && identity.credential() == proven.credential
+        && identity.credential_version() == proven.credential
     {
         return Ok(Some(Identity { signed_in_at: proven.signed_in_at, ..identity }));
     }

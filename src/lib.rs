@@ -42,6 +42,7 @@ pub mod serve;
 mod session_activity;
 mod session_token;
 mod sqlite_file;
+mod token_activity;
 
 use std::sync::Arc;
 
@@ -62,6 +63,8 @@ pub struct App {
     proven: identity::ProvenPairs,
     rate_limits: rate_limit::RateLimits,
     activity: session_activity::SessionActivity,
+    token_activity: token_activity::TokenActivity,
+    credentials: query::credential::Known,
     /// Addresses whose owners want to set a password.
     forgotten: tokio::sync::mpsc::Sender<address::Address>,
     /// How the world reaches this server: scheme and authority.

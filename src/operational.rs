@@ -1,9 +1,9 @@
 //! What is neither fact nor secret: the bodies of keyed commands, how far reactions have come, and
-//! from where sessions were last used, and which mails wait.
+//! from where sessions and when tokens were last used, and which mails wait.
 
 use std::path::Path;
 
-use events::id::{AccountId, CommandId, EventId, SessionId};
+use events::id::{AccountId, CommandId, EventId, SessionId, TokenId};
 use events::recorded::{BodyMac, Position};
 use events::stream::Stream;
 use events::time::Time;
@@ -158,6 +158,25 @@ impl Operational {
         match self {
             Self::Sqlite(state) => state.forget_activity(before).await,
             Self::Postgres(state) => state.forget_activity(before).await,
+        }
+    }
+
+    /// Keeps when each token was last used, unless a later use is kept.
+    pub(crate) async fn keep_token_uses(&self, uses: &[(TokenId, Time)]) -> Result<(), Error> {
+        match self {
+            Self::Sqlite(state) => state.keep_token_uses(uses.to_vec()).await,
+            Self::Postgres(state) => state.keep_token_uses(uses).await,
+        }
+    }
+
+    /// Tokens that were never used are left out.
+    pub(crate) async fn token_uses(
+        &self,
+        tokens: &[TokenId],
+    ) -> Result<Vec<(TokenId, Time)>, Error> {
+        match self {
+            Self::Sqlite(state) => state.token_uses(tokens),
+            Self::Postgres(state) => state.token_uses(tokens).await,
         }
     }
 

@@ -26,6 +26,7 @@ pub(crate) mod origin_of_members;
 pub(crate) mod page_token;
 pub(crate) mod person;
 pub(crate) mod setting;
+pub(crate) mod token_list;
 pub(crate) mod view;
 
 pub(crate) use self::view::View;

@@ -40,6 +40,7 @@ const FAILED_OF_PAIR: Limit = Limit::new("failed-sign-ins", 10, MINUTE);
 const FAILED_OF_CLIENT: Limit = Limit::new("failed-sign-ins-of-client", 30, MINUTE);
 const FAILED_OF_ACCOUNT: Limit = Limit::new("failed-sign-ins-of-account", 100, HOUR);
 const PUBLIC_CALLS: Limit = Limit::new("registrations-and-mails", 10, MINUTE);
+const UNKNOWN_TOKENS: Limit = Limit::new("unknown-tokens", 30, MINUTE);
 
 /// What is left of a limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,14 +88,20 @@ pub(crate) type AccountKey = [u8; 16];
 pub(crate) struct RateLimits {
     is_on: bool,
     proofs: FailedProofs,
-    public_calls: PublicCalls,
+    public_calls: OfClients,
+    unknown_tokens: OfClients,
     requests: Requests,
 }
 
 impl RateLimits {
     pub(crate) fn new(is_on: bool) -> Self {
-        let (proofs, public_calls) = (FailedProofs::default(), PublicCalls::default());
-        Self { is_on, proofs, public_calls, requests: Requests::default() }
+        Self {
+            is_on,
+            proofs: FailedProofs::default(),
+            public_calls: OfClients::new(PUBLIC_CALLS),
+            unknown_tokens: OfClients::new(UNKNOWN_TOKENS),
+            requests: Requests::default(),
+        }
     }
 
     /// Lets somebody prove to be the owner of an account. Waits while so many others try that one
@@ -121,6 +128,20 @@ impl RateLimits {
         self.public_calls.count(network, Instant::now()).map(Some)
     }
 
+    /// Refused while a client has sent too many tokens that do not exist.
+    pub(crate) fn may_guess_tokens(&self, network: Network) -> Result<(), TooOften> {
+        if self.is_on { self.unknown_tokens.check(network, Instant::now()) } else { Ok(()) }
+    }
+
+    /// Counts a token that does not exist.
+    pub(crate) fn unknown_token(&self, network: Network) -> Result<(), TooOften> {
+        if self.is_on {
+            self.unknown_tokens.count(network, Instant::now()).map(drop)
+        } else {
+            Ok(())
+        }
+    }
+
     /// Counts a request by its credential, before anybody has looked whose that is. `None` while
     /// nothing is limited.
     pub(crate) fn request(&self, credential: &[u8]) -> Option<Result<Left, TooOften>> {
@@ -131,6 +152,7 @@ impl RateLimits {
         let now = Instant::now();
         self.proofs.forget_old(now);
         self.public_calls.forget_old(now);
+        self.unknown_tokens.forget_old(now);
     }
 }
 
@@ -303,24 +325,38 @@ impl FailedProofs {
     }
 }
 
-#[derive(Default)]
-struct PublicCalls(Mutex<HashMap<Network, Window>>);
+/// How often each client did one thing.
+struct OfClients {
+    limit: Limit,
+    of: Mutex<HashMap<Network, Window>>,
+}
 
-impl PublicCalls {
+impl OfClients {
+    fn new(limit: Limit) -> Self {
+        Self { limit, of: Mutex::default() }
+    }
+
+    fn check(&self, network: Network, now: Instant) -> Result<(), TooOften> {
+        let mut of = self.of.lock().expect("nothing panics with the lock held");
+        let Some(window) = of.get_mut(&network) else { return Ok(()) };
+        window.slide(self.limit, now);
+        window.full(self.limit, now).map_or(Ok(()), Err)
+    }
+
     fn count(&self, network: Network, now: Instant) -> Result<Left, TooOften> {
-        let mut of = self.0.lock().expect("nothing panics with the lock held");
+        let mut of = self.of.lock().expect("nothing panics with the lock held");
         let window = of.entry(network).or_default();
-        window.slide(PUBLIC_CALLS, now);
-        if let Some(refusal) = window.full(PUBLIC_CALLS, now) {
+        window.slide(self.limit, now);
+        if let Some(refusal) = window.full(self.limit, now) {
             return Err(refusal);
         }
         window.0.push_back(now);
-        Ok(window.left(PUBLIC_CALLS, now))
+        Ok(window.left(self.limit, now))
     }
 
     fn forget_old(&self, now: Instant) {
-        let mut of = self.0.lock().expect("nothing panics with the lock held");
-        of.retain(|_, window| !window.slide(PUBLIC_CALLS, now));
+        let mut of = self.of.lock().expect("nothing panics with the lock held");
+        of.retain(|_, window| !window.slide(self.limit, now));
     }
 }
 
@@ -420,8 +456,8 @@ mod tests {
     }
 
     #[test]
-    fn public_calls_are_counted_by_network() {
-        let calls = PublicCalls::default();
+    fn clients_are_counted_by_network() {
+        let calls = OfClients::new(PUBLIC_CALLS);
         let now = Instant::now();
         for host in 0..10 {
             let left = calls.count(Network::of(Some(&format!("2001:db8::{host}"))), now).unwrap();
@@ -429,6 +465,7 @@ mod tests {
         }
         let refused = calls.count(Network::of(Some("2001:db8::ff")), now + MINUTE / 4).unwrap_err();
         assert_eq!((refused.after, refused.of.requests), (MINUTE * 3 / 4, 0));
+        assert_eq!(calls.check(Network::of(Some("2001:db8::1")), now + MINUTE / 4), Err(refused));
         calls.count(Network::of(Some("2001:db8:0:1::1")), now).unwrap();
         calls.count(Network::of(Some("2001:db8::ff")), now + MINUTE).unwrap();
     }

@@ -186,7 +186,7 @@ mod tests {
     #[test]
     fn codes_are_those_of_the_rfc() {
         for (seconds, code) in
-            [(59, "287082"), (1_111_111_109, "081804"), (20_000_000_000, "353130")]
+            [(59_i64, "287082"), (1_111_111_109, "081804"), (20_000_000_000, "353130")]
         {
             let step = seconds.unsigned_abs() / STEP;
             assert_eq!(of_the_rfc().step_of(code, at(seconds), None), Some(step), "{seconds}");

@@ -43,9 +43,11 @@ use crate::operator_token::OperatorToken;
 use crate::password::Passwords;
 use crate::past::Room;
 use crate::projector::Projector;
+use crate::query::credential::Known;
 use crate::rate_limit::{self, RateLimits};
 use crate::read_store::ReadStore;
 use crate::session_activity::{self, SessionActivity};
+use crate::token_activity::{self, TokenActivity};
 use crate::{
     denied_attempts, due, failed_sign_ins, forgotten, http, postgres_database, reactions,
     sqlite_file,
@@ -105,6 +107,8 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
         trusted_proxies: config.trusted_proxies.clone(),
         rate_limits: RateLimits::new(config.rate_limits),
         activity: SessionActivity::default(),
+        token_activity: TokenActivity::default(),
+        credentials: Known::default(),
         forgotten,
         public_url: public_url.clone(),
         post: Post::new(&config.mail, &config.data, &stores.origin)
@@ -131,6 +135,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     workers.spawn(reactions::run(Arc::clone(&app), tell_trouble.clone(), stopping.clone()));
     workers.spawn(forgotten::run(Arc::clone(&app), requests, stopping.clone()));
     workers.spawn(session_activity::run(Arc::clone(&app), stopping.clone()));
+    workers.spawn(token_activity::run(Arc::clone(&app), stopping.clone()));
     workers.spawn(due::run(Arc::clone(&app), tell_trouble, stopping.clone()));
     workers.spawn(denied_attempts::run(Arc::clone(&app), waiting_attempts, stopping.clone()));
     workers.spawn(failed_sign_ins::run(Arc::clone(&app), waiting_failures, stopping));

@@ -31,4 +31,5 @@ mod second_factor;
 mod session;
 mod setting;
 mod thin_path;
+mod token;
 mod transfer;

@@ -35,6 +35,13 @@ CREATE TABLE state.session_activity (
 );
 CREATE INDEX session_activity_of_account ON state.session_activity (account);
 
+-- When each token was last used.
+CREATE TABLE state.token_use (
+    token   uuid PRIMARY KEY,
+    -- milliseconds since 1970
+    used_at bigint NOT NULL
+);
+
 -- Mails that the mail server has put off, or refused for good (then they are never due).
 CREATE TABLE state.mail (
     event    uuid PRIMARY KEY,

@@ -34,6 +34,13 @@ CREATE TABLE session_activity (
 ) STRICT;
 CREATE INDEX session_activity_of_account ON session_activity (account);
 
+-- When each token was last used.
+CREATE TABLE token_use (
+    token   BLOB PRIMARY KEY CHECK (length(token) = 16),
+    -- milliseconds since 1970
+    used_at INTEGER NOT NULL
+) STRICT;
+
 -- Mails that the mail server has put off, or refused for good (then they are never due).
 CREATE TABLE mail (
     event    BLOB PRIMARY KEY CHECK (length(event) = 16),

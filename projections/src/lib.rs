@@ -15,6 +15,7 @@ pub mod link_target;
 pub mod member_list;
 pub mod membership_list;
 pub mod organization_overview;
+pub mod own_token_list;
 mod pending;
 pub mod person;
 #[cfg(test)]
@@ -24,7 +25,7 @@ pub mod token_list;
 pub use pending::Pending;
 
 /// Every read model there is.
-pub const ALL: [&dyn Model; 10] = [
+pub const ALL: [&dyn Model; 11] = [
     &Of::<audit_trail::AuditTrail>::new(),
     &Of::<credential::Credentials>::new(),
     &Of::<due_list::DueList>::new(),
@@ -33,6 +34,7 @@ pub const ALL: [&dyn Model; 10] = [
     &Of::<member_list::MemberList>::new(),
     &Of::<membership_list::MembershipList>::new(),
     &Of::<organization_overview::OrganizationOverview>::new(),
+    &Of::<own_token_list::OwnTokenList>::new(),
     &Of::<person::People>::new(),
     &Of::<token_list::TokenList>::new(),
 ];

@@ -146,8 +146,11 @@ async fn show_me(
 ) -> Result<Response, Problem> {
     Parameters::of(&uri, &[])?;
     let Identity { account, person, .. } = caller.person()?;
-    let active_organization = organization::usual(&app, &caller)?;
-    let active_organization = still_theirs(&app, &caller, active_organization).await?;
+    let active_organization = match caller.bound_to {
+        // it has just been asked whether the token serves
+        Some(bound_to) => Some(bound_to),
+        None => still_theirs(&app, &caller, organization::usual(&app, &caller)?).await?,
+    };
     let version = version(&app, *account, person, active_organization);
     if let Some(known) = etag::not_modified(&headers, version.clone()) {
         return Ok(known);

@@ -13,7 +13,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::authentication::Origin;
-use super::invitation;
+use super::{invitation, token};
 use crate::access::Denied;
 use crate::denied_attempts::Attempt;
 
@@ -39,7 +39,8 @@ impl Operations {
     fn named(&self, method: Method, path: &str) -> Arc<str> {
         // HEAD is answered as GET
         let method = if method == Method::HEAD { Method::GET } else { method };
-        let path = invitation::documented(&method, path).unwrap_or_else(|| path.to_owned());
+        let documented = invitation::documented(&method, path).or_else(|| token::documented(path));
+        let path = documented.unwrap_or_else(|| path.to_owned());
         self.0.get(&(method, path)).cloned().unwrap_or_else(|| "unknown".into())
     }
 }

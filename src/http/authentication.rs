@@ -1,4 +1,4 @@
-//! `Caller`: a password or session -> an account. Every route that needs one takes it as an
+//! `Caller`: a password, session or token -> an account, or a key of an organization. Every route that needs one takes it as an
 //! argument.
 
 use std::net::SocketAddr;
@@ -24,7 +24,7 @@ use crate::execute::{self, Client, Order, register, second_factor};
 use crate::identity::{self, Bearer, Identity, Proven, Source};
 use crate::rate_limit::Network;
 use crate::session_token::SessionToken;
-use crate::{App, session_activity};
+use crate::{App, session_activity, token_activity};
 
 /// Carries the code of a second factor beside HTTP Basic.
 const ONE_TIME_CODE: &str = "x-otp";
@@ -152,9 +152,10 @@ impl FromRequestParts<Arc<App>> for Caller {
         };
         let is_bearer = scheme.eq_ignore_ascii_case("bearer");
         if is_bearer && ApiToken::is_meant(credential) {
-            let token = ApiToken::parse(credential).ok_or(Problem::new(Code::InvalidToken))?;
-            let bearer = identity::by_token(app, &token).await?;
-            let bearer = bearer.ok_or(Problem::new(Code::InvalidToken))?;
+            let found = identity::credential(app, credential, ip_address.as_deref()).await?;
+            let found = found.ok_or(Problem::new(Code::InvalidToken))?;
+            let bearer = identity::by_token(app, found).await?;
+            token_activity::note(app, found.token);
             await_position(app, parts).await?;
             let Bearer { who, organization, owner: person, created_at } = bearer;
             let subject = person.as_ref().map(|person| person.person.subject);

@@ -52,11 +52,11 @@ macro_rules! refusals {
 }
 
 refusals! {
-    Reads: 400 401 429 503;
+    Reads: 400 401 403 429 503;
     OrganizationReads: 400 401 403 404 429 503;
-    Commands: 400 401 404 409 413 415 422 429 503;
+    Commands: 400 401 403 404 409 413 415 422 429 503;
     ProvenCommands: 400 401 403 404 409 413 415 422 429 503;
-    ConditionalCommands: 400 401 409 412 413 415 422 429 503;
+    ConditionalCommands: 400 401 403 409 412 413 415 422 429 503;
     OrganizationCommands: 400 401 403 404 409 412 413 415 422 429 503;
     OrganizationPreviews: 400 401 403 404 409 413 415 422 429 503;
     ConfirmedCommands: 400 401 403 404 409 412 413 415 422 428 429 503;

@@ -33,7 +33,7 @@ mod deletion;
 mod meant;
 mod transfer;
 
-pub(super) use self::meant::{Meant, usual};
+pub(super) use self::meant::{Meant, is_named, usual};
 
 pub(crate) fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()

@@ -1,6 +1,6 @@
 //! Operational state in the schema `state`.
 
-use events::id::{AccountId, CommandId, EventId, SessionId};
+use events::id::{AccountId, CommandId, EventId, SessionId, TokenId};
 use events::recorded::{BodyMac, Position};
 use events::stream::Stream;
 use events::time::Time;
@@ -187,6 +187,37 @@ impl State {
             .await
             .map(drop)
             .map_err(Error::unavailable)
+    }
+
+    pub(super) async fn keep_token_uses(&self, uses: &[(TokenId, Time)]) -> Result<(), Error> {
+        let tokens: Vec<Uuid> = uses.iter().map(|(token, _)| token.0).collect();
+        let times: Vec<i64> = uses.iter().map(|(_, used_at)| used_at.millis()).collect();
+        sqlx::query(
+            "INSERT INTO state.token_use AS kept (token, used_at) \
+             SELECT * FROM unnest($1::uuid[], $2::bigint[]) ON CONFLICT (token) DO UPDATE SET \
+             used_at = greatest(kept.used_at, excluded.used_at)",
+        )
+        .bind(tokens)
+        .bind(times)
+        .execute(&self.pool)
+        .await
+        .map(drop)
+        .map_err(Error::unavailable)
+    }
+
+    pub(super) async fn token_uses(
+        &self,
+        tokens: &[TokenId],
+    ) -> Result<Vec<(TokenId, Time)>, Error> {
+        let tokens: Vec<Uuid> = tokens.iter().map(|token| token.0).collect();
+        let found: Vec<(Uuid, i64)> =
+            sqlx::query_as("SELECT token, used_at FROM state.token_use WHERE token = ANY($1)")
+                .bind(tokens)
+                .fetch_all(&self.pool)
+                .await
+                .map_err(Error::unavailable)?;
+        let read = |(token, millis)| (TokenId(token), Time::from_millis(millis));
+        Ok(found.into_iter().map(read).collect())
     }
 
     pub(super) async fn defer_mail(&self, mail: DeferredMail, due_at: Time) -> Result<(), Error> {

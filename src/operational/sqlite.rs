@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use events::id::{AccountId, CommandId, EventId, SessionId};
+use events::id::{AccountId, CommandId, EventId, SessionId, TokenId};
 use events::recorded::{BodyMac, Position};
 use events::stream::Stream;
 use events::time::Time;
@@ -194,6 +194,38 @@ impl State {
             connection.execute("DELETE FROM session_activity WHERE used_at < ?1", [before])
         };
         self.file.write(forget).await.map(drop).map_err(Error::unavailable)
+    }
+
+    pub(super) async fn keep_token_uses(&self, uses: Vec<(TokenId, Time)>) -> Result<(), Error> {
+        let keep = move |connection: &mut rusqlite::Connection| {
+            let transaction = connection.transaction()?;
+            for (token, used_at) in &uses {
+                transaction
+                    .prepare_cached(
+                        "INSERT INTO token_use (token, used_at) VALUES (?1, ?2) \
+                         ON CONFLICT (token) DO UPDATE SET \
+                         used_at = max(used_at, excluded.used_at)",
+                    )?
+                    .execute((token.0.as_bytes(), used_at.millis()))?;
+            }
+            transaction.commit()
+        };
+        self.file.write(keep).await.map_err(Error::unavailable)
+    }
+
+    pub(super) fn token_uses(&self, tokens: &[TokenId]) -> Result<Vec<(TokenId, Time)>, Error> {
+        let found = self.file.read(|connection| {
+            let mut statement =
+                connection.prepare_cached("SELECT used_at FROM token_use WHERE token = ?1")?;
+            let mut found = Vec::with_capacity(tokens.len());
+            for token in tokens {
+                let used =
+                    statement.query_row([token.0.as_bytes()], |row| row.get(0)).optional()?;
+                found.extend(used.map(|millis| (*token, Time::from_millis(millis))));
+            }
+            Ok(found)
+        });
+        found.map_err(Error::unavailable)
     }
 
     pub(super) async fn defer_mail(&self, mail: DeferredMail, due_at: Time) -> Result<(), Error> {

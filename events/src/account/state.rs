@@ -128,7 +128,6 @@ impl Account {
         }
     }
 
-    /// What does not change the person as anybody is shown them.
     /// The same of what those see of them who share an organization.
     fn edit_seen(&mut self, recorded: &Recorded, edit: impl FnOnce(&mut Person)) {
         self.edit(recorded, |person| {
@@ -146,6 +145,7 @@ impl Account {
         }
     }
 
+    /// What does not change the person as anybody is shown them.
     fn use_factor(&mut self, edit: impl FnOnce(&mut SecondFactor)) {
         let person = self.person.as_mut().map(Arc::make_mut);
         if let Some(factor) = person.and_then(|person| person.second_factor.as_mut()) {

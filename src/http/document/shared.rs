@@ -50,7 +50,7 @@ pub(in crate::http) fn finished(document: &OpenApi) -> Value {
     components["securitySchemes"] = json!({
         "bearer": {
             "type": "http", "scheme": "bearer",
-            "description": "A session token, as signing in gives it.",
+            "description": "A session token, as signing in gives it, or an API token.",
         },
         "basic": {
             "type": "http", "scheme": "basic",
@@ -106,7 +106,10 @@ fn finish(operation: &mut Value, method: &str, path: &str, statuses: &mut BTreeS
     if answers.contains(&412) && method != "post" {
         shared.push("IfMatch");
     }
-    if path.starts_with("/v1/organization/") || path == "/v1/organization" {
+    let acts_on_active = path.starts_with("/v1/organization/")
+        || path.starts_with("/v1/auth/tokens")
+        || path == "/v1/organization";
+    if acts_on_active {
         shared.push("ActiveOrganization");
     }
     let is_repeatable = !NEVER_REPEATED.iter().any(|beginning| path.starts_with(beginning));
@@ -207,8 +210,8 @@ fn parameters() -> Value {
             "1 to 255 characters that name this command: repeated with the same body it has one \
              effect and gets the first answer again.", "5d1f0a3e-6d1c-4b59-9a27-0f0d4c3b2a19"),
         "ActiveOrganization": header("X-Active-Org-ID",
-            "Id or slug of the organization that is meant; without it the personal one. Also as \
-             `X-Organization-Id`.", "acme-engineering"),
+            "Id or slug of the organization that is meant; without it the API token's, the one chosen in \
+             the session, or the personal one. Also as `X-Organization-Id`.", "acme-engineering"),
     })
 }
 

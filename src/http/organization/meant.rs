@@ -5,8 +5,8 @@
 use std::sync::Arc;
 
 use axum::extract::{FromRequest, FromRequestParts, MatchedPath, Request};
-use axum::http::HeaderValue;
 use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue};
 use events::id::OrganizationId;
 
 use crate::http::authentication::Caller;
@@ -103,6 +103,11 @@ impl Naming {
         }
         Ok(found)
     }
+}
+
+/// Whether a header names an organization.
+pub(crate) fn is_named(headers: &HeaderMap) -> bool {
+    HEADERS.iter().any(|name| headers.contains_key(*name))
 }
 
 /// The one the caller's token belongs to, else the one chosen in the session, else the personal one. A chosen one to which

@@ -57,9 +57,14 @@ codes! {
          the filters it was made for.";
     AsOfNotSupported: BAD_REQUEST "as_of_not_supported",
         "this cannot be asked for as it was; leave `as_of` away";
-        "`as_of` shows an organization, its members, invitations or settings as they were. This \
-         operation shows or changes what is."
+        "`as_of` shows an organization, its members, invitations, tokens or settings as they were. \
+         This operation shows or changes what is."
         "Leave `as_of` away, or read one of those.";
+    UnknownScope: BAD_REQUEST "unknown_scope", "a scope that was asked for is not known here";
+        "A token was to be made with a scope that does not exist. No token was made: one that can do \
+         other things than was meant serves nobody."
+        "`detail` names the scope. Scopes are `*`, or a family and `read`, `write` or `admin`, like \
+         `members:read`.";
     InvalidIdempotencyKey: BAD_REQUEST "invalid_idempotency_key",
         "an idempotency key has 1 to 255 visible characters";
         "The header `Idempotency-Key` is empty, longer than 255 characters, or holds characters \
@@ -263,9 +268,9 @@ codes! {
         "Send `{\"confirm\": \"<slug>\"}` with the slug of the organization that is meant.";
     TooManyRequests: TOO_MANY_REQUESTS "too_many_requests",
         "too often; try again when `Retry-After` has passed";
-        "Too many sign-ins have failed for this account or from this network address, or too many \
-         accounts were registered and mails asked for from it. While that is so, the right password \
-         has to wait as well; sessions go on."
+        "Too many sign-ins have failed for this account or from this network address, too many \
+         tokens were sent from it that do not exist, or too many accounts were registered and mails \
+         asked for. While that is so, the right password has to wait as well; sessions go on."
         "Wait as long as `Retry-After` says.";
     Internal: INTERNAL_SERVER_ERROR "internal",
         "something went wrong here; the request id helps to find out what";
