@@ -26,6 +26,8 @@ pub(crate) struct Places {
     pub(crate) member: String,
     pub(crate) invitation: String,
     pub(crate) event: String,
+    /// A key of the organization.
+    pub(crate) token: String,
 }
 
 const ACTIVE: &str = "/v1/organization";
@@ -104,7 +106,10 @@ impl Operation {
             "PATCH /settings" | "POST /settings/preview" => Some(json!({ "require_2fa": true })),
             "POST /invitations" => Some(invitation),
             "POST /invitations/bulk" => Some(json!({ "invitations": [invitation] })),
+            "POST /tokens" => Some(json!({ "token_name": "new", "kind": "organization" })),
             "POST /invitations/{invitation}/resend"
+            | "POST /tokens/{token}/rotate"
+            | "DELETE /tokens/{token}"
             | "DELETE /invitations/{invitation}"
             | "DELETE /members/{member}" => None,
             what => {
@@ -117,12 +122,13 @@ impl Operation {
 
     /// Where it is done.
     pub(crate) fn path_at(&self, places: &Places) -> String {
-        let Places { org, member, invitation, event } = places;
+        let Places { org, member, invitation, event, token } = places;
         let named = [
             ("{org}", org),
             ("{member}", member),
             ("{invitation}", invitation),
             ("{event_id}", event),
+            ("{token}", token),
         ];
         let path =
             named.iter().fold(self.path.clone(), |path, (name, value)| path.replace(name, value));

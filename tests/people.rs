@@ -244,6 +244,13 @@ impl Person {
         self.posts("/v1/invitations/decline", &json!({ "token": secret })).answer().await
     }
 
+    /// Makes a token of one's own in an organization; `kind` can also be `organization`.
+    pub(crate) async fn makes_token(&self, slug: &str, kind: &str, scopes: &[&str]) -> Answer {
+        let body = json!({ "token_name": "made", "kind": kind, "scopes": scopes });
+        let path = format!("/v1/organizations/{slug}/tokens");
+        self.posts(&path, &body).answer().await.expect(201)
+    }
+
     /// Registers `<name>@example.org`, and is taken in by a member of an organization.
     pub(crate) async fn joins(
         node: &Node,

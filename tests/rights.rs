@@ -25,6 +25,11 @@ async fn both_ways(who: &Person, path: &str) -> [Answer; 2] {
     [who.gets(path).answer().await, who.gets_by_password(path).answer().await]
 }
 
+/// What is answered to a token that serves no more.
+fn revoked() -> (u16, String) {
+    (401, "token_revoked".to_owned())
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_one_node_gives_or_takes_the_other_knows() {
     let installation = Installation::postgres().await.with_master_key();
@@ -42,13 +47,25 @@ async fn what_one_node_gives_or_takes_the_other_knows() {
             let members = answer.expect(200).body();
             assert_eq!(members["members"][0]["user"]["email"], "ben@example.org");
         }
+        let made = ben.at(here).makes_token("acme", "personal", &["*"]).await;
+        let token = ben.with_token_of(&made);
         let change = json!({ "role": "admin" });
         ana.patches(&bens, &change).answer().await.expect(200);
         let name = json!({ "name": format!("Acme {round}") });
         ben.patches(ACME, &name).answer().await.expect(200);
+        token.patches(ACME, &name).answer().await.expect(200);
+        let key = ben.with_token_of(&ben.makes_token("acme", "organization", &["*"]).await);
         ana.patches(&bens, &json!({ "role": "viewer" })).answer().await.expect(200);
         ben.patches(ACME, &name).answer().await.expect(403);
+        token.patches(ACME, &name).answer().await.expect(403);
         ana.deletes(&bens).answer().await.expect(204);
+        assert_eq!(token.gets(ACME).answer().await.refusal(), revoked(), "round {round}");
+        key.patches(ACME, &name).answer().await.expect(200);
+        let keys = format!("{ACME}/tokens");
+        let newest = ana.gets(&keys).answer().await.expect(200).body();
+        let newest = newest["tokens"][0]["id"].as_str().unwrap().to_owned();
+        ana.deletes(&format!("{keys}/{newest}")).answer().await.expect(204);
+        assert_eq!(key.gets(ACME).answer().await.refusal(), revoked(), "round {round}");
         for answer in both_ways(&ben, ACME).await {
             answer.expect(404);
         }
@@ -65,6 +82,9 @@ async fn a_stuck_read_model_keeps_nobody_in(installation: Installation) {
     ana.creates("acme").await;
     ana.takes_in(&ben, "acme", "admin").await;
     let bens = ben.as_member_of("acme").await;
+    let token = ben.with_token_of(&ben.makes_token("acme", "personal", &["*"]).await);
+    let made = ben.makes_token("acme", "organization", &["*"]).await;
+    let (key, id) = (ben.with_token_of(&made), made.body()["token_info"]["id"].clone());
     node.stop().await;
     let role = Changed { from: Role::Viewer, to: Role::Admin };
     let member = AccountId(Uuid::new_v4());
@@ -76,17 +96,26 @@ async fn a_stuck_read_model_keeps_nobody_in(installation: Installation) {
 
     let node = installation.start().await;
     node.until_it_says("a read model is stuck").await;
-    let (ana, ben) = (ana.at(&node), ben.at(&node));
+    let (ana, ben, token, key) = (ana.at(&node), ben.at(&node), token.at(&node), key.at(&node));
     let list = ana.gets(&format!("{ACME}/members")).answer().await;
     assert_eq!(list.refusal(), (503, "unavailable".to_owned()), "no old members are shown");
     let settings = format!("{ACME}/settings");
     for answer in both_ways(&ben, &settings).await {
         answer.expect(200);
     }
+    token.gets(&settings).answer().await.expect(200);
+    key.gets(&settings).answer().await.expect(200);
     ana.patches(&bens, &json!({ "role": "viewer" })).answer().await.expect(200);
-    ben.patches(&settings, &json!({ "require_2fa": true })).answer().await.expect(403);
+    for demoted in [&ben, &token] {
+        let change = json!({ "default_tier": "large" });
+        demoted.patches(&settings, &change).answer().await.expect(403);
+    }
     ana.deletes(&bens).answer().await.expect(204);
     for answer in both_ways(&ben, &settings).await {
         answer.expect(404);
     }
+    assert_eq!(token.gets(&settings).answer().await.refusal(), revoked());
+    let key_is_at = format!("{ACME}/tokens/{}", id.as_str().unwrap());
+    ana.deletes(&key_is_at).answer().await.expect(204);
+    assert_eq!(key.gets(&settings).answer().await.refusal(), revoked());
 }

@@ -59,11 +59,13 @@ async fn pairs(node: &Node) -> Vec<(Places, Places)> {
     ana.takes_in(&ben, "acme", "viewer").await;
     let invited = ana.pages("/v1/organizations/acme/invitations", "invitations").await;
     let event = ana.pages("/v1/organizations/acme/audit-log", "events").await.swap_remove(0);
+    let key = ana.makes_token("acme", "organization", &["*"]).await.body();
     let there = Places {
         org: "acme".to_owned(),
         member: ben.id().await,
         invitation: words(&invited[0]["id"]),
         event: words(&event["id"]),
+        token: words(&key["token_info"]["id"]),
     };
     let personal = ben.lists().await.swap_remove(0);
     let nothing = Places { org: "acne".to_owned(), ..there.clone() };
@@ -120,6 +122,32 @@ async fn a_stranger_is_answered_as_if_there_were_nothing() {
     }
     eprintln!("{compared} pairs of answers, {not_found} of them 404");
     assert!(not_found * 2 > compared, "most are 404: {not_found} of {compared}");
+}
+
+/// Tokens of somebody who belongs to nothing here: their own, and a key of their organization.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_from_elsewhere_is_answered_as_if_there_were_nothing() {
+    let installation = Installation::sqlite();
+    let node = installation.start().await;
+    let eve = Person::registers(&node, "eve").await;
+    eve.creates("eves").await;
+    let mut tokens = Vec::new();
+    for kind in ["personal", "organization"] {
+        tokens.push(eve.with_token_of(&eve.makes_token("eves", kind, &["*"]).await));
+    }
+    let pairs = pairs(&node).await;
+    for operation in of_organizations(&node).await {
+        for (there, nothing) in &pairs {
+            for token in &tokens {
+                let found = answers(&operation, token, there).await;
+                let missing = answers(&operation, token, nothing).await;
+                for (found, missing) in found.iter().zip(&missing) {
+                    assert_eq!(comparable(found), comparable(missing), "{operation:?}");
+                    assert!(found.status >= 400, "{operation:?}: {found:?}");
+                }
+            }
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
