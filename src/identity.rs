@@ -317,7 +317,7 @@ pub(crate) async fn proves_all_again(
     } else {
         Err(Wrong::Password)
     };
-    proof.ended(proven.is_err_and(|wrong| wrong.counts()));
+    proof.ended(proven.is_err_and(Wrong::counts));
     Ok(proven)
 }
 

@@ -7,6 +7,7 @@
 //! is no proof to begin with, and counts as a wrong guess.
 
 use std::fmt;
+use std::fmt::Write as _;
 
 use events::account::{Code, Proof, SecondFactor};
 use events::id::CommandId;
@@ -158,7 +159,7 @@ pub(crate) fn qr_code_svg(text: &str) -> Option<Zeroizing<String>> {
     for (place, color) in code.to_colors().into_iter().enumerate() {
         if color == Color::Dark {
             let (x, y) = (place % width + MARGIN, place / width + MARGIN);
-            dark.push_str(&format!("M{x} {y}h1v1h-1z"));
+            write!(dark, "M{x} {y}h1v1h-1z").expect("a string takes any text");
         }
     }
     let whole = width + 2 * MARGIN;

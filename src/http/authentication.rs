@@ -217,7 +217,7 @@ impl OptionalFromRequestParts<Arc<App>> for Caller {
 /// The code of a second factor that came with a password.
 fn one_time_code(headers: &HeaderMap) -> Result<Option<SecretString>, Problem> {
     let Some(code) = headers.get(ONE_TIME_CODE) else { return Ok(None) };
-    let code = code.to_str().map_err(|_| Problem::new(Code::InvalidTotpCode))?;
+    let code = code.to_str().map_err(|_| Problem::new(Code::WrongTotp))?;
     Ok(Some(SecretString::from(code)))
 }
 

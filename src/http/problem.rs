@@ -275,7 +275,7 @@ impl From<execute::Error> for Problem {
                 account::Rejection::LinkClosed => Self::new(Code::LinkClosed),
                 account::Rejection::AlreadyVerified => Self::new(Code::AlreadyVerified),
                 account::Rejection::SecondFactorMissing => Self::new(Code::TotpRequired),
-                account::Rejection::CodeUsed => Self::new(Code::InvalidTotpCode),
+                account::Rejection::CodeUsed => Self::new(Code::WrongTotp),
                 account::Rejection::SecondFactorEnabled => Self::new(Code::TwoFactorEnabled),
                 account::Rejection::SecondFactorNotEnabled
                 | account::Rejection::SecondFactorNotPrepared => Self::new(Code::TwoFactorNotSetUp),
@@ -309,7 +309,7 @@ impl From<Wrong> for Problem {
         Self::new(match wrong {
             Wrong::Password => Code::InvalidCredentials,
             Wrong::CodeMissing => Code::TotpRequired,
-            Wrong::Code => Code::InvalidTotpCode,
+            Wrong::Code => Code::WrongTotp,
         })
     }
 }

@@ -137,7 +137,7 @@ async fn verify_second_factor(
             let prepared = execute::second_factor::prepared(&app, identity.account).await?;
             let from = submission.origin.source();
             let step = identity::shows_code(&app, identity, &prepared, &code, from).await?;
-            let step = step.ok_or(Problem::new(Code::InvalidTotpCode))?;
+            let step = step.ok_or(Problem::new(Code::WrongTotp))?;
             let prepared_by = prepared.sealed().map(|sealed| sealed.event);
             execute::second_factor::enable(&app, &order, identity, prepared_by, step).await?
         }

@@ -399,7 +399,7 @@ async fn clients_that_know_api_keys_are_served() {
     let listed = ana.pages(path, "api_keys").await;
     let one = format!("{path}/{}", words(&made["id"]));
     let shown = ana.gets(&one).answer().await.expect(200).body();
-    assert_eq!(listed, [shown.clone()]);
+    assert_eq!(listed, std::slice::from_ref(&shown));
     for member in ["id", "name", "key_prefix", "scopes", "expires_at", "created_at"] {
         assert!(!shown[member].is_null(), "{member} of {shown}");
     }

@@ -26,9 +26,7 @@ fn settings(update: setting::Update) -> Event {
     setting::Event::Updated(Box::new(update)).into()
 }
 
-fn on() -> Option<Changed<bool>> {
-    Some(Changed { from: false, to: true })
-}
+const ON: Option<Changed<bool>> = Some(Changed { from: false, to: true });
 
 #[test]
 fn strangers_learn_nothing_whatever_they_ask() {
@@ -105,7 +103,7 @@ fn a_token_ends_with_its_owners_membership_and_does_not_come_back_with_it() {
 #[test]
 fn the_allowlist_keeps_out_members_and_keys_and_tells_strangers_nothing() {
     let only = setting::Update {
-        ip_allowlist_required: on(),
+        ip_allowlist_required: ON,
         ip_allowlist: Some(Changed {
             from: vec![],
             to: "198.51.100.0/24".parse().into_iter().collect(),
@@ -125,7 +123,7 @@ fn the_allowlist_keeps_out_members_and_keys_and_tells_strangers_nothing() {
 
 #[test]
 fn a_second_factor_is_demanded_from_the_next_sign_in() {
-    let demanded = setting::Update { require_2fa: on(), ..setting::Update::default() };
+    let demanded = setting::Update { require_2fa: ON, ..setting::Update::default() };
     // recorded at the first millisecond
     let acme = given([created_by(ANA), settings(demanded)]).state();
     let asks = |signed_in_at: i64, has_second_factor| {

@@ -101,7 +101,7 @@ codes! {
         "The password is right, and the account has a second factor: signing in takes a code of the \
          authenticator, or a backup code."
         "Send the code as `totp_code` when you sign in, or as the header `X-OTP` with HTTP Basic.";
-    InvalidTotpCode: UNAUTHORIZED "invalid_totp_code",
+    WrongTotp: UNAUTHORIZED "invalid_totp_code",
         "the code is wrong or was used already; wait for the next one";
         "A code serves once and for half a minute, with half a minute's tolerance; a backup code \
          serves once."

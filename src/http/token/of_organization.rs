@@ -69,7 +69,9 @@ async fn list_tokens(
     let as_of_version = view.version();
     if as_of_version.is_some() {
         // only the last time is known
-        tokens.iter_mut().for_each(|token| token.last_used_at = None);
+        for token in &mut tokens {
+            token.last_used_at = None;
+        }
     }
     let next_page_token = page.next.map(|next| query::page_token::write(&app, &list, &next));
     let next = next_page_token.clone();
