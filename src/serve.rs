@@ -106,6 +106,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
         rate_limits: RateLimits::new(config.rate_limits),
         activity: SessionActivity::default(),
         forgotten,
+        node: node.name.clone(),
         public_url: public_url.clone(),
         post: Post::new(&config.mail, &config.data, &stores.origin)
             .context("cannot write mails in this installation's name")?,

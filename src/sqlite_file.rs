@@ -132,6 +132,18 @@ pub(crate) fn settle(path: &Path) -> Result<(), Error> {
     Ok(connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?)
 }
 
+/// The same on the connection that writes; an error when a reader stands in the way for long.
+pub(crate) fn empty_wal(connection: &Connection) -> Result<(), rusqlite::Error> {
+    let is_busy = "PRAGMA wal_checkpoint(TRUNCATE)";
+    match connection.query_row(is_busy, [], |row| row.get::<_, bool>(0))? {
+        false => Ok(()),
+        true => {
+            let busy = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_BUSY);
+            Err(rusqlite::Error::SqliteFailure(busy, None))
+        }
+    }
+}
+
 fn open_reader(path: &Path) -> Result<Connection, Error> {
     let open = || {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;

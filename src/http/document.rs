@@ -17,12 +17,16 @@ const PROBLEM_JSON: &str = "application/problem+json";
 
 /// How a read of the caller's own things can be refused.
 pub(super) struct Reads;
+/// How a read can be refused that is left to who has signed in.
+pub(super) struct SignedInReads;
 /// How a read of an organization can be refused.
 pub(super) struct OrganizationReads;
 /// How a command can be refused.
 pub(super) struct Commands;
 /// How a command can be refused that asks for the caller's password once more.
 pub(super) struct ProvenCommands;
+/// How the erasure of the caller can be refused.
+pub(super) struct ErasureCommands;
 /// How a command can be refused that is for one version of a resource.
 pub(super) struct ConditionalCommands;
 /// How a command to an organization can be refused.
@@ -53,8 +57,10 @@ macro_rules! refusals {
 
 refusals! {
     Reads: 400 401 429 503;
+    SignedInReads: 400 401 403 429 503;
     OrganizationReads: 400 401 403 404 429 503;
     Commands: 400 401 404 409 413 415 422 429 503;
+    ErasureCommands: 400 401 403 409 413 415 422 429 503;
     ProvenCommands: 400 401 403 404 409 413 415 422 429 503;
     ConditionalCommands: 400 401 409 412 413 415 422 429 503;
     OrganizationCommands: 400 401 403 404 409 412 413 415 422 429 503;
