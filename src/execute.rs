@@ -25,6 +25,7 @@ pub(crate) mod access_attempt;
 pub(crate) mod account;
 pub(crate) mod due;
 pub(crate) mod email_verification;
+pub(crate) mod erasure;
 pub(crate) mod invitation;
 mod lines;
 pub(crate) mod password;

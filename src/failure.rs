@@ -37,11 +37,13 @@ impl From<AppendError> for Failure {
 impl From<keyring::Error> for Failure {
     fn from(error: keyring::Error) -> Self {
         match error {
-            keyring::Error::Unavailable(_) => Self::Unavailable(error.into()),
+            // whoever repeats what was about somebody who is erased meets what is then true
+            keyring::Error::Unavailable(_) | keyring::Error::Destroyed(_) => {
+                Self::Unavailable(error.into())
+            }
             keyring::Error::WrongMasterKey
             | keyring::Error::Lost
             | keyring::Error::Damaged(_)
-            | keyring::Error::Destroyed(_)
             | keyring::Error::Random(_)
             | keyring::Error::Master(_) => Self::Broken(error.into()),
         }

@@ -26,7 +26,9 @@ mod client_address;
 mod document;
 mod email_verification;
 mod envelope;
+mod erasure;
 mod etag;
+mod export;
 mod field;
 mod health;
 mod invitation;
@@ -61,6 +63,8 @@ fn api(app: &App) -> OpenApiRouter<Arc<App>> {
         .merge(operator)
         .merge(account::routes())
         .merge(second_factor::routes())
+        .merge(erasure::routes())
+        .merge(export::routes())
         .merge(session::routes())
         .merge(password::routes())
         .merge(email_verification::routes())
@@ -81,7 +85,8 @@ fn of_one_organization() -> OpenApiRouter<Arc<App>> {
         .merge(setting::routes())
         .merge(invitation::routes())
         .merge(token::routes())
-        .merge(audit_log::routes());
+        .merge(audit_log::routes())
+        .merge(export::routes_of_one());
     let mut active = named.clone();
     document::name_organization(named.get_openapi_mut());
     document::name_active(active.get_openapi_mut());

@@ -4,6 +4,7 @@
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use chacha20poly1305::aead::{Aead as _, KeyInit as _, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
@@ -13,7 +14,6 @@ use events::recorded::BodyMac;
 use events::stream::Stream;
 use events::wire::SealedField;
 use hmac::{Hmac, Mac as _};
-use quick_cache::sync::Cache;
 use secrecy::{ExposeSecret as _, SecretBox};
 use sha2::Sha256;
 use uuid::Uuid;
@@ -22,16 +22,16 @@ use crate::address::Address;
 use crate::link_secret::{LinkSecret, Purpose};
 
 mod master;
+mod opened_keys;
 mod postgres;
 mod sqlite;
 mod subject_key;
 
 pub(crate) use master::MasterKey;
+use opened_keys::{FORGOTTEN_WITHIN, OpenedKey, OpenedKeys};
 use subject_key::SubjectKey;
 
 const NONCE: usize = 24;
-/// Subjects whose key is kept opened in memory.
-const OPENED_KEYS: usize = 50_000;
 const ROOT: &str = "root";
 
 type Key = SecretBox<[u8; 32]>;
@@ -92,6 +92,23 @@ impl Store {
         }
     }
 
+    /// Leaves of each key that it was destroyed, and of the addresses nothing. Durable, and gone
+    /// from the store's files, when this returns.
+    async fn destroy(&self, subjects: &[SubjectId]) -> Result<(), Error> {
+        match self {
+            Self::Sqlite(keys) => keys.destroy(subjects).await,
+            Self::Postgres(keys) => keys.destroy(subjects).await,
+        }
+    }
+
+    /// How often keys were destroyed; `None` where no other node could do it.
+    async fn destructions(&self) -> Result<Option<i64>, Error> {
+        match self {
+            Self::Sqlite(_) => Ok(None),
+            Self::Postgres(keys) => keys.destructions().await.map(Some),
+        }
+    }
+
     /// Keeps the subject that was there first, and gives it; its key is added with it.
     async fn add_subject(
         &self,
@@ -111,12 +128,6 @@ enum WrappedKey {
     Unknown,
     Destroyed,
     There(Vec<u8>),
-}
-
-#[derive(Clone)]
-enum OpenedKey {
-    Destroyed,
-    There(Arc<SubjectKey>),
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -151,7 +162,9 @@ pub(crate) struct Keyring {
     addresses: Key,
     bodies: Key,
     links: Key,
-    opened: Cache<SubjectId, OpenedKey>,
+    opened: OpenedKeys,
+    /// Values that could not be opened for want of the right key.
+    missing: AtomicU64,
 }
 
 impl fmt::Debug for Keyring {
@@ -195,7 +208,8 @@ impl Keyring {
             store,
             master,
             log_id: Uuid::nil(),
-            opened: Cache::new(OPENED_KEYS),
+            opened: OpenedKeys::new(),
+            missing: AtomicU64::new(0),
         })
     }
 
@@ -270,21 +284,47 @@ impl Keyring {
     }
 
     async fn opened(&self, subject: SubjectId) -> Result<Option<OpenedKey>, Error> {
-        if let Some(opened) = self.opened.get(&subject) {
-            return Ok(Some(opened));
-        }
-        let opened = match self.store.subject_key(subject).await? {
-            WrappedKey::Unknown => return Ok(None),
-            WrappedKey::Destroyed => OpenedKey::Destroyed,
-            WrappedKey::There(wrapped) => {
-                let key = open_bytes(self.master.expose(), subject.0.as_bytes(), &wrapped)
-                    .and_then(|bytes| <[u8; 32]>::try_from(bytes).ok())
-                    .ok_or(Error::Damaged(subject))?;
-                OpenedKey::There(Arc::new(SubjectKey::new(key)))
-            }
+        let open = async || {
+            Ok(match self.store.subject_key(subject).await? {
+                WrappedKey::Unknown => None,
+                WrappedKey::Destroyed => Some(OpenedKey::Destroyed),
+                WrappedKey::There(wrapped) => {
+                    let key = open_bytes(self.master.expose(), subject.0.as_bytes(), &wrapped)
+                        .and_then(|bytes| <[u8; 32]>::try_from(bytes).ok())
+                        .ok_or(Error::Damaged(subject))?;
+                    Some(OpenedKey::There(Arc::new(SubjectKey::new(key))))
+                }
+            })
         };
-        self.opened.insert(subject, opened.clone());
-        Ok(Some(opened))
+        self.opened.get(&self.store, subject, open).await
+    }
+
+    /// Destroys the keys of these subjects: what was sealed under them can be read no more, and
+    /// the addresses that they stood for stand for nobody. When this returns it is so on every node.
+    pub(crate) async fn destroy(&self, subjects: &[SubjectId]) -> Result<(), Error> {
+        self.store.destroy(subjects).await?;
+        self.opened.forget(subjects);
+        if self.store.destructions().await?.is_some() {
+            tokio::time::sleep(FORGOTTEN_WITHIN).await;
+        }
+        Ok(())
+    }
+
+    /// Whether a subject's key was destroyed on purpose.
+    pub(crate) async fn is_destroyed(&self, subject: SubjectId) -> Result<bool, Error> {
+        Ok(matches!(self.opened(subject).await?, Some(OpenedKey::Destroyed)))
+    }
+
+    /// How often a value could not be opened because its key is missing, since the start.
+    pub(crate) fn missing(&self) -> u64 {
+        self.missing.load(Ordering::Relaxed)
+    }
+
+    /// A key that is not there though nobody destroyed it: an alarm.
+    fn missed(&self, subject: SubjectId) -> Opened {
+        self.missing.fetch_add(1, Ordering::Relaxed);
+        tracing::error!(%subject, "the key of a personal value is missing, or does not open it");
+        Opened::KeyMissing
     }
 
     /// Seals what stands beside a line. The keys it needs are durable when this returns.
@@ -323,7 +363,7 @@ impl Keyring {
         let subject_key = match self.opened(sealed.subject).await {
             Ok(Some(OpenedKey::There(subject_key))) => subject_key,
             Ok(Some(OpenedKey::Destroyed)) => return Ok(Opened::Erased),
-            Ok(None) | Err(Error::Damaged(_)) => return Ok(Opened::KeyMissing),
+            Ok(None) | Err(Error::Damaged(_)) => return Ok(self.missed(sealed.subject)),
             Err(error) => return Err(error),
         };
         if let Some(value) = subject_key.opened_before(sealed) {
@@ -337,7 +377,7 @@ impl Keyring {
         if let Some(value) = &value {
             subject_key.keep(sealed, value);
         }
-        Ok(value.map_or(Opened::KeyMissing, Opened::Known))
+        Ok(value.map_or_else(|| self.missed(sealed.subject), Opened::Known))
     }
 
     /// Seals a personal value that stands in no event; `place` says where it stands. `None` when the
@@ -363,13 +403,13 @@ impl Keyring {
         let key = match self.opened(subject).await {
             Ok(Some(OpenedKey::There(key))) => key,
             Ok(Some(OpenedKey::Destroyed)) => return Ok(Opened::Erased),
-            Ok(None) | Err(Error::Damaged(_)) => return Ok(Opened::KeyMissing),
+            Ok(None) | Err(Error::Damaged(_)) => return Ok(self.missed(subject)),
             Err(error) => return Err(error),
         };
         let place = [self.log_id.as_bytes(), place].concat();
         let text = open_bytes(key.expose(), &place, sealed)
             .and_then(|bytes| String::from_utf8(bytes).ok());
-        Ok(text.map_or(Opened::KeyMissing, Opened::Known))
+        Ok(text.map_or_else(|| self.missed(subject), Opened::Known))
     }
 
     /// Brings a value that came from an earlier event into the clear, to be recorded once more.

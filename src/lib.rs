@@ -9,8 +9,10 @@ mod clock;
 pub mod config;
 mod denied_attempts;
 mod due;
+mod erasure;
 pub mod event_log;
 mod execute;
+mod export;
 mod fail_point;
 mod failed_sign_ins;
 mod failure;
@@ -67,6 +69,8 @@ pub struct App {
     credentials: query::credential::Known,
     /// Addresses whose owners want to set a password.
     forgotten: tokio::sync::mpsc::Sender<address::Address>,
+    /// What this node is called among those that share its database.
+    node: String,
     /// How the world reaches this server: scheme and authority.
     public_url: String,
     /// Proxies that are believed about where requests come from.

@@ -2,6 +2,7 @@
 //! sent, so that sending it twice gives the same mail with the same `Message-ID`. No address is ever
 //! logged: what a mail server says about one may repeat it, so only its code is.
 
+use std::collections::HashSet;
 use std::path::Path;
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -104,6 +105,22 @@ impl Post {
                 let message = |eight_bits| self.message(mail, &to, eight_bits);
                 smtp.send(&self.from.email, &to, message).await
             }
+        }
+    }
+
+    /// The mails that are kept here, by the events that called for them; none where they are sent.
+    pub(crate) fn kept(&self) -> Result<HashSet<EventId>, Undelivered> {
+        match &self.way {
+            Way::Outbox(outbox) => outbox.kept(),
+            Way::Smtp(_) => Ok(HashSet::new()),
+        }
+    }
+
+    /// Removes a mail that is kept here, if it is.
+    pub(crate) fn discard(&self, event: EventId) -> Result<(), Undelivered> {
+        match &self.way {
+            Way::Outbox(outbox) => outbox.discard(event),
+            Way::Smtp(_) => Ok(()),
         }
     }
 

@@ -208,9 +208,15 @@ async fn operational(app: &App, registry: &Registry, up: &IntGaugeVec) {
         "The position up to which a reaction has followed the log; saved once a second.",
         "reaction",
     );
+    gauge(
+        registry,
+        "chancery_missing_keys",
+        "How often a personal value could not be opened because its key is missing.",
+        number(app.keyring.missing()),
+    );
     let mut is_up = true;
     for reaction in crate::reactions::Reaction::ALL {
-        match readiness::answer(app.operational.cursor(reaction.name())).await {
+        match readiness::answer(app.operational.cursor(&reaction.place(app))).await {
             Some(at) => position.with_label_values(&[reaction.name()]).set(number(at.0)),
             None => is_up = false,
         }

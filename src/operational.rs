@@ -104,7 +104,7 @@ impl Operational {
     }
 
     /// How far a reaction has come; position 0 before its first event.
-    pub(crate) async fn cursor(&self, name: &'static str) -> Result<Position, Error> {
+    pub(crate) async fn cursor(&self, name: &str) -> Result<Position, Error> {
         match self {
             Self::Sqlite(state) => state.cursor(name),
             Self::Postgres(state) => state.cursor(name).await,
@@ -128,7 +128,7 @@ impl Operational {
         }
     }
 
-    pub(crate) async fn move_cursor(&self, name: &'static str, to: Position) -> Result<(), Error> {
+    pub(crate) async fn move_cursor(&self, name: &str, to: Position) -> Result<(), Error> {
         match self {
             Self::Sqlite(state) => state.move_cursor(name, to).await,
             Self::Postgres(state) => state.move_cursor(name, to).await,
@@ -177,6 +177,14 @@ impl Operational {
         match self {
             Self::Sqlite(state) => state.token_uses(tokens),
             Self::Postgres(state) => state.token_uses(tokens).await,
+        }
+    }
+
+    /// Removes what is known of one account's sessions.
+    pub(crate) async fn forget_activity_of(&self, account: AccountId) -> Result<(), Error> {
+        match self {
+            Self::Sqlite(state) => state.forget_activity_of(account).await,
+            Self::Postgres(state) => state.forget_activity_of(account).await,
         }
     }
 

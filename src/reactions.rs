@@ -17,7 +17,9 @@ use crate::failure::Failure;
 use crate::projector::Standing;
 
 mod address_proof;
+mod erasure;
 mod mail;
+mod outbox;
 mod registration;
 mod second_factor;
 
@@ -55,6 +57,10 @@ pub(crate) enum Reaction {
     AddressProof,
     /// Copies to organizations whether their members have a second factor.
     SecondFactor,
+    /// Completes erasures, and records them wherever the person was named.
+    Erasure,
+    /// Removes the mails of people who are erased from this node's own folder.
+    Outbox,
 }
 
 /// On which nodes a reaction runs.
@@ -62,6 +68,8 @@ pub(crate) enum Reaction {
 enum Nodes {
     /// On all: doing the same twice costs nothing.
     All,
+    /// On all, each with a place of its own: what it does is done to the node itself.
+    Each,
     /// On the one that advances the read models.
     Projecting,
 }
@@ -82,11 +90,19 @@ enum Interruption {
     Query(#[from] crate::query::Error),
     #[error("the read models are behind")]
     Behind,
+    #[error("an erasure does not come further")]
+    Erasure(#[from] crate::erasure::Error),
 }
 
 impl Reaction {
-    pub(crate) const ALL: [Self; 4] =
-        [Self::Registration, Self::Mail, Self::AddressProof, Self::SecondFactor];
+    pub(crate) const ALL: [Self; 6] = [
+        Self::Registration,
+        Self::Mail,
+        Self::AddressProof,
+        Self::SecondFactor,
+        Self::Erasure,
+        Self::Outbox,
+    ];
 
     /// Names its place in the log; never reuse one for something else.
     pub(crate) fn name(self) -> &'static str {
@@ -95,6 +111,16 @@ impl Reaction {
             Self::Mail => "mail",
             Self::AddressProof => "address_proof",
             Self::SecondFactor => "second_factor",
+            Self::Erasure => "erasure",
+            Self::Outbox => "outbox",
+        }
+    }
+
+    /// What its place is called in the operational state.
+    pub(crate) fn place(self, app: &App) -> String {
+        match self.nodes() {
+            Nodes::All | Nodes::Projecting => self.name().to_owned(),
+            Nodes::Each => format!("{} of {}", self.name(), app.node),
         }
     }
 
@@ -105,20 +131,29 @@ impl Reaction {
             Self::Mail => mail::wants(kind),
             Self::AddressProof => address_proof::wants(kind),
             Self::SecondFactor => second_factor::wants(kind),
+            Self::Erasure => erasure::wants(kind),
+            Self::Outbox => outbox::wants(kind),
         }
     }
 
     fn nodes(self) -> Nodes {
         match self {
             Self::Registration => Nodes::All,
-            Self::Mail | Self::AddressProof | Self::SecondFactor => Nodes::Projecting,
+            Self::Mail | Self::AddressProof | Self::SecondFactor | Self::Erasure => {
+                Nodes::Projecting
+            }
+            Self::Outbox => Nodes::Each,
         }
     }
 
     /// Whether doing something twice is so unwelcome that each step is saved at once.
     fn saves_each_step(self) -> bool {
         match self {
-            Self::Registration | Self::AddressProof | Self::SecondFactor => false,
+            Self::Registration
+            | Self::AddressProof
+            | Self::SecondFactor
+            | Self::Erasure
+            | Self::Outbox => false,
             Self::Mail => true,
         }
     }
@@ -129,13 +164,19 @@ impl Reaction {
             Self::Mail => mail::react(app, recorded).await,
             Self::AddressProof => address_proof::react(app, recorded).await,
             Self::SecondFactor => second_factor::react(app, recorded).await,
+            Self::Erasure => erasure::react(app, recorded).await,
+            Self::Outbox => outbox::react(app, recorded).await,
         }
     }
 
     /// What is to be done though nothing has happened: asked at least once a second.
     async fn resume(self, app: &App) -> Result<(), Interruption> {
         match self {
-            Self::Registration | Self::AddressProof | Self::SecondFactor => Ok(()),
+            Self::Registration
+            | Self::AddressProof
+            | Self::SecondFactor
+            | Self::Erasure
+            | Self::Outbox => Ok(()),
             Self::Mail => mail::resume(app).await,
         }
     }
@@ -259,7 +300,7 @@ impl Follower {
 
     fn is_here(&self) -> bool {
         match self.reaction.nodes() {
-            Nodes::All => true,
+            Nodes::All | Nodes::Each => true,
             Nodes::Projecting => *self.app.projector.borrow() == Standing::Owner,
         }
     }
@@ -278,7 +319,7 @@ impl Follower {
             let place = match place {
                 Some(place) => place,
                 None => {
-                    let at = self.app.operational.cursor(self.reaction.name()).await?;
+                    let at = self.app.operational.cursor(&self.reaction.place(&self.app)).await?;
                     place.insert(Place { at, saved: at, saved_at: Instant::now() })
                 }
             };
@@ -323,7 +364,7 @@ impl Follower {
     }
 
     async fn save(&self, place: &mut Place) -> Result<(), Interruption> {
-        self.app.operational.move_cursor(self.reaction.name(), place.at).await?;
+        self.app.operational.move_cursor(&self.reaction.place(&self.app), place.at).await?;
         place.saved = place.at;
         place.saved_at = Instant::now();
         Ok(())

@@ -110,6 +110,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
         token_activity: TokenActivity::default(),
         credentials: Known::default(),
         forgotten,
+        node: node.name.clone(),
         public_url: public_url.clone(),
         post: Post::new(&config.mail, &config.data, &stores.origin)
             .context("cannot write mails in this installation's name")?,

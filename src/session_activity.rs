@@ -94,13 +94,14 @@ async fn save(app: &App) -> Result<(), Failure> {
             Some(value) => app.keyring.seal_text(last.subject, &place(session, field), value).await,
             None => Ok(None),
         };
-        kept.push(KeptActivity {
-            session,
-            account: last.account,
-            used_at: last.at,
-            device: seal("device", &last.device).await?,
-            ip_address: seal("ip_address", &last.ip_address).await?,
-        });
+        let device = seal("device", &last.device).await?;
+        let ip_address = seal("ip_address", &last.ip_address).await?;
+        // whose values cannot be sealed is erased
+        if last.ip_address.is_some() && ip_address.is_none() {
+            continue;
+        }
+        let (account, used_at) = (last.account, last.at);
+        kept.push(KeptActivity { session, account, used_at, device, ip_address });
     }
     // in one order on every node, so that none waits for another in a circle
     kept.sort_unstable_by_key(|kept| kept.session);
@@ -156,6 +157,17 @@ pub(crate) async fn last_seen(
     let unsaved = unsaved.values().filter(|last| accounts.contains(&last.account));
     unsaved.for_each(|last| note(last.account, last.at));
     Ok(seen)
+}
+
+/// Forgets from where and when somebody's sessions were used. What another node has noted of them
+/// and not kept yet is sealed under a key that is gone, and so is not kept.
+pub(crate) async fn forget(app: &App, account: AccountId) -> Result<(), Failure> {
+    {
+        let unsaved = &app.activity.unsaved;
+        let mut unsaved = unsaved.lock().expect("nothing panics with the lock held");
+        unsaved.retain(|_, last| last.account != account);
+    }
+    Ok(app.operational.forget_activity_of(account).await?)
 }
 
 /// From which addresses people came with sessions since then, each with the subject under which

@@ -132,6 +132,16 @@ pub(crate) fn settle(path: &Path) -> Result<(), Error> {
     Ok(connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?)
 }
 
+/// The same on the connection that writes; an error when a reader stands in the way for long.
+pub(crate) fn empty_wal(connection: &Connection) -> Result<(), rusqlite::Error> {
+    let checkpoint = "PRAGMA wal_checkpoint(TRUNCATE)";
+    if connection.query_row(checkpoint, [], |row| row.get::<_, bool>(0))? {
+        let busy = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_BUSY);
+        return Err(rusqlite::Error::SqliteFailure(busy, None));
+    }
+    Ok(())
+}
+
 fn open_reader(path: &Path) -> Result<Connection, Error> {
     let open = || {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;

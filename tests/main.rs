@@ -6,6 +6,7 @@ mod api;
 mod architecture;
 mod crash;
 mod cut_off;
+mod erasure;
 mod event_log;
 mod invitations;
 mod line;

@@ -1,5 +1,7 @@
 //! Callers in words: `ana.creates("acme")`, `ana.lists()`. Each speaks HTTP to one node.
 
+use std::net::IpAddr;
+
 use events::time::Time;
 use reqwest::header::HeaderMap;
 use reqwest::{Client, Method, RequestBuilder};
@@ -141,6 +143,17 @@ impl Person {
     /// The same person with this token, or with none.
     pub(crate) fn with_token(&self, token: Option<String>) -> Self {
         Self { token, ..self.clone() }
+    }
+
+    /// The same person, from another address of this machine.
+    pub(crate) fn from(&self, address: IpAddr) -> Self {
+        let client = Client::builder().local_address(address).build().expect("it is an address");
+        Self { client, ..self.clone() }
+    }
+
+    /// Has the account erased.
+    pub(crate) fn erases(&self) -> Ask {
+        self.deletes("/v1/account").json(&json!({ "password": PASSWORD }))
     }
 
     /// The same person, asking another node.

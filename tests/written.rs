@@ -11,7 +11,12 @@ use crate::server::Installation;
 
 /// Appends these facts; on SQLite the server must be stopped.
 pub(crate) async fn write(installation: &Installation, organization: &str, facts: Vec<Event>) {
-    let stream: Stream = format!("organization-{organization}").parse().unwrap();
+    write_on(installation, &format!("organization-{organization}"), facts).await;
+}
+
+/// The same on any stream, by its name.
+pub(crate) async fn write_on(installation: &Installation, stream: &str, facts: Vec<Event>) {
+    let stream: Stream = stream.parse().unwrap();
     let log = installation.log().await;
     let stored = log.read_stream(&stream, 0, 1000).await.unwrap();
     let at = wire::head(&stored.last().unwrap().line).unwrap().recorded_at;

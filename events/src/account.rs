@@ -16,7 +16,7 @@ mod state;
 pub use command::{Command, Rejection, decide};
 pub use second_factor::{Code, Proof, SecondFactor};
 pub use session::{Secrets, Session};
-pub use state::{Account, Erasure, LinkIssue, Person};
+pub use state::{Account, Beginning, Erasure, LinkIssue, Person};
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

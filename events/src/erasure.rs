@@ -5,6 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::id::{AccountId, SubjectId};
+use crate::invitation;
 use crate::membership::{self, Rejection};
 use crate::organization::{self, Organization};
 use crate::time::Time;
@@ -47,10 +48,13 @@ pub fn leave(
     Ok(membership::with_the_end(organization, left, account, None))
 }
 
-/// That the values of a person can be read no more.
-pub fn record(organization: &Organization, subject: SubjectId) -> Vec<Event> {
+/// That the values of a person can be read no more, and the end of what was sent to them and they
+/// can answer no more.
+pub fn record(organization: &Organization, subject: SubjectId) -> Vec<crate::Event> {
     let is_news = !organization.erased.contains(&subject);
-    is_news.then_some(Event::Erased { subject }).into_iter().collect()
+    let erased = is_news.then_some(Event::Erased { subject }.into());
+    let ended = invitation::unanswerable(organization, subject).map(crate::Event::Invitation);
+    erased.into_iter().chain(ended).collect()
 }
 
 #[cfg(test)]
@@ -85,7 +89,7 @@ mod tests {
     fn an_erasure_is_recorded_once() {
         let erased = Event::Erased { subject: PERSON };
         let acme = given([created_by(ANA)]).state();
-        assert_eq!(record(&acme, PERSON), std::slice::from_ref(&erased));
+        assert_eq!(record(&acme, PERSON), [erased.clone().into()]);
         let known = given([created_by(ANA), erased.into()]).state();
         assert_eq!(record(&known, PERSON), []);
     }

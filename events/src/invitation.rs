@@ -75,6 +75,8 @@ pub enum Cause {
     Withdrawn,
     /// Its sender was removed, left, or may no longer grant the role.
     SenderLostRight,
+    /// Whoever it was for is erased: the address is somebody else's, if anybody's.
+    PersonErased,
 }
 
 impl Event {
@@ -235,6 +237,21 @@ pub(crate) fn orphaned(
         .map(|(invitation, _)| Event::Canceled {
             invitation: *invitation,
             because: Cause::SenderLostRight,
+        })
+}
+
+/// The end of whatever was sent to somebody who is erased.
+pub(crate) fn unanswerable(
+    organization: &Organization,
+    invitee: SubjectId,
+) -> impl Iterator<Item = Event> {
+    organization
+        .pending_invitations()
+        .filter(move |(_, invitation)| invitation.invitee == invitee)
+        .take(ENDED_AT_ONCE)
+        .map(|(invitation, _)| Event::Canceled {
+            invitation: *invitation,
+            because: Cause::PersonErased,
         })
 }
 

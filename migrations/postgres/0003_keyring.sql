@@ -12,6 +12,12 @@ CREATE TABLE keyring.subject_key (
     wrapped bytea
 );
 
+-- How often keys were destroyed: a node that keeps opened keys forgets them when this has grown.
+CREATE TABLE keyring.destruction (
+    one   boolean PRIMARY KEY CHECK (one),
+    times bigint NOT NULL
+);
+
 -- Which subject stands for an e-mail address; the row goes when the person is erased.
 CREATE TABLE keyring.address (
     mac     bytea PRIMARY KEY CHECK (octet_length(mac) = 32),

@@ -11,6 +11,7 @@ pub mod audit_trail;
 pub mod credential;
 pub mod due_list;
 pub mod invitation_list;
+pub mod invitee_list;
 pub mod link_target;
 pub mod member_list;
 pub mod membership_list;
@@ -25,11 +26,12 @@ pub mod token_list;
 pub use pending::Pending;
 
 /// Every read model there is.
-pub const ALL: [&dyn Model; 11] = [
+pub const ALL: [&dyn Model; 12] = [
     &Of::<audit_trail::AuditTrail>::new(),
     &Of::<credential::Credentials>::new(),
     &Of::<due_list::DueList>::new(),
     &Of::<invitation_list::InvitationList>::new(),
+    &Of::<invitee_list::InviteeList>::new(),
     &Of::<link_target::LinkTarget>::new(),
     &Of::<member_list::MemberList>::new(),
     &Of::<membership_list::MembershipList>::new(),

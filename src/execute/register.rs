@@ -148,10 +148,18 @@ async fn abandon(app: &App, account: AccountId) -> Result<(), Error> {
 fn taken(error: Error) -> Error {
     let is_taken = matches!(
         error,
-        Error::Account(Rejection::Registered | Rejection::Abandoned)
+        Error::Account(Rejection::Registered | Rejection::Abandoned | Rejection::Erasing)
             | Error::Address(address::Rejection::Claimed)
     );
-    if is_taken { Error::EmailTaken } else { error }
+    // its holder was erased since: the address stands for nobody now
+    let is_free_again = matches!(error, Error::Account(Rejection::Unregistered));
+    if is_taken {
+        Error::EmailTaken
+    } else if is_free_again {
+        Error::Contended
+    } else {
+        error
+    }
 }
 
 /// Founds the personal organization of an account, or gives the answer of when it was founded. Its
@@ -221,7 +229,11 @@ pub(crate) async fn complete(app: &App, account: AccountId) -> Result<(), Error>
     let organization = OrganizationId::personal(app.keyring.log_id(), account);
     if app.log.last_version(&Stream::Organization(organization)).await?.is_none() {
         let entry = app.accounts.current(&app.log, Stream::Account(account)).await?;
-        let Some(person) = entry.read().state.person().cloned() else { return Ok(()) };
+        let person = {
+            let state = &entry.read().state;
+            state.person().filter(|_| state.admits()).cloned()
+        };
+        let Some(person) = person else { return Ok(()) };
         tracing::info!(%account, "completing a registration that was cut short");
         caught_up(app, found_personal_organization(app, account, &person, |_| ()).await?).await;
     }

@@ -71,9 +71,6 @@ pub(crate) fn shown(opened: Option<Opened>) -> Option<String> {
     match opened? {
         Opened::Known(value) => Some(value),
         Opened::Erased => Some("erased".to_owned()),
-        Opened::KeyMissing => {
-            tracing::error!("the key of a personal value is missing");
-            None
-        }
+        Opened::KeyMissing => None,
     }
 }

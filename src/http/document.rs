@@ -23,6 +23,8 @@ pub(super) struct OrganizationReads;
 pub(super) struct Commands;
 /// How a command can be refused that asks for the caller's password once more.
 pub(super) struct ProvenCommands;
+/// How the erasure of the caller can be refused.
+pub(super) struct ErasureCommands;
 /// How a command can be refused that is for one version of a resource.
 pub(super) struct ConditionalCommands;
 /// How a command to an organization can be refused.
@@ -55,6 +57,7 @@ refusals! {
     Reads: 400 401 403 429 503;
     OrganizationReads: 400 401 403 404 429 503;
     Commands: 400 401 403 404 409 413 415 422 429 503;
+    ErasureCommands: 400 401 403 409 413 415 422 429 503;
     ProvenCommands: 400 401 403 404 409 413 415 422 429 503;
     ConditionalCommands: 400 401 403 409 412 413 415 422 429 503;
     OrganizationCommands: 400 401 403 404 409 412 413 415 422 429 503;

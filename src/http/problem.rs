@@ -4,6 +4,7 @@
 use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use events::id::OrganizationId;
 use events::scope::Scope;
 use events::token::{self, Ended};
 use events::{account, address, invitation, membership, organization, principal, setting};
@@ -30,6 +31,21 @@ pub(crate) struct FieldError {
     pub(crate) detail: String,
 }
 
+/// Which organizations keep somebody who wants to be erased.
+#[derive(Clone, Debug)]
+pub(crate) struct Kept {
+    pub(crate) by: Vec<NamedOrganization>,
+    pub(crate) left: Vec<NamedOrganization>,
+}
+
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(crate) struct NamedOrganization {
+    #[schema(value_type = String, example = "org_01h2xcejqtf2nbrexx3vqjhp41")]
+    pub(crate) id: OrganizationId,
+    #[schema(example = "acme-engineering")]
+    pub(crate) slug: String,
+}
+
 #[derive(Clone, Debug)]
 pub(crate) struct Problem {
     code: Code,
@@ -41,6 +57,8 @@ pub(crate) struct Problem {
     pub(super) denied: Option<Box<Denied>>,
     /// What is left of a limit beside that of a credential's requests.
     pub(super) limited: Option<Box<Left>>,
+    /// What keeps somebody from being erased.
+    kept: Option<Box<Kept>>,
     /// What went wrong inside; for the program's own log only.
     cause: Option<String>,
 }
@@ -66,13 +84,20 @@ pub(crate) struct ProblemBody<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, example = "members:write")]
     required_scope: Option<Scope>,
+    /// Organizations that would be left without an owner.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kept_by: Option<&'a [NamedOrganization]>,
+    /// Organizations that were left all the same.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    left: Option<&'a [NamedOrganization]>,
     error: &'a str,
 }
 
 impl Problem {
     pub(crate) fn new(code: Code) -> Self {
         let (retry_after, errors) = (1, Vec::new());
-        Self { code, detail: None, errors, retry_after, denied: None, limited: None, cause: None }
+        let (denied, limited, kept) = (None, None, None);
+        Self { code, detail: None, errors, retry_after, denied, limited, kept, cause: None }
     }
 
     pub(crate) fn with_detail(code: Code, detail: impl Into<String>) -> Self {
@@ -127,6 +152,17 @@ impl Problem {
         Self { denied: Some(Box::new(denied)), ..self }
     }
 
+    /// A refusal that names the organizations which keep somebody.
+    pub(super) fn kept_by(kept: Kept) -> Self {
+        let slugs: Vec<&str> = kept.by.iter().map(|it| it.slug.as_str()).collect();
+        let detail = format!(
+            "you are the only owner of {}; make somebody else an owner there, or delete it",
+            slugs.join(", ")
+        );
+        let kept = Some(Box::new(kept));
+        Self { kept, ..Self::with_detail(Code::LastOwner, detail) }
+    }
+
     /// A refusal of what is limited.
     pub(super) fn limited(self, left: Option<Left>) -> Self {
         Self { limited: left.map(Box::new), ..self }
@@ -164,6 +200,8 @@ impl Problem {
             request_id: shown,
             errors: &self.errors,
             required_scope: self.required_scope(),
+            kept_by: self.kept.as_ref().map(|kept| kept.by.as_slice()),
+            left: self.kept.as_ref().map(|kept| kept.left.as_slice()),
             error: detail,
         };
         let body = serde_json::to_vec(&body).expect("a problem is always JSON");

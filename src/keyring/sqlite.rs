@@ -7,7 +7,7 @@ use rusqlite::OptionalExtension as _;
 use uuid::Uuid;
 
 use super::{Error, WrappedKey};
-use crate::sqlite_file::{Durability, SqliteFile};
+use crate::sqlite_file::{self, Durability, SqliteFile};
 
 const MIGRATIONS: [&str; 1] = [include_str!("../../migrations/sqlite/0003_keyring.sql")];
 
@@ -74,6 +74,27 @@ impl Keys {
         let add =
             move |connection: &mut rusqlite::Connection| add_key(connection, subject, wrapped);
         self.file.write(add).await.map_err(Error::unavailable)
+    }
+
+    /// The file's own writer overwrites what it deletes; what stood in the write-ahead log goes with
+    /// that.
+    pub(super) async fn destroy(&self, subjects: &[SubjectId]) -> Result<(), Error> {
+        let subjects = subjects.to_vec();
+        let destroy = move |connection: &mut rusqlite::Connection| {
+            let transaction = connection.transaction()?;
+            for subject in &subjects {
+                let subject = subject.0.as_bytes();
+                transaction.execute(
+                    "INSERT INTO subject_key (subject, wrapped) VALUES (?1, NULL) \
+                     ON CONFLICT (subject) DO UPDATE SET wrapped = NULL",
+                    [subject],
+                )?;
+                transaction.execute("DELETE FROM address WHERE subject = ?1", [subject])?;
+            }
+            transaction.commit()?;
+            sqlite_file::empty_wal(connection)
+        };
+        self.file.write(destroy).await.map_err(Error::unavailable)
     }
 
     pub(super) fn subject_of(&self, mac: [u8; 32]) -> Result<Option<SubjectId>, Error> {

@@ -1,6 +1,7 @@
 //! A folder that mails are written to where no mail server is set: one file each, named after the
 //! event that called for it. It takes no place of a database: deleting it loses only the mails.
 
+use std::collections::HashSet;
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
@@ -21,7 +22,35 @@ impl Outbox {
 
     /// A mail is there as a whole or not at all.
     pub(super) fn keep(&self, event: EventId, bytes: &[u8]) -> Result<(), Undelivered> {
-        self.write(event, bytes).map_err(|error| Undelivered::Away(format!("the outbox: {error}")))
+        self.write(event, bytes).map_err(away)
+    }
+
+    /// The events that called for what is here, finished or not.
+    pub(super) fn kept(&self) -> Result<HashSet<EventId>, Undelivered> {
+        let names = || {
+            let entries = match fs::read_dir(&self.folder) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(HashSet::new()),
+                entries => entries?,
+            };
+            let mut kept = HashSet::new();
+            for entry in entries {
+                let name = entry?.file_name();
+                let event = name.to_str().and_then(|name| name.split('.').next());
+                kept.extend(event.and_then(|event| event.parse::<EventId>().ok()));
+            }
+            Ok(kept)
+        };
+        names().map_err(away)
+    }
+
+    pub(super) fn discard(&self, event: EventId) -> Result<(), Undelivered> {
+        for ending in ["eml", "part"] {
+            match fs::remove_file(self.folder.join(format!("{event}.{ending}"))) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(away(error)),
+                Ok(()) | Err(_) => {}
+            }
+        }
+        Ok(())
     }
 
     fn write(&self, event: EventId, bytes: &[u8]) -> io::Result<()> {
@@ -34,4 +63,8 @@ impl Outbox {
         file.sync_all()?;
         fs::rename(&unfinished, self.folder.join(format!("{event}.eml")))
     }
+}
+
+fn away(error: io::Error) -> Undelivered {
+    Undelivered::Away(format!("the outbox: {error}"))
 }

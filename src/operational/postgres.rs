@@ -92,7 +92,7 @@ impl State {
         }))
     }
 
-    pub(super) async fn cursor(&self, name: &'static str) -> Result<Position, Error> {
+    pub(super) async fn cursor(&self, name: &str) -> Result<Position, Error> {
         let found: Option<i64> =
             sqlx::query_scalar("SELECT position FROM state.cursor WHERE name = $1")
                 .bind(name)
@@ -121,7 +121,7 @@ impl State {
         .map_err(Error::unavailable)
     }
 
-    pub(super) async fn move_cursor(&self, name: &'static str, to: Position) -> Result<(), Error> {
+    pub(super) async fn move_cursor(&self, name: &str, to: Position) -> Result<(), Error> {
         sqlx::query(
             "INSERT INTO state.cursor (name, position) VALUES ($1, $2) ON CONFLICT (name) \
              DO UPDATE SET position = greatest(cursor.position, excluded.position)",
@@ -218,6 +218,15 @@ impl State {
                 .map_err(Error::unavailable)?;
         let read = |(token, millis)| (TokenId(token), Time::from_millis(millis));
         Ok(found.into_iter().map(read).collect())
+    }
+
+    pub(super) async fn forget_activity_of(&self, account: AccountId) -> Result<(), Error> {
+        sqlx::query("DELETE FROM state.session_activity WHERE account = $1")
+            .bind(account.0)
+            .execute(&self.pool)
+            .await
+            .map(drop)
+            .map_err(Error::unavailable)
     }
 
     pub(super) async fn defer_mail(&self, mail: DeferredMail, due_at: Time) -> Result<(), Error> {

@@ -94,7 +94,7 @@ impl State {
         found.map_err(Error::unavailable)
     }
 
-    pub(super) fn cursor(&self, name: &'static str) -> Result<Position, Error> {
+    pub(super) fn cursor(&self, name: &str) -> Result<Position, Error> {
         let found = self.file.read(|connection| {
             connection
                 .prepare_cached("SELECT position FROM cursor WHERE name = ?1")?
@@ -126,7 +126,8 @@ impl State {
         self.file.write(set).await.map_err(Error::unavailable)
     }
 
-    pub(super) async fn move_cursor(&self, name: &'static str, to: Position) -> Result<(), Error> {
+    pub(super) async fn move_cursor(&self, name: &str, to: Position) -> Result<(), Error> {
+        let name = name.to_owned();
         let set = move |connection: &mut rusqlite::Connection| {
             connection.execute(
                 "INSERT INTO cursor (name, position) VALUES (?1, ?2) \
@@ -226,6 +227,14 @@ impl State {
             Ok(found)
         });
         found.map_err(Error::unavailable)
+    }
+
+    pub(super) async fn forget_activity_of(&self, account: AccountId) -> Result<(), Error> {
+        let forget = move |connection: &mut rusqlite::Connection| {
+            let account = account.0.as_bytes();
+            connection.execute("DELETE FROM session_activity WHERE account = ?1", [account])
+        };
+        self.file.write(forget).await.map(drop).map_err(Error::unavailable)
     }
 
     pub(super) async fn defer_mail(&self, mail: DeferredMail, due_at: Time) -> Result<(), Error> {

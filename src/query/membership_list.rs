@@ -49,3 +49,16 @@ pub(crate) async fn requiring_second_factor(
         }
     }
 }
+
+/// All organizations of an account, the personal one first.
+pub(crate) async fn all(app: &App, account: AccountId) -> Result<Vec<OrganizationId>, Error> {
+    let (mut all, mut after) = (Vec::new(), String::new());
+    loop {
+        let piece = of_account(app, account, &after, PAGE).await?;
+        all.extend(piece.items.iter().map(|membership| membership.organization));
+        match piece.next {
+            Some(next) => after = next,
+            None => return Ok(all),
+        }
+    }
+}

@@ -12,7 +12,7 @@ use events::account::{Account, Person};
 use events::chain::Link;
 use events::id::AccountId;
 use events::personal::{Opened, Sealed};
-use events::recorded::{Position, Recorded};
+use events::recorded::{Actor, Position, Recorded};
 use events::stream::Stream;
 use uuid::Uuid;
 
@@ -23,7 +23,7 @@ use crate::link_secret::Purpose;
 use crate::mail::text::{self, Letter};
 use crate::mail::{Mail, Undelivered};
 use crate::operational::DeferredMail;
-use crate::{App, fail_point};
+use crate::{App, fail_point, identity};
 
 mod invitation;
 
@@ -33,7 +33,8 @@ const LONGEST_RETRY: Duration = Duration::from_hours(1);
 /// Links work once the read models know them.
 const READ_MODELS_WITHIN: Duration = Duration::from_secs(10);
 
-pub(super) fn wants(kind: &str) -> bool {
+/// Whether mails are made from events of this type.
+pub(super) fn calls_for_one(kind: &str) -> bool {
     [
         "account.password_reset_requested",
         "account.email_verification_requested",
@@ -41,6 +42,10 @@ pub(super) fn wants(kind: &str) -> bool {
         "invitation.resent",
     ]
     .contains(&kind)
+}
+
+pub(super) fn wants(kind: &str) -> bool {
+    calls_for_one(kind)
 }
 
 pub(super) async fn react(app: &App, recorded: &Recorded) -> Result<(), Interruption> {
@@ -72,6 +77,10 @@ async fn send(app: &App, recorded: &Recorded, attempts: u32) -> Result<(), Inter
             app.read_store.wait_for(recorded.position, READ_MODELS_WITHIN).await;
             let sent = app.post.deliver(&mail).await;
             fail_point::reached("mail.delivered");
+            // its reader may have been erased while it was on its way
+            if names_somebody_erased(app, recorded).await? {
+                app.post.discard(recorded.id)?;
+            }
             if sent.is_ok() {
                 tracing::info!(event = %recorded.id, "a mail is delivered");
             }
@@ -97,6 +106,33 @@ async fn send(app: &App, recorded: &Recorded, attempts: u32) -> Result<(), Inter
         }
     }
     Ok(())
+}
+
+/// Whether whom a mail goes to, or who had it sent, is erased.
+async fn names_somebody_erased(app: &App, recorded: &Recorded) -> Result<bool, Interruption> {
+    let mut accounts = Vec::new();
+    let mut subjects = Vec::new();
+    match recorded.stream {
+        Stream::Account(account) => accounts.push(account),
+        Stream::Organization(organization) => {
+            let stream = Stream::Organization(organization);
+            let entry = app.organizations.current(&app.log, stream).await?;
+            subjects.extend(invitation::invitee(&entry.read().state, &recorded.event));
+        }
+        Stream::Platform | Stream::Address(_) => {}
+    }
+    if let Actor::Account(account) = recorded.actor {
+        accounts.push(account);
+    }
+    for account in accounts {
+        subjects.extend(identity::person(app, account).await?.map(|person| person.subject));
+    }
+    for subject in subjects {
+        if app.keyring.is_destroyed(subject).await.map_err(Failure::from)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// The mail an event calls for; none when its link is dead, or its reader erased.
@@ -151,12 +187,7 @@ async fn reader(
 async fn opened(app: &App, address: &Sealed) -> Result<Option<String>, Failure> {
     match app.keyring.open_value(address).await? {
         Opened::Known(address) => Ok(Some(address)),
-        Opened::Erased => Ok(None),
-        Opened::KeyMissing => {
-            let subject = address.subject;
-            tracing::error!(%subject, "the key of an address is missing; a mail is not sent");
-            Ok(None)
-        }
+        Opened::Erased | Opened::KeyMissing => Ok(None),
     }
 }
 

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use crate::State;
 use crate::account::{Event, SecondFactor, Session};
 use crate::chain::Link;
-use crate::id::{SessionId, SubjectId};
+use crate::id::{EventId, SessionId, SubjectId};
 use crate::organization::ChangedPersonal;
 use crate::personal::Personal;
-use crate::recorded::Recorded;
+use crate::recorded::{Position, Recorded};
 use crate::time::Time;
 
 /// Who a registered account is.
@@ -53,6 +53,14 @@ pub enum Erasure {
     Done,
 }
 
+/// The event with which an erasure began.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Beginning {
+    pub event: EventId,
+    pub version: u64,
+    pub position: Position,
+}
+
 #[derive(Debug, Default)]
 pub struct Account {
     person: Option<Arc<Person>>,
@@ -60,6 +68,7 @@ pub struct Account {
     has_lost_address: bool,
     pub(super) prepared_factor: Option<Personal>,
     erasure: Option<Erasure>,
+    erasure_began: Option<Beginning>,
     pub(super) sessions: BTreeMap<SessionId, Session>,
     reset: Option<LinkIssue>,
     reset_used: bool,
@@ -80,6 +89,11 @@ impl Account {
     /// How far the person's erasure has come; `None` where none was started, or it was abandoned.
     pub fn erasure(&self) -> Option<Erasure> {
         self.erasure
+    }
+
+    /// Where the erasure that goes on, or is done, began: one that was abandoned is another.
+    pub fn erasure_began(&self) -> Option<Beginning> {
+        self.erasure_began
     }
 
     /// Whether its owner gets in by any credential.
@@ -232,8 +246,15 @@ impl State for Account {
                 self.edit_seen(recorded, |person| person.second_factor = None);
             }
             Event::SignInFailed { .. } => {}
-            Event::ErasureStarted {} => self.erasure = Some(Erasure::Started),
-            Event::ErasureAbandoned { .. } => self.erasure = None,
+            Event::ErasureStarted {} => {
+                let Recorded { id, version, position, .. } = *recorded;
+                self.erasure = Some(Erasure::Started);
+                self.erasure_began = Some(Beginning { event: id, version, position });
+            }
+            Event::ErasureAbandoned { .. } => {
+                self.erasure = None;
+                self.erasure_began = None;
+            }
             Event::Erased {} => {
                 self.erasure = Some(Erasure::Done);
                 self.sessions.clear();

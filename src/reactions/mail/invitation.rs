@@ -1,8 +1,8 @@
 //! The mail to somebody who is invited: with the link that also proves that the address is theirs.
 
-use events::id::OrganizationId;
+use events::id::{OrganizationId, SubjectId};
 use events::invitation::{Event, Invitation};
-use events::organization::{Name, Profile};
+use events::organization::{Name, Organization, Profile};
 use events::personal::{Opened, Personal};
 use events::recorded::{Actor, Recorded};
 use events::stream::Stream;
@@ -56,6 +56,17 @@ pub(super) async fn letter(
         link: &link(app, Purpose::InvitationMailed, id.0, invitation.issue.into()),
     });
     Ok(Some(Mail { event: recorded.id, at: recorded.at, to, subject, text }))
+}
+
+/// Whom an invitation is for that an event is about.
+pub(super) fn invitee(state: &Organization, event: &events::Event) -> Option<SubjectId> {
+    let events::Event::Invitation(
+        Event::Sent { invitation, .. } | Event::Resent { invitation, .. },
+    ) = event
+    else {
+        return None;
+    };
+    state.invitation(*invitation).map(|sent| sent.invitee)
 }
 
 async fn known(app: &App, value: &Personal) -> Result<Option<String>, Failure> {

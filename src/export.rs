@@ -1,0 +1,310 @@
+//! What a stream holds, as somebody takes it along: each event with its own line, from which its
+//! hash can be computed again, and its personal values opened. It is read page by page as the
+//! reader takes it, so that nothing is held for a reader who is slow: no store, and one page of
+//! memory. Up to which version it goes is fixed when it begins.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use events::chain::Link;
+use events::id::{AccountId, OrganizationId};
+use events::organization::Organization;
+use events::permission::Role;
+use events::personal::{Opened, Personal};
+use events::stream::Stream;
+use events::time::Time;
+use events::wire;
+use futures_util::stream::{Stream as Pieces, unfold};
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use crate::access::Access;
+use crate::event_log::{ReadError, Stored};
+use crate::failure::{Failure, fails_with};
+use crate::{App, identity, keyring};
+
+/// Events that are in memory at once.
+const PAGE: usize = 200;
+/// Nobody is given these, not even in their own export.
+const SECRETS: [&str; 3] = ["password_hash", "secret", "backup_codes"];
+
+#[derive(Debug, thiserror::Error)]
+#[error("an export cannot go on")]
+pub(crate) struct Error(#[source] Failure);
+
+impl From<Failure> for Error {
+    fn from(failure: Failure) -> Self {
+        Self(failure)
+    }
+}
+
+fails_with!(Error, Error: keyring::Error, ReadError);
+
+/// One event as it is taken along.
+#[derive(Serialize)]
+struct Exported<'a> {
+    kind: &'static str,
+    position: String,
+    hash: Link,
+    /// By the names of the line's digests; null where there is none any more.
+    personal: BTreeMap<&'static str, Option<String>>,
+    /// As it was recorded, byte by byte.
+    line: &'a RawValue,
+}
+
+/// The events of a stream, one page after the other.
+pub(crate) struct Events {
+    stream: Stream,
+    next: u64,
+    end: u64,
+}
+
+impl Events {
+    /// Up to the last one that is there now.
+    pub(crate) async fn of(app: &App, stream: Stream) -> Result<Self, Failure> {
+        let last = app.log.last_version(&stream).await?;
+        Ok(Self { stream, next: 0, end: last.map_or(0, |last| last + 1) })
+    }
+
+    /// The next page, each event as JSON with its type and its line's hash; empty at the end.
+    pub(crate) async fn page(&mut self, app: &App) -> Result<Vec<Piece>, Error> {
+        let left = usize::try_from(self.end - self.next).unwrap_or(PAGE).min(PAGE);
+        if left == 0 {
+            return Ok(Vec::new());
+        }
+        let stored = app.log.read_stream(&self.stream, self.next, left).await?;
+        if stored.is_empty() {
+            return Err(ReadError::Unavailable("the stream ends before its head".into()).into());
+        }
+        self.next += stored.len() as u64;
+        let mut page = Vec::with_capacity(stored.len());
+        for event in &stored {
+            page.push(piece(app, event).await?);
+        }
+        Ok(page)
+    }
+}
+
+pub(crate) struct Piece {
+    pub(crate) json: Vec<u8>,
+    kind: &'static str,
+    hash: Link,
+}
+
+async fn piece(app: &App, event: &Stored) -> Result<Piece, Error> {
+    let corrupt = |source: crate::event_log::Cause| {
+        Error::from(ReadError::Corrupt { position: event.position, source })
+    };
+    let recorded = wire::decode(event.position, &event.line, &event.sealed);
+    let mut recorded = recorded.map_err(|error| corrupt(error.into()))?;
+    let mut sealed = Vec::new();
+    let mut take = |name: &'static str, value: &mut Personal| {
+        if !SECRETS.contains(&name) {
+            sealed.extend(value.sealed().map(|sealed| (name, sealed.clone())));
+        }
+    };
+    take("ip_address", &mut recorded.ip_address);
+    take("user_agent", &mut recorded.user_agent);
+    recorded.event.personal(&mut take);
+    let mut personal = BTreeMap::new();
+    for (name, sealed) in sealed {
+        personal.insert(name, shown(app.keyring.open_value(&sealed).await?));
+    }
+    let line = serde_json::from_slice(&event.line).map_err(|error| corrupt(error.into()))?;
+    let (kind, _) = wire::kind(&recorded.event);
+    let position = event.position.to_string();
+    let exported = Exported { kind: "event", position, hash: recorded.link, personal, line };
+    Ok(Piece { json: json(&exported), kind, hash: recorded.link })
+}
+
+fn json(value: &impl Serialize) -> Vec<u8> {
+    serde_json::to_vec(value).expect("text and numbers are always JSON")
+}
+
+fn shown(opened: Opened) -> Option<String> {
+    match opened {
+        Opened::Known(value) => Some(value),
+        Opened::Erased => Some("erased".to_owned()),
+        Opened::KeyMissing => None,
+    }
+}
+
+/// Somebody who belongs to an organization when the export begins.
+#[derive(Serialize)]
+struct Member {
+    kind: &'static str,
+    user_id: AccountId,
+    email: Option<String>,
+    name: Option<String>,
+    role: Role,
+    joined_at: Time,
+}
+
+/// The last line: what was before it, so that a copy which lacks something is told from a whole one.
+#[derive(Serialize)]
+struct Manifest<'a> {
+    kind: &'static str,
+    organization: OrganizationId,
+    exported_at: Time,
+    /// Of the last event.
+    version: Option<u64>,
+    /// Of the last event's line.
+    hash: Option<Link>,
+    /// Events by their types, and members.
+    counts: &'a BTreeMap<&'static str, u64>,
+    lines: u64,
+    /// Of all lines before this one, each with its end.
+    blake3: String,
+}
+
+/// An organization's export on its way.
+struct OfOrganization {
+    app: Arc<App>,
+    organization: OrganizationId,
+    events: Events,
+    members: VecDeque<(AccountId, Role, Time)>,
+    counts: BTreeMap<&'static str, u64>,
+    lines: u64,
+    hash: Option<Link>,
+    all: blake3::Hasher,
+    is_done: bool,
+}
+
+/// Everything an organization holds but secrets, as lines of JSON: its events, its members, and a
+/// manifest.
+pub(crate) async fn of_organization(
+    app: &Arc<App>,
+    access: &Access,
+) -> Result<impl Pieces<Item = Result<Vec<u8>, Error>> + Send + use<>, Failure> {
+    let organization = access.organization();
+    let stream = Stream::Organization(organization);
+    let events = Events::of(app, stream).await?;
+    let entry = app.organizations.current(&app.log, stream).await?;
+    let members = members(&entry.read().state);
+    let export = OfOrganization {
+        app: Arc::clone(app),
+        organization,
+        events,
+        members,
+        counts: BTreeMap::new(),
+        lines: 0,
+        hash: None,
+        all: blake3::Hasher::new(),
+        is_done: false,
+    };
+    Ok(unfold(export, async |mut export| {
+        let piece = export.next().await.transpose()?;
+        export.is_done |= piece.is_err();
+        Some((piece, export))
+    }))
+}
+
+fn members(state: &Organization) -> VecDeque<(AccountId, Role, Time)> {
+    let member = |account| {
+        let member = state.member(account)?;
+        Some((account, member.role, member.joined_at))
+    };
+    state.members().filter_map(member).collect()
+}
+
+impl OfOrganization {
+    async fn next(&mut self) -> Result<Option<Vec<u8>>, Error> {
+        if self.is_done {
+            return Ok(None);
+        }
+        let mut lines = Vec::new();
+        for piece in self.events.page(&self.app).await? {
+            self.hash = Some(piece.hash);
+            self.take(&mut lines, piece.kind, &piece.json);
+        }
+        if lines.is_empty() {
+            for (account, role, joined_at) in
+                self.members.drain(..self.members.len().min(PAGE)).collect::<Vec<_>>()
+            {
+                let member = member(&self.app, account, role, joined_at).await?;
+                self.take(&mut lines, "member", &json(&member));
+            }
+        }
+        if lines.is_empty() {
+            self.is_done = true;
+            let manifest = Manifest {
+                kind: "manifest",
+                organization: self.organization,
+                exported_at: self.app.clock.now(),
+                version: self.events.end.checked_sub(1),
+                hash: self.hash,
+                counts: &self.counts,
+                lines: self.lines,
+                blake3: self.all.finalize().to_hex().to_string(),
+            };
+            lines = json(&manifest);
+            lines.push(b'\n');
+        }
+        Ok(Some(lines))
+    }
+
+    fn take(&mut self, lines: &mut Vec<u8>, kind: &'static str, json: &[u8]) {
+        for bytes in [json, b"\n"] {
+            self.all.update(bytes);
+            lines.extend_from_slice(bytes);
+        }
+        self.lines += 1;
+        *self.counts.entry(kind).or_default() += 1;
+    }
+}
+
+async fn member(
+    app: &App,
+    account: AccountId,
+    role: Role,
+    joined_at: Time,
+) -> Result<Member, Error> {
+    let person = identity::person(app, account).await?;
+    let open = async |value: Option<&Personal>| match value.and_then(Personal::sealed) {
+        Some(sealed) => Ok::<_, Error>(shown(app.keyring.open_value(sealed).await?)),
+        None => Ok(None),
+    };
+    Ok(Member {
+        kind: "member",
+        user_id: account,
+        email: open(person.as_ref().map(|person| &person.email)).await?,
+        name: open(person.as_ref().map(|person| &person.name)).await?,
+        role,
+        joined_at,
+    })
+}
+
+/// A JSON object that ends in a list of an account's events: `beginning` is the object with that list
+/// still empty.
+pub(crate) async fn of_account(
+    app: &Arc<App>,
+    account: AccountId,
+    beginning: Vec<u8>,
+) -> Result<impl Pieces<Item = Result<Vec<u8>, Error>> + Send + use<>, Failure> {
+    let events = Events::of(app, Stream::Account(account)).await?;
+    let mut beginning = beginning;
+    beginning.truncate(beginning.len() - b"]}".len());
+    let state = (Arc::clone(app), events, Some(beginning), false);
+    Ok(unfold(state, async |(app, mut events, beginning, is_done)| {
+        if is_done {
+            return None;
+        }
+        let is_first = beginning.is_some();
+        let piece = events.page(&app).await;
+        let is_over = piece.as_ref().map_or(true, Vec::is_empty);
+        let piece = piece.map(|page| {
+            let mut bytes = beginning.unwrap_or_default();
+            for (index, piece) in page.iter().enumerate() {
+                if index > 0 || !is_first {
+                    bytes.push(b',');
+                }
+                bytes.extend_from_slice(&piece.json);
+            }
+            if page.is_empty() {
+                bytes.extend_from_slice(b"]}");
+            }
+            bytes
+        });
+        Some((piece, (app, events, None, is_over)))
+    }))
+}
