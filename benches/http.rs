@@ -47,6 +47,7 @@ fn main() {
     let one = vec![all[0].clone(); CONNECTIONS];
     let reads: Vec<Template> = accounts.iter().map(Account::show).collect();
     let one_read = vec![reads[0].clone(); CONNECTIONS];
+    let probes: Vec<Template> = accounts.iter().map(Account::me).collect();
 
     title("HTTP, SQLite: requests over 32 connections; raw: a bare axum server");
     let chosen: Vec<String> =
@@ -69,6 +70,7 @@ fn main() {
     measure("rename, one organization", None, &one);
     measure("read, 32 organizations", Some(0.4), &reads);
     measure("read, one organization", None, &one_read);
+    measure("who am I, by 32 API tokens", Some(0.4), &probes);
     say("\nmilliseconds, p50 / p99, and microseconds of processor time each: raw | ours");
     for line in costs {
         say(&line);
@@ -210,12 +212,13 @@ async fn ask_all(address: &str, templates: &[Template], took: &mut Vec<u32>) -> 
 struct Account {
     token: String,
     organization: String,
+    api_token: String,
 }
 
 impl Account {
     fn rename(&self) -> Template {
         let body = format!("{{\"name\":\"Name {DIGITS}\"}}");
-        let Self { token, organization } = self;
+        let Self { token, organization, .. } = self;
         let bytes = format!(
             "PATCH /v1/organizations/{organization} HTTP/1.1\r\nhost: bench\r\n\
              authorization: Bearer {token}\r\nuser-agent: bench\r\n\
@@ -228,10 +231,19 @@ impl Account {
     }
 
     fn show(&self) -> Template {
-        let Self { token, organization } = self;
+        let Self { token, organization, .. } = self;
         let text = format!(
             "GET /v1/organizations/{organization} HTTP/1.1\r\nhost: bench\r\n\
              authorization: Bearer {token}\r\nuser-agent: bench\r\n\r\n"
+        );
+        Template { bytes: text.into_bytes(), digits: None }
+    }
+
+    fn me(&self) -> Template {
+        let Self { api_token, .. } = self;
+        let text = format!(
+            "GET /v1/auth/me HTTP/1.1\r\nhost: bench\r\n\
+             authorization: Bearer {api_token}\r\nuser-agent: bench\r\n\r\n"
         );
         Template { bytes: text.into_bytes(), digits: None }
     }
@@ -257,7 +269,10 @@ async fn accounts(address: &str) -> Vec<Account> {
             );
             let founded = post(&mut connection, "/v1/organizations", &authorization, &body).await;
             let organization = founded["id"].as_str().expect("an id").to_owned();
-            Account { token, organization }
+            let body = format!("{{\"token_name\":\"bench\",\"organization\":\"{organization}\"}}");
+            let made = post(&mut connection, "/v1/auth/tokens", &authorization, &body).await;
+            let api_token = made["token"].as_str().expect("a token").to_owned();
+            Account { token, organization, api_token }
         });
     }
     made.join_all().await
@@ -312,6 +327,34 @@ impl Organization {
     }
 }
 
+/// The members of the real answer.
+#[derive(Serialize)]
+struct Me {
+    id: &'static str,
+    email: &'static str,
+    name: &'static str,
+    company: Option<&'static str>,
+    two_factor_enabled: bool,
+    email_verified_at: Option<&'static str>,
+    created_at: &'static str,
+    active_organization: &'static str,
+}
+
+impl Me {
+    fn new() -> Self {
+        Self {
+            id: "usr_01h2xcejqtf2nbrexx3vqjhp41",
+            email: "bench12@example.org",
+            name: "Bench",
+            company: None,
+            two_factor_enabled: false,
+            email_verified_at: None,
+            created_at: "2026-01-31T09:30:00.000Z",
+            active_organization: "org_01h2xcejqtf2nbrexx3vqjhp41",
+        }
+    }
+}
+
 #[derive(Deserialize)]
 struct Rename {
     name: String,
@@ -323,7 +366,10 @@ async fn serve_bare() {
     let rename = async |Path(id): Path<String>, Json(rename): Json<Rename>| {
         Json(Organization::new(id, rename.name))
     };
-    let router = Router::new().route("/v1/organizations/{org}", get(show).patch(rename));
+    let me = async || Json(Me::new());
+    let router = Router::new()
+        .route("/v1/organizations/{org}", get(show).patch(rename))
+        .route("/v1/auth/me", get(me));
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
     eprintln!("bare serves on http://{}", listener.local_addr().expect("it is bound"));
     axum::serve(listener, router).await.expect("it serves until it is killed");

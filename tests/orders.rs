@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::crash::organizations_in_the_log;
 use crate::cut_off::{CutOff, places, starts};
-use crate::people::{PASSWORD, Person};
+use crate::people::{PASSWORD, Person, words};
 use crate::server::{Installation, Node, on_every_store};
 
 on_every_store! {
@@ -33,6 +33,23 @@ async fn an_order_cut_off_anywhere_has_one_effect_and_one_answer(on: Installatio
         };
         let (server, changed) = server.gives(change).await;
         assert_eq!(changed.expect(200).body()["allowed_regions"], json!(["fsn1"]));
+
+        // the body says which organization is meant, so the key must be another each time
+        let wish = json!({ "token_name": "ci", "organization": slug });
+        let make = async |node: &Node| {
+            ana.at(node).posts("/v1/auth/tokens", &wish).key(&slug).try_answer().await
+        };
+        let (server, made) = server.gives(make).await;
+        let made = made.expect(201);
+        ana.at(server.node()).with_token_of(&made).gets(&path).answer().await.expect(200);
+        let token = words(&made.body()["token_info"]["id"]);
+        let rotation = format!("/v1/auth/tokens/{token}/rotate");
+        let rotate = async |node: &Node| {
+            ana.at(node).posts(&rotation, &json!({})).key("rotation").try_answer().await
+        };
+        let (server, rotated) = server.gives(rotate).await;
+        let token = ana.with_token_of(&rotated.expect(200));
+        token.at(server.node()).gets(&path).answer().await.expect(200);
 
         let member = format!("{path}/members/{ben_id}");
         let role = json!({ "role": "admin" });
@@ -65,6 +82,8 @@ async fn an_order_cut_off_anywhere_has_one_effect_and_one_answer(on: Installatio
         ended.expect(204);
         let seen = ben.at(server.node()).gets(&path).answer().await;
         assert_eq!(seen.status, 404, "it is gone for everybody");
+        let seen = token.at(server.node()).gets(&path).answer().await;
+        assert_eq!(seen.refusal(), (401, "token_revoked".to_owned()));
         slugs.push(slug);
         node = server.into_node();
     }
@@ -78,6 +97,8 @@ async fn an_order_cut_off_anywhere_has_one_effect_and_one_answer(on: Installatio
         "member.invited",
         "member.joined",
         "settings.updated",
+        "api_key.created",
+        "api_key.rotated",
         "member.role_changed",
         "member.removed",
         "organization.ownership_transferred",

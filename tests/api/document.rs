@@ -230,6 +230,11 @@ async fn answers_fit_their_schemas() {
     let many = json!({ "invitations": [{ "email": "emil@example.org" }, { "email": "x" }] });
     let many = ana.posts("/v1/organizations/acme/invitations/bulk", &many).answer().await.body();
     let offer = ana.gets(&format!("/v1/invitations/{}", secret_of(&sent))).answer().await.body();
+    let made = ana.makes_token("acme", "personal", &["*"]).await.body();
+    let token = format!("/v1/auth/tokens/{}", words(&made["token_info"]["id"]));
+    let rotated = ana.posts(&format!("{token}/rotate"), &json!({})).answer().await.body();
+    let tokens =
+        ana.gets("/v1/organizations/acme/tokens?page_size=1&as_of=4").answer().await.body();
     let dora = Person::registers(&node, "dora").await;
     let joined = dora.accepts(&secret_of(&sent)).await.expect(200).body();
     let emil = Person::registers(&node, "emil").await;
@@ -243,6 +248,11 @@ async fn answers_fit_their_schemas() {
         ("AuditEntry", &log["events"][0]),
         ("Me", &me),
         ("Readiness", &ready),
+        ("MadeToken", &made),
+        ("RotatedToken", &rotated),
+        ("TokenInfo", &rotated["token_info"]),
+        ("TokenList", &tokens),
+        ("TokenInfo", &tokens["tokens"][0]),
         ("Invitation", &sent),
         ("InvitationList", &invitations),
         ("Invitation", &invitations["invitations"][0]),

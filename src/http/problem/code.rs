@@ -74,9 +74,9 @@ codes! {
         "A header that changes what the request does cannot be read."
         "`detail` names the header and how it is written.";
     OrganizationMismatch: BAD_REQUEST "organization_mismatch",
-        "the header names another organization than the path; send one of them";
-        "`X-Active-Org-ID` or `X-Organization-Id` names one organization, and the path, the token \
-         or the other header another one."
+        "the header names another organization than the path, the body or the token; send one of them";
+        "`X-Active-Org-ID` or `X-Organization-Id` names one organization, and the path, the body, the \
+         token or the other header another one."
         "Send the organization in one place only.";
     Unauthenticated: UNAUTHORIZED "unauthenticated",
         "sign in: send a bearer token or an e-mail address and password";
@@ -94,8 +94,9 @@ codes! {
         "Check both, or set a new password by mail.";
     InvalidToken: UNAUTHORIZED "invalid_token",
         "the token is unknown or has expired; sign in again";
-        "The bearer token belongs to no session that still lives."
-        "Sign in again, or renew the session with its refresh token.";
+        "The bearer token belongs to no session that still lives, and is no API token of this \
+         installation."
+        "Sign in again, or renew the session with its refresh token; copy an API token anew.";
     TotpRequired: UNAUTHORIZED "totp_required",
         "this account has a second factor; send its code, too";
         "The password is right, and the account has a second factor: signing in takes a code of the \
