@@ -19,7 +19,7 @@ use utoipa_axum::routes;
 
 use super::answer;
 use super::authentication::SignedIn;
-use super::document::{Commands, ProvenCommands};
+use super::document::ProvenCommands;
 use super::problem::{Code, Problem};
 use super::request::{Authenticated, Submission};
 use crate::execute::{self, Done};
@@ -61,7 +61,7 @@ pub(crate) struct SetUpAnswer {
 /// `Idempotency-Key` shows the same secret until then.
 #[utoipa::path(post, path = "/auth/2fa/setup", operation_id = "setUpSecondFactor",
     tag = "accounts", request_body = Option<SetUpBody>,
-    responses((status = 200, body = SetUpAnswer), Commands))]
+    responses((status = 200, body = SetUpAnswer), ProvenCommands))]
 async fn set_up_second_factor(
     State(app): State<Arc<App>>,
     Authenticated(caller, submission): Authenticated<SignedIn>,
@@ -122,7 +122,7 @@ pub(crate) struct VerifyAnswer {
 /// codes.
 #[utoipa::path(post, path = "/auth/2fa/verify", operation_id = "verifySecondFactor",
     tag = "accounts", request_body = VerifyBody,
-    responses((status = 200, body = VerifyAnswer), Commands))]
+    responses((status = 200, body = VerifyAnswer), ProvenCommands))]
 async fn verify_second_factor(
     State(app): State<Arc<App>>,
     Authenticated(caller, submission): Authenticated<SignedIn>,

@@ -310,7 +310,7 @@ async fn readiness_names_every_store_and_model() {
             ],
             "reactions": [
                 { "name": "complete_registrations" }, { "name": "mail" }, { "name": "address_proof" },
-                { "name": "due" },
+                { "name": "second_factor" }, { "name": "due" },
             ],
         })
     );

@@ -54,7 +54,9 @@ pub(in crate::http) fn finished(document: &OpenApi) -> Value {
         },
         "basic": {
             "type": "http", "scheme": "basic",
-            "description": "The e-mail address and password of an account.",
+            "description": "The e-mail address and password of an account. With a second factor, \
+                the header `X-OTP` carries a code of it; each node then remembers the pair for \
+                five minutes, and needs no code in that time.",
         },
     });
     components["securitySchemes"]["operator"] = json!({
