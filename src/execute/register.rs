@@ -151,11 +151,14 @@ fn taken(error: Error) -> Error {
         Error::Account(Rejection::Registered | Rejection::Abandoned | Rejection::Erasing)
             | Error::Address(address::Rejection::Claimed)
     );
-    match error {
-        _ if is_taken => Error::EmailTaken,
-        // its holder was erased since: the address stands for nobody now
-        Error::Account(Rejection::Unregistered) => Error::Contended,
-        error => error,
+    // its holder was erased since: the address stands for nobody now
+    let is_free_since = matches!(error, Error::Account(Rejection::Unregistered));
+    if is_taken {
+        Error::EmailTaken
+    } else if is_free_since {
+        Error::Contended
+    } else {
+        error
     }
 }
 
