@@ -27,6 +27,8 @@ use crate::failure::Failure;
 use crate::{App, execute, fail_point, identity, query, session_activity};
 
 const PAGE: usize = 500;
+/// Beside the places of reactions: how often keys were destroyed.
+const DESTRUCTIONS: &str = "destructions of keys";
 /// The read models must show where the erasure began before it is known what is to be left.
 const CAUGHT_UP_WITHIN: Duration = Duration::from_secs(5);
 
@@ -122,11 +124,55 @@ pub(crate) async fn carry_on(
     fail_point::reached("erasure.personal_organization_deleted");
     app.keyring.destroy(&[subject, personal.subject()]).await?;
     fail_point::reached("erasure.key_destroyed");
+    note_destructions(app).await?;
     session_activity::forget(app, account).await?;
     let position = step::finish(app, account, began).await?;
     fail_point::reached("erasure.finished");
     tracing::info!(%account, "a person is erased");
     Ok(Outcome::Erased(position))
+}
+
+/// Remembers outside the keyring how often its keys were destroyed.
+async fn note_destructions(app: &App) -> Result<(), Error> {
+    let times = app.keyring.destructions().await?;
+    Ok(app.operational.move_cursor(DESTRUCTIONS, Position(times)).await?)
+}
+
+/// Destroys again what an older copy of the keyring has brought back, if that is what this is.
+pub(crate) async fn repeat_all(app: &App) -> Result<(), Error> {
+    let known = app.operational.cursor(DESTRUCTIONS).await?;
+    if Position(app.keyring.destructions().await?) >= known {
+        return Ok(());
+    }
+    tracing::warn!("the keyring is an older copy: what was erased since is erased again");
+    let mut after = Position::default();
+    loop {
+        let page = app.log.read_all(after, PAGE).await?;
+        for event in &page.events {
+            if wire::kind_of_line(&event.line) == Some("account.erased")
+                && let Stream::Account(account) = decoded(event)?.stream
+            {
+                destroy_again(app, account).await?;
+            }
+        }
+        if page.at_head {
+            break;
+        }
+        after = page.next;
+    }
+    app.keyring.count_destructions(known.0).await?;
+    note_destructions(app).await
+}
+
+/// Makes sure that the keys of somebody who is erased are.
+pub(crate) async fn destroy_again(app: &App, account: AccountId) -> Result<(), Error> {
+    let Some(subject) = subject_of(app, account).await? else { return Ok(()) };
+    if app.keyring.is_destroyed(subject).await? {
+        return Ok(());
+    }
+    let personal = OrganizationId::personal(app.keyring.log_id(), account);
+    app.keyring.destroy(&[subject, personal.subject()]).await?;
+    note_destructions(app).await
 }
 
 /// Whose erasure it is, while it goes on.

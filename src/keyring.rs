@@ -92,20 +92,27 @@ impl Store {
         }
     }
 
-    /// Leaves of each key that it was destroyed, and of the addresses nothing. Durable, and gone
-    /// from the store's files, when this returns.
-    async fn destroy(&self, subjects: &[SubjectId]) -> Result<(), Error> {
+    /// Leaves of each key that it was destroyed, and of the addresses nothing. Durable when this
+    /// returns. Keys were then destroyed once more, or as many `times` if that is more.
+    async fn destroy(&self, subjects: &[SubjectId], times: u64) -> Result<(), Error> {
         match self {
-            Self::Sqlite(keys) => keys.destroy(subjects).await,
-            Self::Postgres(keys) => keys.destroy(subjects).await,
+            Self::Sqlite(keys) => keys.destroy(subjects, times).await,
+            Self::Postgres(keys) => keys.destroy(subjects, times).await,
         }
     }
 
-    /// How often keys were destroyed; `None` where no other node could do it.
-    async fn destructions(&self) -> Result<Option<i64>, Error> {
+    async fn destructions(&self) -> Result<u64, Error> {
         match self {
-            Self::Sqlite(_) => Ok(None),
-            Self::Postgres(keys) => keys.destructions().await.map(Some),
+            Self::Sqlite(keys) => keys.destructions(),
+            Self::Postgres(keys) => keys.destructions().await,
+        }
+    }
+
+    /// Whether other nodes use it, too.
+    fn is_shared(&self) -> bool {
+        match self {
+            Self::Sqlite(_) => false,
+            Self::Postgres(_) => true,
         }
     }
 
@@ -302,12 +309,22 @@ impl Keyring {
     /// Destroys the keys of these subjects: what was sealed under them can be read no more, and
     /// the addresses that they stood for stand for nobody. When this returns it is so on every node.
     pub(crate) async fn destroy(&self, subjects: &[SubjectId]) -> Result<(), Error> {
-        self.store.destroy(subjects).await?;
+        self.store.destroy(subjects, 0).await?;
         self.opened.forget(subjects);
-        if self.store.destructions().await?.is_some() {
+        if self.store.is_shared() {
             tokio::time::sleep(FORGOTTEN_WITHIN).await;
         }
         Ok(())
+    }
+
+    /// Takes it as known that keys were destroyed so often.
+    pub(crate) async fn count_destructions(&self, times: u64) -> Result<(), Error> {
+        self.store.destroy(&[], times).await
+    }
+
+    /// How often keys were destroyed: less than it was in a keyring that is an older copy.
+    pub(crate) async fn destructions(&self) -> Result<u64, Error> {
+        self.store.destructions().await
     }
 
     /// Whether a subject's key was destroyed on purpose.

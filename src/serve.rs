@@ -49,7 +49,7 @@ use crate::read_store::ReadStore;
 use crate::session_activity::{self, SessionActivity};
 use crate::token_activity::{self, TokenActivity};
 use crate::{
-    denied_attempts, due, failed_sign_ins, forgotten, http, postgres_database, reactions,
+    denied_attempts, due, erasure, failed_sign_ins, forgotten, http, postgres_database, reactions,
     sqlite_file,
 };
 
@@ -126,6 +126,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
         past: Room::default(),
         complete_accounts: Cache::new(FOLDS),
     });
+    erasure::repeat_all(&app).await.context("cannot erase again what was erased")?;
     let (stop, stopping) = watch::channel(false);
     let mut workers = JoinSet::new();
     workers.spawn(projector.run(stopping.clone()));

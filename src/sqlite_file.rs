@@ -135,7 +135,7 @@ pub(crate) fn settle(path: &Path) -> Result<(), Error> {
 /// The same on the connection that writes; an error when a reader stands in the way for long.
 pub(crate) fn empty_wal(connection: &Connection) -> Result<(), rusqlite::Error> {
     let checkpoint = "PRAGMA wal_checkpoint(TRUNCATE)";
-    if connection.query_row(checkpoint, [], |row| row.get::<_, bool>(0))? {
+    if connection.query_row(checkpoint, [], |row| row.get(0))? {
         let busy = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_BUSY);
         return Err(rusqlite::Error::SqliteFailure(busy, None));
     }

@@ -253,6 +253,39 @@ async fn no_byte_of_an_erased_person_is_left_in_any_file() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_older_keyring_brings_nobody_back() {
+    let on = Installation::sqlite();
+    let node = on.start().await;
+    let ana = Person::registers(&node, "ana").await;
+    ana.creates("acme").await;
+    let (ben, dora) =
+        (Person::registers(&node, "ben").await, Person::registers(&node, "dora").await);
+    for person in [&ben, &dora] {
+        ana.takes_in(person, "acme", "viewer").await;
+    }
+    dora.erases().answer().await.expect(204);
+    node.stop().await;
+    let keyring = on.data().join("keyring.db");
+    let copy = std::fs::read(&keyring).unwrap();
+    let node = on.start().await;
+    ben.at(&node).erases().answer().await.expect(204);
+    node.until_it_says("an erasure is recorded wherever").await;
+    node.stop().await;
+
+    std::fs::write(&keyring, copy).unwrap();
+    for is_first in [true, false] {
+        let node = on.start().await;
+        let ana = ana.at(&node);
+        let shown = ana.pages("/v1/organizations/acme/invitations", "invitations").await;
+        assert!(shown.iter().all(|invitation| invitation["email"] == "erased"), "{shown:?}");
+        ben.at(&node).signs_in().await.expect(401);
+        assert_eq!(node.stop().await.contains("the keyring is an older copy"), is_first);
+    }
+    let keys = wrapped_keys(&on);
+    assert_eq!(keys.values().filter(|wrapped| wrapped.is_none()).count(), 4);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_database_server_keeps_no_word_of_an_erased_person() {
     let on = Installation::postgres().await;
     let node = on.start().await;

@@ -12,7 +12,8 @@ CREATE TABLE keyring.subject_key (
     wrapped bytea
 );
 
--- How often keys were destroyed: a node that keeps opened keys forgets them when this has grown.
+-- How often keys were destroyed: a node that keeps opened keys forgets them when this has grown, and it
+-- tells a keyring that was put back from an older copy.
 CREATE TABLE keyring.destruction (
     one   boolean PRIMARY KEY CHECK (one),
     times bigint NOT NULL

@@ -10,6 +10,12 @@ CREATE TABLE subject_key (
     wrapped BLOB
 ) STRICT;
 
+-- How often keys were destroyed: tells a keyring that was put back from an older copy.
+CREATE TABLE destruction (
+    one   INTEGER PRIMARY KEY CHECK (one = 1),
+    times INTEGER NOT NULL
+) STRICT;
+
 -- Which subject stands for an e-mail address; the row goes when the person is erased.
 CREATE TABLE address (
     mac     BLOB PRIMARY KEY CHECK (length(mac) = 32),

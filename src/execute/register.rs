@@ -152,10 +152,10 @@ fn taken(error: Error) -> Error {
             | Error::Address(address::Rejection::Claimed)
     );
     // its holder was erased since: the address stands for nobody now
-    let is_free_again = matches!(error, Error::Account(Rejection::Unregistered));
+    let is_free_since = matches!(error, Error::Account(Rejection::Unregistered));
     if is_taken {
         Error::EmailTaken
-    } else if is_free_again {
+    } else if is_free_since {
         Error::Contended
     } else {
         error

@@ -35,7 +35,7 @@ pub(super) struct OpenedKeys {
 #[derive(Clone, Copy)]
 struct Look {
     at: Instant,
-    destructions: i64,
+    destructions: u64,
 }
 
 impl OpenedKeys {
@@ -68,12 +68,15 @@ impl OpenedKeys {
     }
 
     async fn look(&self, store: &Store) -> Result<(), Error> {
+        if !store.is_shared() {
+            return Ok(());
+        }
         let last = *self.looked();
         if last.is_some_and(|last| last.at.elapsed() < FORGOTTEN_WITHIN) {
             return Ok(());
         }
         let at = Instant::now();
-        let Some(destructions) = store.destructions().await? else { return Ok(()) };
+        let destructions = store.destructions().await?;
         let is_news = {
             let mut looked = self.looked();
             let known = looked.filter(|known| known.at >= at || known.destructions > destructions);

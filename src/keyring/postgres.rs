@@ -62,21 +62,27 @@ impl Keys {
         add_key(&self.pool, subject, wrapped).await.map_err(Error::unavailable)
     }
 
-    pub(super) async fn destroy(&self, subjects: &[SubjectId]) -> Result<(), Error> {
+    pub(super) async fn destroy(&self, subjects: &[SubjectId], times: u64) -> Result<(), Error> {
         let subjects: Vec<Uuid> = subjects.iter().map(|subject| subject.0).collect();
         let mut transaction = self.pool.begin_with(BEGIN).await.map_err(Error::unavailable)?;
         for statement in [
             "INSERT INTO keyring.subject_key (subject, wrapped) SELECT unnest($1), NULL \
              ON CONFLICT (subject) DO UPDATE SET wrapped = NULL",
             "DELETE FROM keyring.address WHERE subject = ANY ($1)",
-            "INSERT INTO keyring.destruction (one, times) SELECT true, 1 WHERE $1 <> '{}' \
-             ON CONFLICT (one) DO UPDATE SET times = destruction.times + 1",
         ] {
             let destroy = sqlx::query(statement).bind(&subjects);
             destroy.execute(&mut *transaction).await.map_err(Error::unavailable)?;
         }
+        sqlx::query(
+            "INSERT INTO keyring.destruction (one, times) VALUES (true, greatest(1, $1)) ON CONFLICT \
+             (one) DO UPDATE SET times = greatest(destruction.times + 1, $1)",
+        )
+        .bind(times.cast_signed())
+        .execute(&mut *transaction)
+        .await
+        .map_err(Error::unavailable)?;
         transaction.commit().await.map_err(Error::unavailable)?;
-        // the rows as they were stay in the file until they are swept
+        // the place of the rows as they were may be used again
         sqlx::query("VACUUM keyring.subject_key, keyring.address")
             .execute(&self.pool)
             .await
@@ -84,10 +90,11 @@ impl Keys {
             .map_err(Error::unavailable)
     }
 
-    pub(super) async fn destructions(&self) -> Result<i64, Error> {
+    pub(super) async fn destructions(&self) -> Result<u64, Error> {
         sqlx::query_scalar("SELECT coalesce(max(times), 0) FROM keyring.destruction")
             .fetch_one(&self.pool)
             .await
+            .map(i64::cast_unsigned)
             .map_err(Error::unavailable)
     }
 

@@ -78,7 +78,7 @@ impl Keys {
 
     /// The file's own writer overwrites what it deletes; what stood in the write-ahead log goes with
     /// that.
-    pub(super) async fn destroy(&self, subjects: &[SubjectId]) -> Result<(), Error> {
+    pub(super) async fn destroy(&self, subjects: &[SubjectId], times: u64) -> Result<(), Error> {
         let subjects = subjects.to_vec();
         let destroy = move |connection: &mut rusqlite::Connection| {
             let transaction = connection.transaction()?;
@@ -91,10 +91,25 @@ impl Keys {
                 )?;
                 transaction.execute("DELETE FROM address WHERE subject = ?1", [subject])?;
             }
+            transaction.execute(
+                "INSERT INTO destruction (one, times) VALUES (1, max(1, ?1)) \
+                 ON CONFLICT (one) DO UPDATE SET times = max(times + 1, ?1)",
+                [times],
+            )?;
             transaction.commit()?;
             sqlite_file::empty_wal(connection)
         };
         self.file.write(destroy).await.map_err(Error::unavailable)
+    }
+
+    pub(super) fn destructions(&self) -> Result<u64, Error> {
+        self.file
+            .read(|connection| {
+                connection
+                    .prepare_cached("SELECT coalesce(max(times), 0) FROM destruction")?
+                    .query_row([], |row| row.get(0))
+            })
+            .map_err(Error::unavailable)
     }
 
     pub(super) fn subject_of(&self, mac: [u8; 32]) -> Result<Option<SubjectId>, Error> {

@@ -30,6 +30,8 @@ pub(super) async fn react(app: &App, recorded: &Recorded) -> Result<(), Interrup
             erasure::resume(app, account).await?;
         }
         (Event::Account(Erased {}), Stream::Account(account)) => {
+            // an older copy of the keyring may have been put back with that of the place here
+            erasure::destroy_again(app, account).await?;
             if let Some(subject) = erasure::subject_of(app, account).await? {
                 erasure::record_everywhere(app, account, subject).await?;
             }
