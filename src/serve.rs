@@ -149,8 +149,25 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
             config.data.join("outbox").display()
         );
     }
+    answer_requests(listener, Arc::clone(&app), signals).await?;
+    stop.send_replace(true);
+    while workers.join_next().await.is_some() {}
+    others.abort();
+    forgetting.abort();
+    app.log.close().await;
+    settle(&config.data);
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// Answers requests until the process is told to stop, and finishes those that are under way.
+async fn answer_requests(
+    listener: TcpListener,
+    app: Arc<App>,
+    signals: Signals,
+) -> anyhow::Result<()> {
     let service = ServiceExt::<Request>::into_make_service_with_connect_info::<SocketAddr>(
-        http::service(Arc::clone(&app)),
+        http::service(app),
     );
     let (told, mut was_told) = watch::channel(false);
     let server = axum::serve(listener, service).with_graceful_shutdown(async move {
@@ -165,13 +182,6 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
             tokio::time::sleep(FINISH_WITHIN).await;
         } => tracing::warn!("requests that were still under way are cut off"),
     }
-    stop.send_replace(true);
-    while workers.join_next().await.is_some() {}
-    others.abort();
-    forgetting.abort();
-    app.log.close().await;
-    settle(&config.data);
-    tracing::info!("stopped");
     Ok(())
 }
 

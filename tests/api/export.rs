@@ -19,7 +19,7 @@ fn lines(bytes: &[u8]) -> (Vec<Value>, Value) {
         text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let manifest = lines.pop().expect("there is a last line");
     assert_eq!(manifest["kind"], "manifest");
-    let before = &bytes[..text.trim_end().rfind('\n').expect("there are others") + 1];
+    let before = &bytes[..=text.trim_end().rfind('\n').expect("there are others")];
     assert_eq!(manifest["blake3"], blake3::hash(before).to_hex().to_string());
     assert_eq!(manifest["lines"], lines.len());
     (lines, manifest)
