@@ -306,11 +306,13 @@ async fn readiness_names_every_store_and_model() {
             "read_models": [
                 model("audit_trail"), model("credential"), model("due_list"), model("invitation_list"),
                 model("link_target"), model("member_list"), model("membership_list"),
-                model("organization_overview"), model("person"), model("token_list"),
+                model("organization_overview"), model("own_token_list"), model("person"),
+                model("token_list"),
             ],
             "reactions": [
                 { "name": "complete_registrations" }, { "name": "mail" }, { "name": "address_proof" },
-                { "name": "second_factor" }, { "name": "due" },
+                { "name": "second_factor" }, { "name": "erasure" }, { "name": "outbox" },
+                { "name": "due" },
             ],
         })
     );
