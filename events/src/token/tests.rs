@@ -117,8 +117,7 @@ fn a_key_belongs_to_the_organization() {
     assert_eq!(revoke.requires(&acme), Permission::ManageKeys);
 }
 
-#[test]
-fn nobody_makes_a_personal_token_for_nobody() {
+fn create(kind: Kind, by: Option<AccountId>) -> Command {
     let draft = Draft {
         token: OLD,
         secret_hash: Link::FIRST,
@@ -126,7 +125,33 @@ fn nobody_makes_a_personal_token_for_nobody() {
         scopes: Scopes::everything(),
         expires_at: None,
     };
-    let name = "ci".to_owned();
-    let create = Command::Create { draft, kind: Kind::Personal, name, by: None, at: Time::EPOCH };
-    given([created_by(ANA)]).when(create).then_rejected(Rejection::NobodyToActFor);
+    Command::Create { draft, kind, name: "ci".to_owned(), by, at: Time::EPOCH }
+}
+
+#[test]
+fn nobody_makes_a_personal_token_for_nobody() {
+    given([created_by(ANA)])
+        .when(create(Kind::Personal, None))
+        .then_rejected(Rejection::NobodyToActFor);
+}
+
+#[test]
+fn nobody_has_more_than_a_hundred_at_once() {
+    let made = |number: usize| match number {
+        0 => created_by(ANA),
+        _ => token_of(TokenId(Uuid::from_u128(number as u128)), Kind::Personal, ANA, &["*"]),
+    };
+    let past: [crate::Event; MOST + 1] = std::array::from_fn(made);
+    let acme = given(past).state();
+    let own = create(Kind::Personal, Some(ANA));
+    assert_eq!(decide(&acme, &own), Err(Rejection::TooMany));
+    for (kind, by) in [(Kind::Organization, ANA), (Kind::Personal, BEN)] {
+        assert!(decide(&acme, &create(kind, Some(by))).is_ok(), "those are counted apart");
+    }
+    let revoked = Event::Revoked { token: TokenId(Uuid::from_u128(1)) };
+    let past: [crate::Event; MOST + 2] = std::array::from_fn(|number| match number {
+        number if number > MOST => revoked.clone().into(),
+        number => made(number),
+    });
+    assert!(decide(&given(past).state(), &own).is_ok(), "only those that serve count");
 }
