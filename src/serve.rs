@@ -185,7 +185,7 @@ async fn answer_requests(
 
 fn operator_token(config: &Config) -> anyhow::Result<OperatorToken> {
     let path = config.data.join("operator.token");
-    OperatorToken::configured_or_in(config.operator_token.as_ref(), &path)
+    Ok(OperatorToken::configured_or_in(config.operator_token.as_ref(), &path)?)
 }
 
 /// The machine's clock, or one that tests move. Time must not go back, so one that was moved can
