@@ -133,7 +133,10 @@ async fn who_reads_an_export_slowly_holds_up_nobody() {
     let ben = Person::joins(&node, "ben", &ana, "acme", "admin").await;
     // more than fits between the two ends of a connection
     let settings = |number: usize| {
-        let entry = |it: usize| json!({ "cidr": format!("10.{number}.{it}.0/24"), "description": "x".repeat(100) });
+        let entry = |it: usize| {
+            let description = format!("{number} {}", "x".repeat(100));
+            json!({ "cidr": format!("10.{number}.{it}.0/24"), "description": description })
+        };
         json!({ "ip_allowlist": (0..100).map(entry).collect::<Vec<_>>(), "override": true })
     };
     for number in 0..250 {
