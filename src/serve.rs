@@ -83,9 +83,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     let public_url = config.public_url_at(address);
     let stores = Stores::open(&config, &public_url).await?;
     let clock = clock(&config, &stores.operational).await?;
-    let token_file = config.data.join("operator.token");
-    let operator_token =
-        OperatorToken::configured_or_in(config.operator_token.as_ref(), &token_file)?;
+    let operator_token = operator_token(&config)?;
     let projector =
         Projector::new(stores.log.clone(), stores.read_store.clone(), node.name.clone());
     let (tell_trouble, trouble) = watch::channel(reactions::Trouble::new());
@@ -183,6 +181,11 @@ async fn answer_requests(
         } => tracing::warn!("requests that were still under way are cut off"),
     }
     Ok(())
+}
+
+fn operator_token(config: &Config) -> anyhow::Result<OperatorToken> {
+    let path = config.data.join("operator.token");
+    Ok(OperatorToken::configured_or_in(config.operator_token.as_ref(), &path)?)
 }
 
 /// The machine's clock, or one that tests move. Time must not go back, so one that was moved can

@@ -169,7 +169,6 @@ impl Permission {
             Self::ReadOrganization
             | Self::UpdateOrganization
             | Self::UpdateSettings
-            | Self::ExportOrganization
             | Self::TransferOrganization
             | Self::DeleteOrganization => Family::Org,
             Self::ReadMembers
@@ -177,7 +176,8 @@ impl Permission {
             | Self::ManageMembers
             | Self::ManageAdmins
             | Self::ManageOwners => Family::Members,
-            Self::ReadAuditLog => Family::Audit,
+            // an export is the whole log with its personal values
+            Self::ReadAuditLog | Self::ExportOrganization => Family::Audit,
             Self::ViewBilling => Family::Billing,
             Self::UseOwnTokens | Self::ManageTokens | Self::ManageKeys => {
                 return match level {

@@ -22,12 +22,14 @@ async fn whoever_is_erased_is_gone_for_everybody(installation: Installation) {
     let id = ben.id().await;
     ben.renames("acme", "Acme by Ben").await;
     ben.invites("acme", "dora@example.org", "viewer").await;
+    let body = json!({ "token_name": "ci", "organization": "acme" });
+    let token = ben.posts("/v1/auth/tokens", &body).answer().await.expect(201);
+    let by_token = ben.with_token_of(&token);
+    let refused = by_token.erases().answer().await;
+    assert_eq!(refused.refusal(), (403, "sign_in_required".to_owned()));
     let version = ana.gets("/v1/organizations/acme/audit-log?page_size=1").answer().await.body();
     let version = version["events"][0]["version"].as_u64().unwrap();
-    let (_, own) = (
-        ben.lists().await,
-        words(&ben.gets("/v1/auth/me").answer().await.body()["active_organization"]),
-    );
+    let own = words(&ben.gets("/v1/auth/me").answer().await.body()["active_organization"]);
 
     let erased = ben.erases().answer().await.expect(204);
     assert!(erased.position() > 0);
@@ -36,6 +38,8 @@ async fn whoever_is_erased_is_gone_for_everybody(installation: Installation) {
     assert_eq!(refused.refusal(), (401, "invalid_token".to_owned()));
     assert_eq!(ben.signs_in().await.refusal(), (401, "invalid_credentials".to_owned()));
     ben.gets_by_password("/v1/auth/me").answer().await.expect(401);
+    let refused = by_token.gets("/v1/organizations/acme").answer().await;
+    assert_eq!(refused.refusal(), (401, "token_revoked".to_owned()));
     recorded(&node, 1).await;
 
     let members = ana.pages("/v1/organizations/acme/members", "members").await;
@@ -58,9 +62,9 @@ async fn whoever_is_erased_is_gone_for_everybody(installation: Installation) {
     assert_eq!((&renamed["ip_address"], &renamed["user_agent"]), (&json!("erased"), &Value::Null));
     let history = ana.history("acme").await;
     assert_eq!(
-        history[history.len() - 3..],
-        ["member.left", "invitation.canceled", "person.erased"],
-        "what he had sent ends with his right to"
+        history[history.len() - 4..],
+        ["member.left", "api_key.revoked", "invitation.canceled", "person.erased"],
+        "what he had made and sent ends with his right to"
     );
     let invited = ana.pages("/v1/organizations/acme/invitations", "invitations").await;
     let his = invited.iter().find(|it| it["status"] == "accepted").unwrap();

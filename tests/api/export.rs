@@ -87,6 +87,8 @@ async fn everybody_takes_along_what_is_held_about_them() {
     ben.invites("gamma", "ana@example.org", "admin").await;
     let change = json!({ "name": "Ana Two", "company": "Acme Ltd" });
     ana.patches("/v1/auth/me", &change).answer().await.expect(200);
+    let token = json!({ "token_name": "ci", "organization": "beta", "scopes": ["org:read"] });
+    let token = ana.posts("/v1/auth/tokens", &token).answer().await.expect(201).body();
     let wanted = ana.gets("/v1/account/export").with("user-agent", "some-browser");
     let answer = wanted.answer().await.expect(200);
     let body = answer.body();
@@ -99,6 +101,13 @@ async fn everybody_takes_along_what_is_held_about_them() {
     let invitations = body["invitations"].as_array().unwrap();
     let statuses: Vec<&Value> = invitations.iter().map(|it| &it["status"]).collect();
     assert_eq!(statuses, ["pending", "accepted"]);
+    assert_eq!(
+        (&body["tokens"][0]["id"], &body["tokens"][0]["scopes"]),
+        (&token["token_info"]["id"], &json!(["org:read"]))
+    );
+    let by_token = ana.with_token(Some(words(&token["token"])));
+    let refused = by_token.gets("/v1/account/export").answer().await;
+    assert_eq!(refused.refusal(), (403, "sign_in_required".to_owned()));
     let events = body["events"].as_array().unwrap();
     let registered = &events[0];
     assert_eq!(registered["line"]["type"], "account.registered");
@@ -110,6 +119,38 @@ async fn everybody_takes_along_what_is_held_about_them() {
     assert!(!text.contains("argon2"), "no secret is given away");
     let token = ana.token.as_deref().unwrap();
     assert!(!text.contains(token) && !text.contains(PASSWORD));
+    assert!(!text.contains(by_token.token.as_deref().unwrap()));
     ana.gets("/account/export").answer().await.expect(200);
     Person::stranger(&node).gets("/v1/account/export").answer().await.expect(401);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_reads_an_export_slowly_holds_up_nobody() {
+    let installation = Installation::sqlite();
+    let node = installation.start().await;
+    let ana = Person::registers(&node, "ana").await;
+    ana.creates("acme").await;
+    let ben = Person::joins(&node, "ben", &ana, "acme", "admin").await;
+    // more than fits between the two ends of a connection
+    let settings = |number: usize| {
+        let entry = |it: usize| {
+            let description = format!("{number} {}", "x".repeat(100));
+            json!({ "cidr": format!("10.{number}.{it}.0/24"), "description": description })
+        };
+        json!({ "ip_allowlist": (0..100).map(entry).collect::<Vec<_>>(), "override": true })
+    };
+    for number in 0..250 {
+        let path = "/v1/organizations/acme/settings";
+        ana.patches(path, &settings(number)).answer().await.expect(200);
+    }
+    let export = ben.gets("/v1/organizations/acme/export").0.send().await.unwrap();
+    assert_eq!(export.status(), 200);
+    ana.renames("acme", "Acme Two").await;
+    ben.at(&node).erases().answer().await.expect(204);
+    node.until_it_says("an erasure is recorded wherever").await;
+    let bytes = export.bytes().await.unwrap();
+    assert!(bytes.len() > 6 * 1024 * 1024, "{} bytes", bytes.len());
+    let (found, manifest) = lines(&bytes);
+    assert_eq!(manifest["version"], 252, "as it was when the export began");
+    assert!(found.iter().all(|it| it["line"]["type"] != "member.left"));
 }

@@ -422,3 +422,18 @@ async fn failed_sign_ins_stand_in_the_history_of_their_account(installation: Ins
     node.stop().await;
     installation.assert_no_difference();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_has_their_account_erased_shows_a_code() {
+    let installation = Installation::sqlite();
+    let (node, operator) = start(&installation).await;
+    let ana = Person::registers(&node, "ana").await;
+    let (_, backup_codes) = enabled(&ana, &operator).await;
+    assert_eq!(ana.erases().answer().await.refusal(), required());
+    let with = |code: &str| json!({ "password": PASSWORD, "totp_code": code });
+    let refused = ana.deletes("/v1/account").json(&with("000000")).answer().await;
+    assert_eq!(refused.refusal(), invalid());
+    ana.gets("/v1/auth/me").answer().await.expect(200);
+    ana.deletes("/v1/account").json(&with(&backup_codes[0])).answer().await.expect(204);
+    ana.gets("/v1/auth/me").answer().await.expect(401);
+}
