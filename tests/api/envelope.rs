@@ -305,9 +305,9 @@ async fn readiness_names_every_store_and_model() {
             "head": position, "position": position,
             "read_models": [
                 model("audit_trail"), model("credential"), model("due_list"), model("invitation_list"),
-                model("link_target"), model("member_list"), model("membership_list"),
-                model("organization_overview"), model("own_token_list"), model("person"),
-                model("token_list"),
+                model("invitee_list"), model("link_target"), model("member_list"),
+                model("membership_list"), model("organization_overview"), model("own_token_list"),
+                model("person"), model("token_list"),
             ],
             "reactions": [
                 { "name": "complete_registrations" }, { "name": "mail" }, { "name": "address_proof" },
