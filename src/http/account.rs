@@ -145,6 +145,7 @@ async fn show_me(
     OriginalUri(uri): OriginalUri,
 ) -> Result<Response, Problem> {
     Parameters::of(&uri, &[])?;
+    organization::agrees(&app, &caller, &headers).await?;
     let Identity { account, person, .. } = caller.person()?;
     let active_organization = match caller.bound_to {
         // it has just been asked whether the token serves

@@ -34,6 +34,7 @@ pub(crate) struct EraseBody {
     password: SecretString,
     /// Of the second factor, where there is one; a backup code also serves.
     #[schema(value_type = Option<String>, example = "123456")]
+    #[serde(alias = "code")]
     totp_code: Option<SecretString>,
 }
 

@@ -33,7 +33,7 @@ mod deletion;
 mod meant;
 mod transfer;
 
-pub(super) use self::meant::{Meant, is_named, usual};
+pub(super) use self::meant::{Meant, agrees, is_named, usual};
 
 pub(crate) fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
@@ -144,8 +144,10 @@ async fn create_organization(
 async fn list_organizations(
     State(app): State<Arc<App>>,
     caller: Caller,
+    headers: HeaderMap,
     OriginalUri(uri): OriginalUri,
 ) -> Result<Response, Problem> {
+    agrees(&app, &caller, &headers).await?;
     if let Some(bound_to) = caller.bound_to {
         return only(&app, &caller, bound_to, &uri).await;
     }

@@ -153,6 +153,7 @@ pub(crate) struct DisableBody {
     #[schema(value_type = String, example = "correct horse battery")]
     password: SecretString,
     /// A code of the authenticator, or a backup code.
+    #[serde(alias = "totp_code")]
     #[schema(value_type = String, example = "492039")]
     code: SecretString,
 }

@@ -67,6 +67,10 @@ async fn a_token_is_shown_once_and_acts_in_one_organization() {
     by_token.gets(&format!("/v1/organizations/{personal}")).answer().await.expect(404);
     let contradicted = by_token.gets("/v1/organization").with("x-active-org-id", &personal);
     assert_eq!(contradicted.answer().await.refusal(), (400, "organization_mismatch".to_owned()));
+    for path in ["/v1/auth/me", "/v1/organizations"] {
+        let contradicted = by_token.gets(path).with("x-active-org-id", &personal).answer().await;
+        assert_eq!(contradicted.refusal(), (400, "organization_mismatch".to_owned()), "{path}");
+    }
     let renamed = by_token.patches(ACME, &json!({ "name": "Mine" })).answer().await;
     assert_eq!(renamed.refusal(), (403, "forbidden".to_owned()), "the role limits the token");
 

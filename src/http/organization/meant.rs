@@ -1,6 +1,6 @@
 //! Which organization a request means: the one in its path; on a path without a place for one the
-//! header's, else the token's, else the session's, else the caller's own. A header that contradicts the path is
-//! refused, never ignored. Nothing of it is looked up before the caller is known.
+//! header's, else the token's, else the session's, else the caller's own. A header that contradicts
+//! the path or the token is refused, never ignored. Nothing of it is looked up before the caller is known.
 
 use std::sync::Arc;
 
@@ -42,6 +42,16 @@ impl FromRequest<Arc<App>> for Meant<Authenticated> {
         let organization = naming.organization(app, &by.0).await?;
         Ok(Self(by, organization))
     }
+}
+
+/// Refuses headers that name another organization than the one the caller's token belongs to, on
+/// paths that ask for none.
+pub(crate) async fn agrees(app: &App, caller: &Caller, headers: &HeaderMap) -> Result<(), Problem> {
+    if caller.bound_to.is_none() {
+        return Ok(());
+    }
+    let in_headers = HEADERS.map(|name| headers.get(name).cloned());
+    Naming { in_path: None, in_headers }.organization(app, caller).await.map(drop)
 }
 
 /// How a request names an organization, as it is written there.
