@@ -271,8 +271,8 @@ pub(crate) async fn record_everywhere(
         if page.at_head {
             if let Some(position) = last {
                 query::has_reached(app, position, CAUGHT_UP_WITHIN).await;
-                tracing::info!(%account, "an erasure is recorded wherever the person was named");
             }
+            tracing::info!(%account, "an erasure is recorded wherever the person was named");
             return Ok(());
         }
         after = page.next;
