@@ -120,6 +120,18 @@ ids! {
     SessionId = "ses";
     /// An API token or organization key.
     TokenId = "tok";
+    /// One entry of the record of processing activities.
+    ActivityId = "act";
+    /// A function of an organization that databases support.
+    FunctionId = "fun";
+    /// A declared AI system.
+    AiSystemId = "ais";
+    /// An incident that an organization records.
+    IncidentId = "inc";
+    /// A review of who has access.
+    ReviewId = "rev";
+    /// One restore test.
+    RestoreTestId = "rst";
     /// One event in the log.
     EventId = "evt";
     /// One order given by a caller; events, ids and salts derive from it.

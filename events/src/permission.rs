@@ -23,6 +23,8 @@ pub enum Permission {
     UseOwnTokens,
     UpdateOrganization,
     UpdateSettings,
+    /// State for compliance what no event shows: declarations, incidents, access reviews.
+    Declare,
     ExportOrganization,
     ReadAuditLog,
     ViewBilling,
@@ -41,13 +43,14 @@ pub enum Permission {
 }
 
 impl Permission {
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::ReadOrganization,
         Self::ReadMembers,
         Self::Leave,
         Self::UseOwnTokens,
         Self::UpdateOrganization,
         Self::UpdateSettings,
+        Self::Declare,
         Self::ExportOrganization,
         Self::ReadAuditLog,
         Self::ViewBilling,
@@ -68,6 +71,7 @@ impl Permission {
             }
             Self::UpdateOrganization
             | Self::UpdateSettings
+            | Self::Declare
             | Self::ExportOrganization
             | Self::ReadAuditLog
             | Self::ViewBilling

@@ -179,6 +179,7 @@ impl Permission {
             // an export is the whole log with its personal values
             Self::ReadAuditLog | Self::ExportOrganization => Family::Audit,
             Self::ViewBilling => Family::Billing,
+            Self::Declare => Family::Compliance,
             Self::UseOwnTokens | Self::ManageTokens | Self::ManageKeys => {
                 return match level {
                     Level::Read => Scope::Of(Family::Tokens, level),

@@ -45,6 +45,10 @@ impl ReadModel for Credentials {
             | Event::Setting(_)
             | Event::AccessAttempt(_)
             | Event::Erasure(_)
+            | Event::Declaration(_)
+            | Event::Incident(_)
+            | Event::AccessReview(_)
+            | Event::RestoreTest(_)
             | Event::Account(_)
             | Event::Address(_)
             | Event::Platform(_) => vec![],

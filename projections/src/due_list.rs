@@ -72,6 +72,10 @@ impl ReadModel for DueList {
             | Event::Token(_)
             | Event::AccessAttempt(_)
             | Event::Erasure(_)
+            | Event::Declaration(_)
+            | Event::Incident(_)
+            | Event::AccessReview(_)
+            | Event::RestoreTest(_)
             | Event::Account(_)
             | Event::Address(_)
             | Event::Platform(_) => vec![],

@@ -97,6 +97,10 @@ impl ReadModel for InvitationList {
             | Event::Token(_)
             | Event::AccessAttempt(_)
             | Event::Erasure(_)
+            | Event::Declaration(_)
+            | Event::Incident(_)
+            | Event::AccessReview(_)
+            | Event::RestoreTest(_)
             | Event::Account(_)
             | Event::Address(_)
             | Event::Platform(_) => vec![],

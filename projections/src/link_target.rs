@@ -103,6 +103,10 @@ impl ReadModel for LinkTarget {
                 | Event::Token(_)
                 | Event::AccessAttempt(_)
                 | Event::Erasure(_)
+                | Event::Declaration(_)
+                | Event::Incident(_)
+                | Event::AccessReview(_)
+                | Event::RestoreTest(_)
                 | Event::Organization(_)
                 | Event::Address(_)
                 | Event::Platform(_),

@@ -78,6 +78,10 @@ impl ReadModel for TokenList {
             | Event::Setting(_)
             | Event::AccessAttempt(_)
             | Event::Erasure(_)
+            | Event::Declaration(_)
+            | Event::Incident(_)
+            | Event::AccessReview(_)
+            | Event::RestoreTest(_)
             | Event::Account(_)
             | Event::Address(_)
             | Event::Platform(_) => vec![],
