@@ -120,6 +120,8 @@ ids! {
     SessionId = "ses";
     /// An API token or organization key.
     TokenId = "tok";
+    /// A compliance packet.
+    PacketId = "pkt";
     /// One event in the log.
     EventId = "evt";
     /// One order given by a caller; events, ids and salts derive from it.

@@ -192,6 +192,7 @@ impl Model {
             | Event::Setting(_)
             | Event::Token(_)
             | Event::Erasure(_)
+            | Event::Evidence(_)
             | Event::Platform(_)
             | Event::Address(_)
             | Event::Account(_)

@@ -8,6 +8,7 @@ pub mod address;
 pub mod chain;
 pub mod duration;
 pub mod erasure;
+pub mod evidence;
 pub mod id;
 pub mod invitation;
 pub mod membership;
@@ -45,6 +46,7 @@ pub enum Event {
     Token(token::Event),
     AccessAttempt(access_attempt::Event),
     Erasure(erasure::Event),
+    Evidence(evidence::Event),
 }
 
 macro_rules! from_domains {
@@ -68,6 +70,7 @@ from_domains! {
     Token token;
     AccessAttempt access_attempt;
     Erasure erasure;
+    Evidence evidence;
 }
 
 impl Event {
@@ -83,7 +86,8 @@ impl Event {
             | Self::Membership(_)
             | Self::Token(_)
             | Self::AccessAttempt(_)
-            | Self::Erasure(_) => {}
+            | Self::Erasure(_)
+            | Self::Evidence(_) => {}
         }
     }
 }
@@ -113,7 +117,8 @@ impl Event {
             | Self::Invitation(_)
             | Self::Token(_)
             | Self::AccessAttempt(_)
-            | Self::Erasure(_) => true,
+            | Self::Erasure(_)
+            | Self::Evidence(_) => true,
         }
     }
 }
@@ -164,4 +169,4 @@ macro_rules! commands {
     )*};
 }
 
-commands!(organization membership invitation setting token);
+commands!(organization membership invitation setting token evidence);

@@ -26,6 +26,12 @@ pub enum Permission {
     ExportOrganization,
     ReadAuditLog,
     ViewBilling,
+    /// Read packets, and what is declared for them.
+    ReadCompliance,
+    /// Have a packet made.
+    GeneratePackets,
+    /// Subscribe to frameworks.
+    ManageCompliance,
     /// List every member's tokens, and end them.
     ManageTokens,
     /// Make and end keys that act as the organization.
@@ -41,7 +47,7 @@ pub enum Permission {
 }
 
 impl Permission {
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 19] = [
         Self::ReadOrganization,
         Self::ReadMembers,
         Self::Leave,
@@ -51,6 +57,9 @@ impl Permission {
         Self::ExportOrganization,
         Self::ReadAuditLog,
         Self::ViewBilling,
+        Self::ReadCompliance,
+        Self::GeneratePackets,
+        Self::ManageCompliance,
         Self::ManageTokens,
         Self::ManageKeys,
         Self::ManageMembers,
@@ -63,14 +72,18 @@ impl Permission {
     pub fn granted_to(self) -> &'static [Role] {
         use Role::{Admin, Developer, Member, Owner, Viewer};
         match self {
-            Self::ReadOrganization | Self::ReadMembers | Self::Leave | Self::UseOwnTokens => {
-                &[Owner, Admin, Developer, Member, Viewer]
-            }
+            Self::ReadOrganization
+            | Self::ReadMembers
+            | Self::Leave
+            | Self::UseOwnTokens
+            | Self::ReadCompliance
+            | Self::GeneratePackets => &[Owner, Admin, Developer, Member, Viewer],
             Self::UpdateOrganization
             | Self::UpdateSettings
             | Self::ExportOrganization
             | Self::ReadAuditLog
             | Self::ViewBilling
+            | Self::ManageCompliance
             | Self::ManageTokens
             | Self::ManageKeys
             | Self::ManageMembers => &[Owner, Admin],

@@ -19,8 +19,8 @@ use crate::recorded::{Actor, Cause, Position, Recorded};
 use crate::stream::Stream;
 use crate::time::Time;
 use crate::{
-    Event, access_attempt, account, address, erasure, invitation, membership, organization,
-    platform, setting, token,
+    Event, access_attempt, account, address, erasure, evidence, invitation, membership,
+    organization, platform, setting, token,
 };
 
 mod tagged;
@@ -363,6 +363,7 @@ pub fn kind(event: &Event) -> (&'static str, u32) {
         Event::Token(event) => event.kind(),
         Event::AccessAttempt(event) => event.kind(),
         Event::Erasure(event) => event.kind(),
+        Event::Evidence(event) => event.kind(),
     }
 }
 
@@ -378,6 +379,7 @@ fn data(event: &Event) -> Result<Value, serde_json::Error> {
         Event::Token(event) => serde_json::to_value(event),
         Event::AccessAttempt(event) => serde_json::to_value(event),
         Event::Erasure(event) => serde_json::to_value(event),
+        Event::Evidence(event) => serde_json::to_value(event),
     }?;
     match tagged {
         Value::Object(members) => members
@@ -401,7 +403,9 @@ fn event(kind: &str, version: u32, data: &RawValue) -> Result<Event, Malformed> 
         _ => kind.split_once('.').map_or("", |(domain, _)| domain),
     };
     let event = match domain {
-        "platform" => platform::Event::deserialize(tagged).map(Event::Platform),
+        "platform" | "signing_key" | "ledger" | "log" => {
+            platform::Event::deserialize(tagged).map(Event::Platform)
+        }
         "address" => address::Event::deserialize(tagged).map(Event::Address),
         "account" | "session" => account::Event::deserialize(tagged).map(Event::Account),
         "organization" => organization::Event::deserialize(tagged).map(Event::Organization),
@@ -410,6 +414,7 @@ fn event(kind: &str, version: u32, data: &RawValue) -> Result<Event, Malformed> 
         "settings" => setting::Event::deserialize(tagged).map(Event::Setting),
         "api_key" => token::Event::deserialize(tagged).map(Event::Token),
         "person" => erasure::Event::deserialize(tagged).map(Event::Erasure),
+        "compliance" => evidence::Event::deserialize(tagged).map(Event::Evidence),
         "access" => access_attempt::Event::deserialize(tagged).map(Event::AccessAttempt),
         _ => Err(de::Error::custom(format_args!("unknown type {kind}"))),
     }?;

@@ -18,6 +18,7 @@ use crate::Change::Put;
 use crate::{Change, Key, ReadModel, descending};
 
 mod access_attempt;
+mod evidence;
 mod invitation;
 mod membership;
 mod organization;
@@ -155,6 +156,7 @@ fn described(id: OrganizationId, event: &Event) -> Option<(Resource, Vec<FieldCh
         Event::Erasure(events::erasure::Event::Erased { subject }) => {
             Some((Resource::new("person", subject, None), vec![]))
         }
+        Event::Evidence(event) => Some((evidence::resource(event), evidence::changes(event))),
         Event::AccessAttempt(event) => {
             Some((access_attempt::resource(event), access_attempt::changes(event)))
         }

@@ -45,6 +45,7 @@ impl ReadModel for Credentials {
             | Event::Setting(_)
             | Event::AccessAttempt(_)
             | Event::Erasure(_)
+            | Event::Evidence(_)
             | Event::Account(_)
             | Event::Address(_)
             | Event::Platform(_) => vec![],

@@ -72,6 +72,7 @@ impl ReadModel for DueList {
             | Event::Token(_)
             | Event::AccessAttempt(_)
             | Event::Erasure(_)
+            | Event::Evidence(_)
             | Event::Account(_)
             | Event::Address(_)
             | Event::Platform(_) => vec![],

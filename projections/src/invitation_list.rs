@@ -97,6 +97,7 @@ impl ReadModel for InvitationList {
             | Event::Token(_)
             | Event::AccessAttempt(_)
             | Event::Erasure(_)
+            | Event::Evidence(_)
             | Event::Account(_)
             | Event::Address(_)
             | Event::Platform(_) => vec![],

@@ -103,6 +103,7 @@ impl ReadModel for LinkTarget {
                 | Event::Token(_)
                 | Event::AccessAttempt(_)
                 | Event::Erasure(_)
+                | Event::Evidence(_)
                 | Event::Organization(_)
                 | Event::Address(_)
                 | Event::Platform(_),

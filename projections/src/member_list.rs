@@ -77,6 +77,7 @@ impl ReadModel for MemberList {
             | Event::Token(_)
             | Event::AccessAttempt(_)
             | Event::Erasure(_)
+            | Event::Evidence(_)
             | Event::Account(_)
             | Event::Address(_)
             | Event::Platform(_) => vec![],

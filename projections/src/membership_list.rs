@@ -52,6 +52,7 @@ impl ReadModel for MembershipList {
             | Event::Token(_)
             | Event::AccessAttempt(_)
             | Event::Erasure(_)
+            | Event::Evidence(_)
             | Event::Account(_)
             | Event::Address(_)
             | Event::Platform(_) => vec![],

@@ -44,6 +44,7 @@ impl ReadModel for OwnTokenList {
             | Event::Setting(_)
             | Event::AccessAttempt(_)
             | Event::Erasure(_)
+            | Event::Evidence(_)
             | Event::Account(_)
             | Event::Address(_)
             | Event::Platform(_) => vec![],

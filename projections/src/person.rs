@@ -95,6 +95,7 @@ impl ReadModel for People {
             | Event::Token(_)
             | Event::AccessAttempt(_)
             | Event::Erasure(_)
+            | Event::Evidence(_)
             | Event::Address(_)
             | Event::Platform(_) => vec![],
         }

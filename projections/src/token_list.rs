@@ -78,6 +78,7 @@ impl ReadModel for TokenList {
             | Event::Setting(_)
             | Event::AccessAttempt(_)
             | Event::Erasure(_)
+            | Event::Evidence(_)
             | Event::Account(_)
             | Event::Address(_)
             | Event::Platform(_) => vec![],
