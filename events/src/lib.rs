@@ -24,6 +24,7 @@ pub mod slug;
 pub mod stream;
 pub mod time;
 pub mod token;
+pub mod tree;
 pub mod wire;
 
 #[cfg(test)]
