@@ -132,6 +132,8 @@ ids! {
     ReviewId = "rev";
     /// One restore test.
     RestoreTestId = "rst";
+    /// A compliance packet.
+    PacketId = "pkt";
     /// One event in the log.
     EventId = "evt";
     /// One order given by a caller; events, ids and salts derive from it.

@@ -11,6 +11,7 @@ pub mod declaration;
 pub mod declared;
 pub mod duration;
 pub mod erasure;
+pub mod evidence;
 pub mod id;
 pub mod incident;
 pub mod invitation;
@@ -28,6 +29,7 @@ pub mod slug;
 pub mod stream;
 pub mod time;
 pub mod token;
+pub mod tree;
 pub mod wire;
 
 #[cfg(test)]
@@ -54,6 +56,7 @@ pub enum Event {
     Incident(incident::Event),
     AccessReview(access_review::Event),
     RestoreTest(restore_test::Event),
+    Evidence(evidence::Event),
 }
 
 macro_rules! from_domains {
@@ -81,6 +84,7 @@ from_domains! {
     Incident incident;
     AccessReview access_review;
     RestoreTest restore_test;
+    Evidence evidence;
 }
 
 impl Event {
@@ -100,7 +104,8 @@ impl Event {
             | Self::Membership(_)
             | Self::Token(_)
             | Self::AccessAttempt(_)
-            | Self::Erasure(_) => {}
+            | Self::Erasure(_)
+            | Self::Evidence(_) => {}
         }
     }
 }
@@ -134,7 +139,8 @@ impl Event {
             | Self::Declaration(_)
             | Self::Incident(_)
             | Self::AccessReview(_)
-            | Self::RestoreTest(_) => true,
+            | Self::RestoreTest(_)
+            | Self::Evidence(_) => true,
         }
     }
 }
@@ -185,5 +191,5 @@ macro_rules! commands {
     )*};
 }
 
-commands!(organization membership invitation setting token);
+commands!(organization membership invitation setting token evidence);
 commands!(declaration incident access_review restore_test);

@@ -9,6 +9,7 @@ use crate::access_review;
 use crate::declaration;
 use crate::declared::Declared;
 use crate::erasure;
+use crate::evidence::Evidence;
 use crate::id::{AccountId, InvitationId, OrganizationId, SubjectId, TokenId};
 use crate::incident;
 use crate::invitation::{self, Invitation};
@@ -163,6 +164,7 @@ pub struct Organization {
     pub(crate) settings: Settings,
     pub(crate) erased: BTreeSet<SubjectId>,
     pub(crate) declared: Declared,
+    evidence: Evidence,
 }
 
 impl Organization {
@@ -178,6 +180,11 @@ impl Organization {
     /// What its members have stated.
     pub fn declared(&self) -> &Declared {
         &self.declared
+    }
+
+    /// Also when it is deleted: packets about it stay.
+    pub fn evidence(&self) -> &Evidence {
+        &self.evidence
     }
 
     pub(crate) fn is_changed_by(&mut self, recorded: &Recorded) {
@@ -237,6 +244,7 @@ impl Organization {
                 self.tokens.clear();
                 self.settings = Settings::default();
                 self.declared = Declared::default();
+                self.evidence.end();
             }
         }
     }
@@ -259,6 +267,7 @@ impl State for Organization {
             crate::Event::RestoreTest(event) => {
                 restore_test::evolve(&mut self.declared, event, recorded);
             }
+            crate::Event::Evidence(event) => self.evidence.evolve(event, recorded),
             crate::Event::AccessAttempt(_)
             | crate::Event::Platform(_)
             | crate::Event::Address(_)

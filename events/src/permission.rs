@@ -28,6 +28,12 @@ pub enum Permission {
     ExportOrganization,
     ReadAuditLog,
     ViewBilling,
+    /// Read packets, and what is declared for them.
+    ReadCompliance,
+    /// Have a packet made.
+    GeneratePackets,
+    /// Subscribe to frameworks.
+    ManageCompliance,
     /// List every member's tokens, and end them.
     ManageTokens,
     /// Make and end keys that act as the organization.
@@ -43,7 +49,7 @@ pub enum Permission {
 }
 
 impl Permission {
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 20] = [
         Self::ReadOrganization,
         Self::ReadMembers,
         Self::Leave,
@@ -54,6 +60,9 @@ impl Permission {
         Self::ExportOrganization,
         Self::ReadAuditLog,
         Self::ViewBilling,
+        Self::ReadCompliance,
+        Self::GeneratePackets,
+        Self::ManageCompliance,
         Self::ManageTokens,
         Self::ManageKeys,
         Self::ManageMembers,
@@ -66,15 +75,19 @@ impl Permission {
     pub fn granted_to(self) -> &'static [Role] {
         use Role::{Admin, Developer, Member, Owner, Viewer};
         match self {
-            Self::ReadOrganization | Self::ReadMembers | Self::Leave | Self::UseOwnTokens => {
-                &[Owner, Admin, Developer, Member, Viewer]
-            }
+            Self::ReadOrganization
+            | Self::ReadMembers
+            | Self::Leave
+            | Self::UseOwnTokens
+            | Self::ReadCompliance
+            | Self::GeneratePackets => &[Owner, Admin, Developer, Member, Viewer],
             Self::UpdateOrganization
             | Self::UpdateSettings
             | Self::Declare
             | Self::ExportOrganization
             | Self::ReadAuditLog
             | Self::ViewBilling
+            | Self::ManageCompliance
             | Self::ManageTokens
             | Self::ManageKeys
             | Self::ManageMembers => &[Owner, Admin],

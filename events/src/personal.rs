@@ -238,6 +238,18 @@ pub const FIELDS: &[(&str, &[&str], &[&str])] = &[
         ],
         &["text"],
     ),
+    ("signing_key.introduced", &["key_id", "public_key", "purpose"], &[]),
+    ("signing_key.retired", &["key_id"], &[]),
+    ("signing_key.revoked", &["compromised_since", "key_id"], &[]),
+    ("ledger.sealed", &["count", "position", "root"], &[]),
+    ("log.verified", &["lines", "position", "succeeded"], &[]),
+    ("compliance.subscribed", &["framework"], &[]),
+    ("compliance.unsubscribed", &["framework"], &[]),
+    (
+        "compliance.packet_requested",
+        &["challenge", "framework", "packet", "period_end", "period_start", "supersedes"],
+        &[],
+    ),
     ("access.denied", &["count", "operation"], &[]),
     (
         "settings.updated",

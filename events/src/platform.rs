@@ -1,10 +1,14 @@
-//! The platform stream: facts about the installation itself.
+//! The platform stream: facts about the installation itself. What it is called, the keys it signs
+//! with, the seals over all its logs, and each time its log was verified.
+
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::State;
 use crate::recorded::Recorded;
+use crate::time::Time;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -12,27 +16,288 @@ pub enum Event {
     /// The first event of a log: what it is called, for ever.
     #[serde(rename = "platform.initialized")]
     Initialized { log_id: Uuid, origin: String },
+    #[serde(rename = "signing_key.introduced")]
+    KeyIntroduced {
+        key_id: KeyId,
+        purpose: Purpose,
+        /// Ed25519, 32 bytes in base64url.
+        public_key: String,
+    },
+    /// It signs nothing any more; what it has signed stays good.
+    #[serde(rename = "signing_key.retired")]
+    KeyRetired { key_id: KeyId },
+    /// What it signed from then on is not to be believed.
+    #[serde(rename = "signing_key.revoked")]
+    KeyRevoked { key_id: KeyId, compromised_since: Time },
+    /// The heads of all organizations' logs, as they stood at one position of the whole log: the
+    /// root of the RFC 6962 tree over their lines `{"root","size","stream"}` in canonical form,
+    /// in the order of their streams.
+    #[serde(rename = "ledger.sealed")]
+    Sealed {
+        /// How many logs.
+        count: u64,
+        /// Base64.
+        root: String,
+        /// A number in decimal digits, as positions can be larger than JSON's integers.
+        position: String,
+    },
+    /// Somebody had the whole log verified.
+    #[serde(rename = "log.verified")]
+    Verified {
+        succeeded: bool,
+        lines: u64,
+        /// Up to where: a number in decimal digits.
+        position: String,
+    },
+}
+
+/// The thumbprint of a public key (RFC 7638, SHA-256, base64url).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct KeyId(pub String);
+
+impl KeyId {
+    /// Of an Ed25519 key, given its 32 bytes in base64url.
+    pub fn of(public_key: &str) -> Self {
+        use sha2::Digest as _;
+        let members = format!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{public_key}"}}"#);
+        Self(crate::wire::base64url(&sha2::Sha256::digest(members)))
+    }
+}
+
+impl fmt::Display for KeyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What a key signs. One key never signs both.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Purpose {
+    Packet,
+    /// Heads of logs.
+    Log,
+}
+
+impl Purpose {
+    pub const ALL: [Self; 2] = [Self::Packet, Self::Log];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Packet => "packet",
+            Self::Log => "log",
+        }
+    }
 }
 
 impl Event {
     pub(crate) fn kind(&self) -> (&'static str, u32) {
         match self {
             Self::Initialized { .. } => ("platform.initialized", 1),
+            Self::KeyIntroduced { .. } => ("signing_key.introduced", 1),
+            Self::KeyRetired { .. } => ("signing_key.retired", 1),
+            Self::KeyRevoked { .. } => ("signing_key.revoked", 1),
+            Self::Sealed { .. } => ("ledger.sealed", 1),
+            Self::Verified { .. } => ("log.verified", 1),
         }
     }
+}
+
+/// A key that was introduced once; it is published for ever.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SigningKey {
+    pub key_id: KeyId,
+    pub purpose: Purpose,
+    /// Ed25519, 32 bytes in base64url.
+    pub public_key: String,
+    pub introduced_at: Time,
+    pub retired_at: Option<Time>,
+    pub compromised_since: Option<Time>,
+}
+
+/// The newest seal over all logs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Seal {
+    pub count: u64,
+    pub root: String,
+    pub position: String,
+    /// Of the event on the platform's stream.
+    pub version: u64,
+    pub at: Time,
+}
+
+/// Once that the whole log was verified.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Verification {
+    pub at: Time,
+    pub succeeded: bool,
 }
 
 #[derive(Debug, Default)]
 pub struct Platform {
     pub log_id: Option<Uuid>,
     pub origin: String,
+    keys: Vec<SigningKey>,
+    seal: Option<Seal>,
+    verifications: Vec<Verification>,
+}
+
+impl Platform {
+    /// Every key there ever was, oldest first.
+    pub fn keys(&self) -> &[SigningKey] {
+        &self.keys
+    }
+
+    /// The key that signs now.
+    pub fn active_key(&self, purpose: Purpose) -> Option<&SigningKey> {
+        let signs = |key: &&SigningKey| {
+            key.purpose == purpose && key.retired_at.is_none() && key.compromised_since.is_none()
+        };
+        self.keys.iter().rev().find(signs)
+    }
+
+    pub fn seal(&self) -> Option<&Seal> {
+        self.seal.as_ref()
+    }
+
+    /// Oldest first.
+    pub fn verifications(&self) -> &[Verification] {
+        &self.verifications
+    }
+
+    fn key(&mut self, key_id: &KeyId) -> Option<&mut SigningKey> {
+        self.keys.iter_mut().find(|key| key.key_id == *key_id)
+    }
 }
 
 impl State for Platform {
     fn evolve(&mut self, recorded: &Recorded) {
-        if let crate::Event::Platform(Event::Initialized { log_id, origin }) = &recorded.event {
-            self.log_id = Some(*log_id);
-            self.origin.clone_from(origin);
+        let crate::Event::Platform(event) = &recorded.event else { return };
+        match event {
+            Event::Initialized { log_id, origin } => {
+                self.log_id = Some(*log_id);
+                self.origin.clone_from(origin);
+            }
+            Event::KeyIntroduced { key_id, purpose, public_key } => self.keys.push(SigningKey {
+                key_id: key_id.clone(),
+                purpose: *purpose,
+                public_key: public_key.clone(),
+                introduced_at: recorded.at,
+                retired_at: None,
+                compromised_since: None,
+            }),
+            Event::KeyRetired { key_id } => {
+                if let Some(key) = self.key(key_id) {
+                    key.retired_at = Some(recorded.at);
+                }
+            }
+            Event::KeyRevoked { key_id, compromised_since } => {
+                if let Some(key) = self.key(key_id) {
+                    key.retired_at.get_or_insert(recorded.at);
+                    key.compromised_since = Some(*compromised_since);
+                }
+            }
+            Event::Sealed { count, root, position } => {
+                self.seal = Some(Seal {
+                    count: *count,
+                    root: root.clone(),
+                    position: position.clone(),
+                    version: recorded.version,
+                    at: recorded.at,
+                });
+            }
+            Event::Verified { succeeded, .. } => {
+                self.verifications.push(Verification { at: recorded.at, succeeded: *succeeded });
+            }
         }
+    }
+}
+
+#[derive(Clone, Debug)]
+pub enum Command {
+    /// A new key signs from now on, in the place of the one before.
+    IntroduceKey {
+        purpose: Purpose,
+        public_key: String,
+    },
+    /// A key is not to be believed from then on; another one takes its place if it still signed.
+    RevokeKey {
+        key_id: KeyId,
+        compromised_since: Time,
+        successor: String,
+    },
+    Seal {
+        count: u64,
+        root: String,
+        position: String,
+    },
+    RecordVerification {
+        succeeded: bool,
+        lines: u64,
+        position: String,
+    },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Rejection {
+    #[error("there is no such key")]
+    NoSuchKey,
+    #[error("the key is revoked already")]
+    RevokedAlready,
+}
+
+pub fn decide(platform: &Platform, command: &Command) -> Result<Vec<Event>, Rejection> {
+    match command {
+        Command::IntroduceKey { purpose, public_key } => {
+            Ok(replaced(platform, *purpose, public_key))
+        }
+        Command::RevokeKey { key_id, compromised_since, successor } => {
+            let known = platform.keys.iter().find(|key| key.key_id == *key_id);
+            let key = known.ok_or(Rejection::NoSuchKey)?;
+            if key.compromised_since.is_some() {
+                return Err(Rejection::RevokedAlready);
+            }
+            let compromised_since = *compromised_since;
+            let revoked = Event::KeyRevoked { key_id: key_id.clone(), compromised_since };
+            let signs = platform.active_key(key.purpose) == Some(key);
+            let replaced = signs.then(|| replaced(platform, key.purpose, successor));
+            Ok(replaced.into_iter().flatten().chain([revoked]).collect())
+        }
+        Command::Seal { count, root, position } => {
+            let is_news =
+                platform.seal().is_none_or(|seal| (seal.count, &seal.root) != (*count, root));
+            let sealed =
+                Event::Sealed { count: *count, root: root.clone(), position: position.clone() };
+            Ok(is_news.then_some(sealed).into_iter().collect())
+        }
+        Command::RecordVerification { succeeded, lines, position } => Ok(vec![Event::Verified {
+            succeeded: *succeeded,
+            lines: *lines,
+            position: position.clone(),
+        }]),
+    }
+}
+
+fn replaced(platform: &Platform, purpose: Purpose, public_key: &str) -> Vec<Event> {
+    let retired = platform.active_key(purpose).map(|key| key.key_id.clone());
+    let introduced = Event::KeyIntroduced {
+        key_id: KeyId::of(public_key),
+        purpose,
+        public_key: public_key.to_owned(),
+    };
+    let retired = retired.map(|key_id| Event::KeyRetired { key_id });
+    [introduced].into_iter().chain(retired).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_id_is_the_thumbprint_that_other_programs_make() {
+        // RFC 8037, appendix A.3
+        let id = KeyId::of("11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo");
+        assert_eq!(id.0, "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k");
     }
 }

@@ -19,8 +19,8 @@ use crate::recorded::{Actor, Cause, Position, Recorded};
 use crate::stream::Stream;
 use crate::time::Time;
 use crate::{
-    Event, access_attempt, access_review, account, address, declaration, erasure, incident,
-    invitation, membership, organization, platform, restore_test, setting, token,
+    Event, access_attempt, access_review, account, address, declaration, erasure, evidence,
+    incident, invitation, membership, organization, platform, restore_test, setting, token,
 };
 
 mod tagged;
@@ -367,6 +367,7 @@ pub fn kind(event: &Event) -> (&'static str, u32) {
         Event::Incident(event) => event.kind(),
         Event::AccessReview(event) => event.kind(),
         Event::RestoreTest(event) => event.kind(),
+        Event::Evidence(event) => event.kind(),
     }
 }
 
@@ -386,6 +387,7 @@ fn data(event: &Event) -> Result<Value, serde_json::Error> {
         Event::Incident(event) => serde_json::to_value(event),
         Event::AccessReview(event) => serde_json::to_value(event),
         Event::RestoreTest(event) => serde_json::to_value(event),
+        Event::Evidence(event) => serde_json::to_value(event),
     }?;
     match tagged {
         Value::Object(members) => members
@@ -409,7 +411,9 @@ fn event(kind: &str, version: u32, data: &RawValue) -> Result<Event, Malformed> 
         _ => kind.split_once('.').map_or("", |(domain, _)| domain),
     };
     let event = match domain {
-        "platform" => platform::Event::deserialize(tagged).map(Event::Platform),
+        "platform" | "signing_key" | "ledger" | "log" => {
+            platform::Event::deserialize(tagged).map(Event::Platform)
+        }
         "address" => address::Event::deserialize(tagged).map(Event::Address),
         "account" | "session" => account::Event::deserialize(tagged).map(Event::Account),
         "organization" => organization::Event::deserialize(tagged).map(Event::Organization),
@@ -418,6 +422,7 @@ fn event(kind: &str, version: u32, data: &RawValue) -> Result<Event, Malformed> 
         "settings" => setting::Event::deserialize(tagged).map(Event::Setting),
         "api_key" => token::Event::deserialize(tagged).map(Event::Token),
         "person" => erasure::Event::deserialize(tagged).map(Event::Erasure),
+        "compliance" => evidence::Event::deserialize(tagged).map(Event::Evidence),
         "access" => access_attempt::Event::deserialize(tagged).map(Event::AccessAttempt),
         "declaration" => declaration::Event::deserialize(tagged).map(Event::Declaration),
         "incident" => incident::Event::deserialize(tagged).map(Event::Incident),

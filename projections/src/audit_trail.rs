@@ -20,6 +20,7 @@ use crate::{Change, Key, ReadModel, descending};
 mod access_attempt;
 mod access_review;
 mod declaration;
+mod evidence;
 mod incident;
 mod invitation;
 mod membership;
@@ -159,6 +160,7 @@ fn described(id: OrganizationId, event: &Event) -> Option<(Resource, Vec<FieldCh
         Event::Erasure(events::erasure::Event::Erased { subject }) => {
             Some((Resource::new("person", subject, None), vec![]))
         }
+        Event::Evidence(event) => Some((evidence::resource(event), evidence::changes(event))),
         Event::AccessAttempt(event) => {
             Some((access_attempt::resource(event), access_attempt::changes(event)))
         }

@@ -49,6 +49,7 @@ impl ReadModel for Credentials {
             | Event::Incident(_)
             | Event::AccessReview(_)
             | Event::RestoreTest(_)
+            | Event::Evidence(_)
             | Event::Account(_)
             | Event::Address(_)
             | Event::Platform(_) => vec![],

@@ -76,6 +76,7 @@ impl ReadModel for DueList {
             | Event::Incident(_)
             | Event::AccessReview(_)
             | Event::RestoreTest(_)
+            | Event::Evidence(_)
             | Event::Account(_)
             | Event::Address(_)
             | Event::Platform(_) => vec![],

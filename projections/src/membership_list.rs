@@ -56,6 +56,7 @@ impl ReadModel for MembershipList {
             | Event::Incident(_)
             | Event::AccessReview(_)
             | Event::RestoreTest(_)
+            | Event::Evidence(_)
             | Event::Account(_)
             | Event::Address(_)
             | Event::Platform(_) => vec![],

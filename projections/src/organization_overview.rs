@@ -62,6 +62,7 @@ impl ReadModel for OrganizationOverview {
             | Event::Incident(_)
             | Event::AccessReview(_)
             | Event::RestoreTest(_)
+            | Event::Evidence(_)
             | Event::Account(_)
             | Event::Address(_)
             | Event::Platform(_) => vec![],

@@ -1,3 +1,5 @@
+//! Each rule of organizations, allowed and refused.
+
 use super::*;
 use crate::given::{ACME, ANA, BEN, created_by, given, joined, personal_of, renamed};
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::*;
-use crate::id::{InvitationId, SessionId, TokenId};
+use crate::id::{InvitationId, PacketId, SessionId, TokenId};
 use crate::organization::{Changed, ChangedPersonal};
 use crate::permission::Role;
 use crate::scope;
@@ -48,10 +48,24 @@ pub(super) fn newest() -> Vec<(Stream, Event)> {
         ),
     ];
     samples.extend(of_accounts);
+    samples.extend(of_the_platform().into_iter().map(|event| (Stream::Platform, event.into())));
+    samples.extend(of_evidence().into_iter().map(|event| (organization, event.into())));
     samples.extend(of_the_organization().into_iter().map(|event| (organization, event)));
     for (_, sample) in &samples {
         match sample {
-            Event::Platform(platform::Event::Initialized { .. })
+            Event::Platform(
+                platform::Event::Initialized { .. }
+                | platform::Event::KeyIntroduced { .. }
+                | platform::Event::KeyRetired { .. }
+                | platform::Event::KeyRevoked { .. }
+                | platform::Event::Sealed { .. }
+                | platform::Event::Verified { .. },
+            )
+            | Event::Evidence(
+                evidence::Event::Subscribed { .. }
+                | evidence::Event::Unsubscribed { .. }
+                | evidence::Event::PacketRequested { .. },
+            )
             | Event::Address(address::Event::Claimed { .. })
             | Event::Account(
                 account::Event::Registered { .. }
@@ -113,6 +127,39 @@ pub(super) fn newest() -> Vec<(Stream, Event)> {
         }
     }
     samples
+}
+
+fn of_the_platform() -> Vec<platform::Event> {
+    let public_key = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo".to_owned();
+    let key_id = platform::KeyId::of(&public_key);
+    let purpose = platform::Purpose::Packet;
+    vec![
+        platform::Event::KeyIntroduced { key_id: key_id.clone(), purpose, public_key },
+        platform::Event::KeyRetired { key_id: key_id.clone() },
+        platform::Event::KeyRevoked { key_id, compromised_since: Time::from_millis(0) },
+        platform::Event::Sealed {
+            count: 2,
+            root: "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=".to_owned(),
+            position: "17".to_owned(),
+        },
+        platform::Event::Verified { succeeded: true, lines: 17, position: "17".to_owned() },
+    ]
+}
+
+fn of_evidence() -> Vec<evidence::Event> {
+    let framework = evidence::Framework::Soc2;
+    vec![
+        evidence::Event::Subscribed { framework },
+        evidence::Event::Unsubscribed { framework },
+        evidence::Event::PacketRequested {
+            packet: PacketId(Uuid::from_u128(0x9c)),
+            framework,
+            period_start: Time::from_millis(0),
+            period_end: Time::from_millis(90 * 24 * 3_600_000),
+            challenge: "a challenge".to_owned(),
+            supersedes: None,
+        },
+    ]
 }
 
 /// One of each kind that has to do with members, invitations and settings.
