@@ -78,11 +78,14 @@ pub(crate) struct Maker {
     /// Out of a hundred things, so many that ought not to happen.
     lawless: u64,
     former: Vec<AccountId>,
+    /// Incidents are dealt with at once.
+    is_diligent: bool,
 }
 
 pub(crate) fn log(seed: u64, steps: u64) -> Given {
     let mut random = Random::new(seed);
     let lawless = [0, 0, 3, 15][usize::try_from(random.below(4)).unwrap_or_default()];
+    let is_diligent = random.chance(40);
     let start = Time::from_millis(1_767_225_600_000);
     let from = start.after(Duration::from_secs(random.below(40 * DAY)));
     let to = from.after(Duration::from_secs(20 * DAY + random.below(120 * DAY)));
@@ -97,6 +100,7 @@ pub(crate) fn log(seed: u64, steps: u64) -> Given {
         command: CommandId(Uuid::nil()),
         lawless,
         former: Vec::new(),
+        is_diligent,
     };
     maker.found();
     for _ in 0..steps {

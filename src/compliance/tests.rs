@@ -9,6 +9,10 @@ use serde_json::Value;
 use super::random_log::{Given, log};
 use super::*;
 
+mod declared;
+mod observed;
+mod told;
+
 fn evaluated(framework: Framework, given: &Given) -> Report {
     let mut evaluation = Evaluation::of(framework, given.period, given.facts.clone());
     for recorded in &given.recorded {
@@ -72,6 +76,30 @@ proptest! {
             prop_assert_eq!(&report, &evaluated(framework, &given));
             let report = serde_json::to_value(&report).unwrap();
             prop_assert!(is_exact(&report), "a number that RFC 8785 does not keep");
+        }
+    }
+}
+
+#[test]
+fn every_document_names_each_control_once_and_is_explained() {
+    let explained = include_str!("../../docs/controls.md");
+    let mut names = BTreeSet::new();
+    for framework in Framework::ALL {
+        let specification = Specification::of(framework);
+        assert!(specification.version.starts_with(framework.as_str()));
+        assert!(!specification.edition.is_empty() && !specification.boundary.is_empty());
+        assert!(!specification.categories.is_empty() && !specification.document.is_empty());
+        for control in &specification.controls {
+            assert!(names.insert(control.id.as_str()), "{} stands twice", control.id);
+            assert!(control.method.ends_with("@1"), "{}", control.method);
+            assert!(explained.contains(&format!("`{}`", control.id)), "{}", control.id);
+            assert!(explained.contains(&control.statement), "{}", control.id);
+            let is_due_later = control.applicable_from.is_some();
+            assert_eq!(is_due_later, framework == Framework::EuAiAct, "{}", control.id);
+        }
+        for outside in &specification.not_evidenced {
+            assert!(names.insert(outside.id.as_str()), "{} stands twice", outside.id);
+            assert!(explained.contains(&format!("`{}`", outside.id)), "{}", outside.id);
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use events::access_review::{self, Decision};
+use events::access_review::{self, Decision, Item};
 use events::declaration::{
     self, AiRole, AiSystem, Content, ControllerRecord, DeclarationId, DoraFunction, DoraRole,
     DoraRoleName, HighRisk, ProcessingActivity, Retention, Stated,
@@ -13,8 +13,8 @@ use events::restore_test::{self, Outcome};
 
 use super::{
     AccountId, Actor, Changed, ChangedPersonal, DAY, Duration, Framework, HOUR, Link, Maker, Name,
-    PacketId, Permission, Personal, SubjectId, Time, TokenId, access_attempt, erasure, evidence,
-    membership, organization, token,
+    PacketId, Permission, Personal, Role, SubjectId, Time, TokenId, access_attempt, erasure,
+    evidence, membership, organization, token,
 };
 
 fn before(at: Time, seconds: u64) -> Time {
@@ -300,6 +300,9 @@ impl Maker {
                 text: Personal::Absent,
             };
             self.record(by, opened);
+            if self.is_diligent {
+                self.settle(by);
+            }
             return;
         };
         let stage = self.random.pick(&[Stage::Initial, Stage::Intermediate, Stage::Final]);
@@ -326,6 +329,30 @@ impl Maker {
         self.record(by, event);
     }
 
+    /// Does with the newest incident all that is to be done.
+    fn settle(&mut self, by: Actor) {
+        let incidents = self.organization.declared().incidents();
+        let newest = incidents.max_by_key(|(_, incident)| incident.created_version);
+        let Some((incident, at)) = newest.map(|(id, _)| (id, self.at)) else { return };
+        let classified = incident::Event::Classified {
+            incident,
+            classified_at: at,
+            criteria: BTreeSet::from([Criterion::Duration]),
+            is_major: true,
+            reason: Personal::Absent,
+        };
+        self.record(by, classified);
+        for stage in [Stage::Initial, Stage::Intermediate, Stage::Final] {
+            let reference = Personal::Absent;
+            self.record(
+                by,
+                incident::Event::Reported { incident, stage, submitted_at: at, reference },
+            );
+        }
+        let (cause, root_cause) = (incident::Cause::Unknown, Personal::Absent);
+        self.record(by, incident::Event::Closed { incident, cause, root_cause });
+    }
+
     fn review(&mut self, by: Actor) {
         let review = ReviewId(self.id());
         let tokens = self.organization.live_tokens(self.at).count() as u64;
@@ -338,13 +365,19 @@ impl Maker {
             .review(review)
             .map(|review| review.items.keys().copied().collect())
             .unwrap_or_default();
+        let mut condemned = Vec::new();
         for item in items {
+            let is_owner = matches!(item, Item::Member(member)
+                if self.organization.role_of(member) == Some(Role::Owner));
             let decision = match self.random.below(12) {
-                0 => Decision::Remove,
+                0 if !is_owner => Decision::Remove,
                 1 => Decision::Change,
                 _ => Decision::Keep,
             };
             if !self.errs() {
+                if decision == Decision::Remove {
+                    condemned.push(item);
+                }
                 let reason = Personal::Absent;
                 self.begin();
                 self.record(by, access_review::Event::Decided { review, item, decision, reason });
@@ -356,6 +389,23 @@ impl Maker {
             let completed =
                 access_review::Event::Completed { review, kept, removed, changed, gone };
             self.record(by, completed);
+            for item in condemned {
+                if !self.errs() {
+                    self.take_away(by, item);
+                }
+            }
+        }
+    }
+
+    fn take_away(&mut self, by: Actor, item: Item) {
+        self.begin();
+        match item {
+            Item::Token(token) => self.record(by, token::Event::Revoked { token }),
+            Item::Member(member) => {
+                let Some(role) = self.organization.role_of(member) else { return };
+                self.former.push(member);
+                self.record(by, membership::Event::Removed { member, role });
+            }
         }
     }
 }
