@@ -30,7 +30,7 @@ pub(crate) const ACME: OrganizationId = OrganizationId(Uuid::from_u128(7));
 const HOUR: u64 = 3600;
 const DAY: u64 = 24 * HOUR;
 
-/// SplitMix64: few lines, and the same numbers everywhere.
+/// `SplitMix64`: few lines, and the same numbers everywhere.
 pub(crate) struct Random(u64);
 
 impl Random {
