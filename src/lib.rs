@@ -49,6 +49,7 @@ mod session_activity;
 mod session_token;
 mod sqlite_file;
 mod token_activity;
+pub mod verify;
 
 use std::sync::Arc;
 
