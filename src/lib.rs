@@ -6,6 +6,11 @@ mod api_token;
 mod catalogue;
 mod causes;
 mod clock;
+#[cfg_attr(
+    not(test),
+    expect(dead_code, unused_imports, reason = "packets and the verifier are built on it")
+)]
+mod compliance;
 pub mod config;
 mod denied_attempts;
 mod dsse;
@@ -52,6 +57,7 @@ mod signer;
 mod signing_key;
 mod sqlite_file;
 mod token_activity;
+pub mod verify;
 
 use std::sync::Arc;
 

@@ -120,6 +120,18 @@ ids! {
     SessionId = "ses";
     /// An API token or organization key.
     TokenId = "tok";
+    /// One entry of the record of processing activities.
+    ActivityId = "act";
+    /// A function of an organization that databases support.
+    FunctionId = "fun";
+    /// A declared AI system.
+    AiSystemId = "ais";
+    /// An incident that an organization records.
+    IncidentId = "inc";
+    /// A review of who has access.
+    ReviewId = "rev";
+    /// One restore test.
+    RestoreTestId = "rst";
     /// A compliance packet.
     PacketId = "pkt";
     /// One event in the log.

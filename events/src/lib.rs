@@ -3,13 +3,17 @@
 //! Everything here is a pure function of its arguments: no clock, no randomness, no I/O.
 
 pub mod access_attempt;
+pub mod access_review;
 pub mod account;
 pub mod address;
 pub mod chain;
+pub mod declaration;
+pub mod declared;
 pub mod duration;
 pub mod erasure;
 pub mod evidence;
 pub mod id;
+pub mod incident;
 pub mod invitation;
 pub mod membership;
 pub mod organization;
@@ -18,6 +22,7 @@ pub mod personal;
 pub mod platform;
 pub mod principal;
 pub mod recorded;
+pub mod restore_test;
 pub mod scope;
 pub mod setting;
 pub mod slug;
@@ -47,6 +52,10 @@ pub enum Event {
     Token(token::Event),
     AccessAttempt(access_attempt::Event),
     Erasure(erasure::Event),
+    Declaration(declaration::Event),
+    Incident(incident::Event),
+    AccessReview(access_review::Event),
+    RestoreTest(restore_test::Event),
     Evidence(evidence::Event),
 }
 
@@ -71,6 +80,10 @@ from_domains! {
     Token token;
     AccessAttempt access_attempt;
     Erasure erasure;
+    Declaration declaration;
+    Incident incident;
+    AccessReview access_review;
+    RestoreTest restore_test;
     Evidence evidence;
 }
 
@@ -82,6 +95,10 @@ impl Event {
             Self::Organization(event) => event.personal(visit),
             Self::Invitation(event) => event.personal(visit),
             Self::Setting(event) => event.personal(visit),
+            Self::Declaration(event) => event.personal(visit),
+            Self::Incident(event) => event.personal(visit),
+            Self::AccessReview(event) => event.personal(visit),
+            Self::RestoreTest(event) => event.personal(visit),
             Self::Platform(_)
             | Self::Address(_)
             | Self::Membership(_)
@@ -119,6 +136,10 @@ impl Event {
             | Self::Token(_)
             | Self::AccessAttempt(_)
             | Self::Erasure(_)
+            | Self::Declaration(_)
+            | Self::Incident(_)
+            | Self::AccessReview(_)
+            | Self::RestoreTest(_)
             | Self::Evidence(_) => true,
         }
     }
@@ -171,3 +192,4 @@ macro_rules! commands {
 }
 
 commands!(organization membership invitation setting token evidence);
+commands!(declaration incident access_review restore_test);

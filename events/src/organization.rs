@@ -5,14 +5,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::State;
+use crate::access_review;
+use crate::declaration;
+use crate::declared::Declared;
 use crate::erasure;
 use crate::evidence::Evidence;
 use crate::id::{AccountId, InvitationId, OrganizationId, SubjectId, TokenId};
+use crate::incident;
 use crate::invitation::{self, Invitation};
 use crate::membership::{self, Member};
 use crate::permission::{Permission, Role};
 use crate::personal::Personal;
 use crate::recorded::Recorded;
+use crate::restore_test;
 use crate::setting::Settings;
 use crate::time::Time;
 use crate::token::{self, Token};
@@ -158,6 +163,7 @@ pub struct Organization {
     pub(crate) tokens: BTreeMap<TokenId, Token>,
     pub(crate) settings: Settings,
     pub(crate) erased: BTreeSet<SubjectId>,
+    pub(crate) declared: Declared,
     evidence: Evidence,
 }
 
@@ -169,6 +175,11 @@ impl Organization {
 
     pub fn settings(&self) -> &Settings {
         &self.settings
+    }
+
+    /// What its members have stated.
+    pub fn declared(&self) -> &Declared {
+        &self.declared
     }
 
     /// Also when it is deleted: packets about it stay.
@@ -232,6 +243,7 @@ impl Organization {
                 self.invitations.clear();
                 self.tokens.clear();
                 self.settings = Settings::default();
+                self.declared = Declared::default();
                 self.evidence.end();
             }
         }
@@ -247,6 +259,14 @@ impl State for Organization {
             crate::Event::Setting(event) => self.settings.evolve(event, recorded),
             crate::Event::Token(event) => token::evolve(self, event, recorded),
             crate::Event::Erasure(event) => erasure::evolve(self, event),
+            crate::Event::Declaration(event) => {
+                declaration::evolve(&mut self.declared, event, recorded);
+            }
+            crate::Event::Incident(event) => incident::evolve(&mut self.declared, event, recorded),
+            crate::Event::AccessReview(event) => access_review::evolve(self, event, recorded),
+            crate::Event::RestoreTest(event) => {
+                restore_test::evolve(&mut self.declared, event, recorded);
+            }
             crate::Event::Evidence(event) => self.evidence.evolve(event, recorded),
             crate::Event::AccessAttempt(_)
             | crate::Event::Platform(_)

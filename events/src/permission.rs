@@ -23,6 +23,8 @@ pub enum Permission {
     UseOwnTokens,
     UpdateOrganization,
     UpdateSettings,
+    /// State for compliance what no event shows: declarations, incidents, access reviews.
+    Declare,
     ExportOrganization,
     ReadAuditLog,
     ViewBilling,
@@ -47,13 +49,14 @@ pub enum Permission {
 }
 
 impl Permission {
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::ReadOrganization,
         Self::ReadMembers,
         Self::Leave,
         Self::UseOwnTokens,
         Self::UpdateOrganization,
         Self::UpdateSettings,
+        Self::Declare,
         Self::ExportOrganization,
         Self::ReadAuditLog,
         Self::ViewBilling,
@@ -80,6 +83,7 @@ impl Permission {
             | Self::GeneratePackets => &[Owner, Admin, Developer, Member, Viewer],
             Self::UpdateOrganization
             | Self::UpdateSettings
+            | Self::Declare
             | Self::ExportOrganization
             | Self::ReadAuditLog
             | Self::ViewBilling

@@ -178,9 +178,10 @@ impl Permission {
             | Self::ManageOwners => Family::Members,
             // an export is the whole log with its personal values
             Self::ReadAuditLog | Self::ExportOrganization => Family::Audit,
-            Self::ReadCompliance | Self::GeneratePackets | Self::ManageCompliance => {
-                Family::Compliance
-            }
+            Self::ReadCompliance
+            | Self::GeneratePackets
+            | Self::ManageCompliance
+            | Self::Declare => Family::Compliance,
             Self::ViewBilling => Family::Billing,
             Self::UseOwnTokens | Self::ManageTokens | Self::ManageKeys => {
                 return match level {

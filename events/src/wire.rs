@@ -19,8 +19,8 @@ use crate::recorded::{Actor, Cause, Position, Recorded};
 use crate::stream::Stream;
 use crate::time::Time;
 use crate::{
-    Event, access_attempt, account, address, erasure, evidence, invitation, membership,
-    organization, platform, setting, token,
+    Event, access_attempt, access_review, account, address, declaration, erasure, evidence,
+    incident, invitation, membership, organization, platform, restore_test, setting, token,
 };
 
 mod tagged;
@@ -363,6 +363,10 @@ pub fn kind(event: &Event) -> (&'static str, u32) {
         Event::Token(event) => event.kind(),
         Event::AccessAttempt(event) => event.kind(),
         Event::Erasure(event) => event.kind(),
+        Event::Declaration(event) => event.kind(),
+        Event::Incident(event) => event.kind(),
+        Event::AccessReview(event) => event.kind(),
+        Event::RestoreTest(event) => event.kind(),
         Event::Evidence(event) => event.kind(),
     }
 }
@@ -379,6 +383,10 @@ fn data(event: &Event) -> Result<Value, serde_json::Error> {
         Event::Token(event) => serde_json::to_value(event),
         Event::AccessAttempt(event) => serde_json::to_value(event),
         Event::Erasure(event) => serde_json::to_value(event),
+        Event::Declaration(event) => serde_json::to_value(event),
+        Event::Incident(event) => serde_json::to_value(event),
+        Event::AccessReview(event) => serde_json::to_value(event),
+        Event::RestoreTest(event) => serde_json::to_value(event),
         Event::Evidence(event) => serde_json::to_value(event),
     }?;
     match tagged {
@@ -416,6 +424,10 @@ fn event(kind: &str, version: u32, data: &RawValue) -> Result<Event, Malformed> 
         "person" => erasure::Event::deserialize(tagged).map(Event::Erasure),
         "compliance" => evidence::Event::deserialize(tagged).map(Event::Evidence),
         "access" => access_attempt::Event::deserialize(tagged).map(Event::AccessAttempt),
+        "declaration" => declaration::Event::deserialize(tagged).map(Event::Declaration),
+        "incident" => incident::Event::deserialize(tagged).map(Event::Incident),
+        "access_review" => access_review::Event::deserialize(tagged).map(Event::AccessReview),
+        "restore_test" => restore_test::Event::deserialize(tagged).map(Event::RestoreTest),
         _ => Err(de::Error::custom(format_args!("unknown type {kind}"))),
     }?;
     let newest = self::kind(&event).1;

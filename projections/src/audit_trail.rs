@@ -18,10 +18,14 @@ use crate::Change::Put;
 use crate::{Change, Key, ReadModel, descending};
 
 mod access_attempt;
+mod access_review;
+mod declaration;
 mod evidence;
+mod incident;
 mod invitation;
 mod membership;
 mod organization;
+mod restore_test;
 mod setting;
 mod token;
 
@@ -159,6 +163,16 @@ fn described(id: OrganizationId, event: &Event) -> Option<(Resource, Vec<FieldCh
         Event::Evidence(event) => Some((evidence::resource(event), evidence::changes(event))),
         Event::AccessAttempt(event) => {
             Some((access_attempt::resource(event), access_attempt::changes(event)))
+        }
+        Event::Declaration(event) => {
+            Some((declaration::resource(event), declaration::changes(event)))
+        }
+        Event::Incident(event) => Some((incident::resource(event), incident::changes(event))),
+        Event::AccessReview(event) => {
+            Some((access_review::resource(event), access_review::changes(event)))
+        }
+        Event::RestoreTest(event) => {
+            Some((restore_test::resource(event), restore_test::changes(event)))
         }
         Event::Account(_) | Event::Address(_) | Event::Platform(_) => None,
     }

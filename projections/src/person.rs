@@ -95,6 +95,10 @@ impl ReadModel for People {
             | Event::Token(_)
             | Event::AccessAttempt(_)
             | Event::Erasure(_)
+            | Event::Declaration(_)
+            | Event::Incident(_)
+            | Event::AccessReview(_)
+            | Event::RestoreTest(_)
             | Event::Evidence(_)
             | Event::Address(_)
             | Event::Platform(_) => vec![],

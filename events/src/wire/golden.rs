@@ -13,6 +13,7 @@ use crate::recorded::BodyMac;
 use samples::{created, newest, older};
 use uuid::Uuid;
 
+mod declared;
 mod samples;
 
 const PERSON: SubjectId = SubjectId(Uuid::from_u128(0x50));

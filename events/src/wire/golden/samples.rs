@@ -118,6 +118,11 @@ pub(super) fn newest() -> Vec<(Stream, Event)> {
                 | token::Event::Revoked { .. },
             )
             | Event::Erasure(erasure::Event::Erased { .. })
+            // each of these is named in `declared`
+            | Event::Declaration(_)
+            | Event::Incident(_)
+            | Event::AccessReview(_)
+            | Event::RestoreTest(_)
             | Event::AccessAttempt(access_attempt::Event::Denied { .. }) => {}
         }
     }
@@ -210,6 +215,7 @@ fn of_the_organization() -> Vec<Event> {
     ]
     .into_iter()
     .chain(of_tokens().map(Event::Token))
+    .chain(super::declared::samples())
     .collect()
 }
 
