@@ -24,6 +24,7 @@ mod audit_log;
 mod authentication;
 mod checkpoint;
 mod client_address;
+mod compliance;
 mod document;
 mod email_verification;
 mod envelope;
@@ -90,6 +91,7 @@ fn of_one_organization() -> OpenApiRouter<Arc<App>> {
         .merge(token::routes())
         .merge(audit_log::routes())
         .merge(checkpoint::routes())
+        .merge(compliance::routes())
         .merge(export::routes_of_one());
     let mut active = named.clone();
     document::name_organization(named.get_openapi_mut());
