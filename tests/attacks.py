@@ -45,7 +45,7 @@ def of_kind(log, kind):
 
 
 def demote(line):
-    line["data"]["role"] = "viewer"
+    line["data"]["role"]["to"] = "billing"
 
 
 # --- honest ones ------------------------------------------------------------------------------------
@@ -166,7 +166,7 @@ def swapped(packet):
         line = json.loads(line)
         if line["field"] == "email":
             salt = json.loads(base64.urlsafe_b64decode(line["disclosure"] + "=="))[0]
-            opened = json.dumps([salt, "email", "eve@example.org"], separators=(",", ":"))
+            opened = json.dumps([salt, "email", "x" * len(person["email"])], separators=(",", ":"))
             line["disclosure"] = base64url(opened.encode())
         lines.append(canonical(line) + b"\n")
     return {name: b"".join(lines)}
@@ -447,7 +447,7 @@ def rewritten(at_kind, kept):
     packet = honest()
     genuine = [(size, packet.log.leaves()[:size]) for size in kept(packet)]
     at = of_kind(packet.log, at_kind)
-    packet.log.lines[at] = edited_line(packet.log.lines[at], lambda line: line["data"].update(role="owner"))
+    packet.log.lines[at] = edited_line(packet.log.lines[at], demote)
     packet.log.chained_anew()
     packet.heads(KEYS["log"])
     packet.write()

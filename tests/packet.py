@@ -204,7 +204,7 @@ class Organization:
         self.subject = identifier("sub", number)
         self.log = Log(f"organization-{self.id}", seed)
         self.random = random.Random(f"{number} {seed}")
-        self.people = [self.person() for _ in range(self.random.randrange(3, 8))]
+        self.people = [self.person() for _ in range(self.random.randrange(4, 9))]
         self.owner, self.erased = self.people[0], self.people[-1]
         self.live()
 
@@ -233,6 +233,7 @@ class Organization:
         }
         billing = (self.subject, "billing_email", "billing@example.org")
         log.add("organization.created", created, type_version=2, **self.by(owner, billing))
+        self.roles = ["owner"]
         for member in self.people[1:]:
             invitation = identifier("inv", self.random.getrandbits(128))
             secret = "blake3:" + self.random.randbytes(32).hex()
@@ -241,9 +242,10 @@ class Organization:
                 "invitation": invitation,
                 "invitee": member["subject"],
                 "issue": 1,
-                "links": {"copied": secret, "mailed": secret[::-1][:64]},
+                "links": {"copied": secret},
                 "role": self.random.choice(["viewer", "developer"]),
             }
+            self.roles.append(invited["role"])
             invited["links"]["mailed"] = "blake3:" + self.random.randbytes(32).hex()
             email = (member["subject"], "email", member["email"])
             log.add("member.invited", invited, **self.by(owner, email))
@@ -254,9 +256,9 @@ class Organization:
                 "role": invited["role"],
             }
             log.add("member.joined", joined, **self.by(member))
-        changed = {"member": self.people[1]["account"], "role": "admin"}
+        changed = {"member": self.people[1]["account"], "role": {"from": self.roles[1], "to": "admin"}}
         log.add("member.role_changed", changed, **self.by(owner))
-        removed = {"member": self.erased["account"], "role": "viewer"}
+        removed = {"member": self.erased["account"], "role": self.roles[-1]}
         log.add("member.removed", removed, **self.by(owner))
         log.add("person.erased", {"subject": self.erased["subject"]})
         log.add("compliance.subscribed", {"framework": "soc2"}, **self.by(owner))
@@ -438,7 +440,13 @@ class Packet:
         }
 
     def sections(self):
-        return {}
+        """Of an organization that was not there."""
+        return {
+            "access_at_period_end": {"members": [], "tokens": [], "pending_invitations": []},
+            "privileged_at_period_end": [],
+            "membership_changes": {"joiners": "0", "movers": "0", "leavers": "0"},
+            "changes": {},
+        }
 
     def erased_by(self):
         gone = {}
