@@ -45,7 +45,7 @@ def of_kind(log, kind):
 
 
 def demote(line):
-    line["data"]["role"]["to"] = "billing"
+    line["data"]["role"]["to"] = "developer"
 
 
 # --- honest ones ------------------------------------------------------------------------------------
@@ -317,7 +317,21 @@ def a19_another_specification(to):
 @case
 def a19_a_population_that_no_control_has(to):
     packet = honest()
-    packet.files["population-cc6.2.joiners.jsonl"] = b'{"version":1}\n'
+    packet.files["population-soc2.cc9.9.none.jsonl"] = b'{"version":1}\n'
+    to.put(packet.signed())
+
+
+@case
+def a19_an_edited_population(to):
+    packet = honest()
+    packet.files["population-soc2.cc6.2.joiners.jsonl"] = b'{"version":1}\n'
+    to.put(packet.signed())
+
+
+@case
+def a19_an_edited_section(to):
+    packet = honest()
+    packet.predicate["sections"]["membership_changes"]["leavers"] = "1"
     to.put(packet.signed())
 
 

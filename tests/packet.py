@@ -283,6 +283,10 @@ PERIOD = (time(BEGIN - 95 * DAY), time(BEGIN - 5 * DAY))
 NOT_THERE = "the organization did not exist in the period"
 
 
+def population_of(specified):
+    return f"population-{specified['id']}.jsonl"
+
+
 def results(specification):
     """What is found where the organization did not exist in the period."""
     controls = []
@@ -301,6 +305,7 @@ def results(specification):
             "exceptions": [],
             "events": [],
             "event_count": "0",
+            "population": {"file": population_of(specified), "size": "0"},
         }
         control |= {name: specified[name] for name in ("applicable_from", "limits") if name in specified}
         controls.append(control)
@@ -373,6 +378,8 @@ class Packet:
             "seal.json": canonical(self.seal),
             "report.html": b"<!doctype html><title>Report</title>",
         }
+        for control in specified["controls"]:
+            self.files[population_of(control)] = b""
         for version, text in self.proofs.items():
             self.files[f"proof-{version}.tlog-proof"] = text.encode()
         opened = {}
