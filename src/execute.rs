@@ -29,6 +29,7 @@ pub(crate) mod erasure;
 pub(crate) mod invitation;
 mod lines;
 pub(crate) mod password;
+pub(crate) mod platform;
 mod precondition;
 pub(crate) mod register;
 mod running;
@@ -127,6 +128,10 @@ pub(crate) enum Error {
     Setting(#[from] setting::Rejection),
     #[error(transparent)]
     Token(#[from] events::token::Rejection),
+    #[error(transparent)]
+    Evidence(#[from] events::evidence::Rejection),
+    #[error(transparent)]
+    Platform(#[from] events::platform::Rejection),
     #[error("the e-mail address belongs to an account already")]
     EmailTaken,
     #[error("the resource has changed since the version that the order is for")]

@@ -22,6 +22,7 @@ mod answer;
 mod attempt;
 mod audit_log;
 mod authentication;
+mod checkpoint;
 mod client_address;
 mod document;
 mod email_verification;
@@ -42,6 +43,7 @@ mod request;
 mod second_factor;
 mod session;
 mod setting;
+mod signing_key;
 mod test_clock;
 mod token;
 
@@ -72,6 +74,7 @@ fn api(app: &App) -> OpenApiRouter<Arc<App>> {
         .merge(of_one_organization())
         .merge(organization::routes())
         .merge(invitation::routes_of_the_invited())
+        .merge(signing_key::operator_routes())
         .merge(health::api_routes())
 }
 
@@ -86,6 +89,7 @@ fn of_one_organization() -> OpenApiRouter<Arc<App>> {
         .merge(invitation::routes())
         .merge(token::routes())
         .merge(audit_log::routes())
+        .merge(checkpoint::routes())
         .merge(export::routes_of_one());
     let mut active = named.clone();
     document::name_organization(named.get_openapi_mut());
@@ -99,6 +103,7 @@ pub(crate) fn service(app: Arc<App>) -> NormalizePath<Router> {
     let (routes, document) = OpenApiRouter::with_openapi(Document::openapi())
         .nest("/v1", api(&app).merge(invitation::link_routes()))
         .merge(health::routes())
+        .merge(signing_key::routes())
         .split_for_parts();
     let document = document::finished(&document);
     let pages = reference::routes(&document);
