@@ -16,13 +16,16 @@ use self::envelope::EnvelopeLayer;
 use self::problem::{Code, FieldError, Problem};
 use crate::App;
 
+mod access_review;
 mod account;
 mod admin;
 mod answer;
 mod attempt;
 mod audit_log;
 mod authentication;
+mod check;
 mod client_address;
+mod declaration;
 mod document;
 mod email_verification;
 mod envelope;
@@ -31,6 +34,7 @@ mod etag;
 mod export;
 mod field;
 mod health;
+mod incident;
 mod invitation;
 mod link;
 mod membership;
@@ -39,9 +43,11 @@ mod password;
 mod problem;
 mod reference;
 mod request;
+mod restore_test;
 mod second_factor;
 mod session;
 mod setting;
+mod stated;
 mod test_clock;
 mod token;
 
@@ -86,6 +92,10 @@ fn of_one_organization() -> OpenApiRouter<Arc<App>> {
         .merge(invitation::routes())
         .merge(token::routes())
         .merge(audit_log::routes())
+        .merge(declaration::routes())
+        .merge(incident::routes())
+        .merge(access_review::routes())
+        .merge(restore_test::routes())
         .merge(export::routes_of_one());
     let mut active = named.clone();
     document::name_organization(named.get_openapi_mut());

@@ -20,6 +20,7 @@ use crate::rate_limit::{Left, TooOften};
 use crate::{execute, query};
 
 mod code;
+mod stated;
 
 pub(crate) use self::code::{Code, Explained};
 
@@ -296,6 +297,10 @@ impl From<execute::Error> for Problem {
                     detail: "must be within those of the token that is replaced".to_owned(),
                 }]),
             },
+            Error::Declaration(rejection) => rejection.into(),
+            Error::Incident(rejection) => rejection.into(),
+            Error::AccessReview(rejection) => rejection.into(),
+            Error::RestoreTest(rejection) => rejection.into(),
             Error::Setting(rejection) => match rejection {
                 setting::Rejection::NotFound => Self::new(Code::NotFound),
                 setting::Rejection::WouldLockOut => Self::new(Code::WouldLockYouOut),
