@@ -1,3 +1,5 @@
+//! Each rule of incidents, allowed and refused.
+
 use uuid::Uuid;
 
 use super::*;
