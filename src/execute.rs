@@ -29,6 +29,7 @@ pub(crate) mod erasure;
 pub(crate) mod invitation;
 mod lines;
 pub(crate) mod password;
+pub(crate) mod platform;
 mod precondition;
 pub(crate) mod register;
 mod running;
@@ -136,6 +137,10 @@ pub(crate) enum Error {
     AccessReview(#[from] events::access_review::Rejection),
     #[error(transparent)]
     RestoreTest(#[from] events::restore_test::Rejection),
+    #[error(transparent)]
+    Evidence(#[from] events::evidence::Rejection),
+    #[error(transparent)]
+    Platform(#[from] events::platform::Rejection),
     #[error("the e-mail address belongs to an account already")]
     EmailTaken,
     #[error("the resource has changed since the version that the order is for")]

@@ -24,6 +24,7 @@ mod attempt;
 mod audit_log;
 mod authentication;
 mod check;
+mod checkpoint;
 mod client_address;
 mod declaration;
 mod document;
@@ -47,6 +48,7 @@ mod restore_test;
 mod second_factor;
 mod session;
 mod setting;
+mod signing_key;
 mod stated;
 mod test_clock;
 mod token;
@@ -78,6 +80,7 @@ fn api(app: &App) -> OpenApiRouter<Arc<App>> {
         .merge(of_one_organization())
         .merge(organization::routes())
         .merge(invitation::routes_of_the_invited())
+        .merge(signing_key::operator_routes())
         .merge(health::api_routes())
 }
 
@@ -96,6 +99,7 @@ fn of_one_organization() -> OpenApiRouter<Arc<App>> {
         .merge(incident::routes())
         .merge(access_review::routes())
         .merge(restore_test::routes())
+        .merge(checkpoint::routes())
         .merge(export::routes_of_one());
     let mut active = named.clone();
     document::name_organization(named.get_openapi_mut());
@@ -109,6 +113,7 @@ pub(crate) fn service(app: Arc<App>) -> NormalizePath<Router> {
     let (routes, document) = OpenApiRouter::with_openapi(Document::openapi())
         .nest("/v1", api(&app).merge(invitation::link_routes()))
         .merge(health::routes())
+        .merge(signing_key::routes())
         .split_for_parts();
     let document = document::finished(&document);
     let pages = reference::routes(&document);

@@ -10,6 +10,7 @@ use chacha20poly1305::aead::{Aead as _, KeyInit as _, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use events::id::{CommandId, EventId, SubjectId};
 use events::personal::{self, Disclosure, Opened, Personal, Sealed};
+use events::platform::KeyId;
 use events::recorded::BodyMac;
 use events::stream::Stream;
 use events::wire::SealedField;
@@ -34,7 +35,7 @@ use subject_key::SubjectKey;
 const NONCE: usize = 24;
 const ROOT: &str = "root";
 
-type Key = SecretBox<[u8; 32]>;
+pub(crate) type Key = SecretBox<[u8; 32]>;
 
 /// Where the wrapped keys are kept.
 pub(crate) enum Store {
@@ -55,7 +56,7 @@ impl Store {
         Ok(self.named_key(ROOT).await?.is_none())
     }
 
-    async fn named_key(&self, name: &'static str) -> Result<Option<Vec<u8>>, Error> {
+    async fn named_key(&self, name: &str) -> Result<Option<Vec<u8>>, Error> {
         match self {
             Self::Sqlite(keys) => keys.named_key(name),
             Self::Postgres(keys) => keys.named_key(name).await,
@@ -63,7 +64,7 @@ impl Store {
     }
 
     /// Keeps the key that was there first, and gives it.
-    async fn add_named_key(&self, name: &'static str, wrapped: Vec<u8>) -> Result<Vec<u8>, Error> {
+    async fn add_named_key(&self, name: &str, wrapped: Vec<u8>) -> Result<Vec<u8>, Error> {
         match self {
             Self::Sqlite(keys) => keys.add_named_key(name, wrapped).await,
             Self::Postgres(keys) => keys.add_named_key(name, wrapped).await,
@@ -262,6 +263,23 @@ impl Keyring {
         LinkSecret::of_bits(&mac.finalize().into_bytes().into())
     }
 
+    /// Keeps the seed of a signing key; durable when this returns.
+    pub(crate) async fn add_signing_key(&self, id: &KeyId, seed: &[u8; 32]) -> Result<(), Error> {
+        let name = signing_key(id);
+        let wrapped = seal_bytes(self.master.expose(), name.as_bytes(), seed);
+        self.store.add_named_key(&name, wrapped).await.map(drop)
+    }
+
+    /// The seed of a signing key; `None` when it is not here.
+    pub(crate) async fn signing_key(&self, id: &KeyId) -> Result<Option<Key>, Error> {
+        let name = signing_key(id);
+        let Some(wrapped) = self.store.named_key(&name).await? else { return Ok(None) };
+        let seed = open_bytes(self.master.expose(), name.as_bytes(), &wrapped)
+            .and_then(|bytes| <[u8; 32]>::try_from(bytes).ok())
+            .ok_or(Error::WrongMasterKey)?;
+        Ok(Some(SecretBox::new(Box::new(seed))))
+    }
+
     fn address_mac(&self, address: &Address) -> [u8; 32] {
         keyed(&self.addresses, "address", &[address.as_str().as_bytes()])
     }
@@ -454,6 +472,10 @@ impl Keyring {
     pub(crate) fn event_id(&self, command: CommandId, stream: &Stream, index: usize) -> EventId {
         EventId::of_command(self.log_id, command, stream, index)
     }
+}
+
+fn signing_key(id: &KeyId) -> String {
+    format!("signing {id}")
 }
 
 fn keyed(key: &Key, purpose: &str, parts: &[&[u8]]) -> [u8; 32] {

@@ -6,6 +6,11 @@ mod api_token;
 mod catalogue;
 mod causes;
 mod clock;
+#[cfg_attr(
+    not(test),
+    expect(dead_code, unused_imports, reason = "packets and the verifier are built on it")
+)]
+mod compliance;
 pub mod config;
 mod denied_attempts;
 mod dsse;
@@ -43,18 +48,23 @@ mod reactions;
 mod read_store;
 mod readiness;
 pub mod rebuild;
+mod seal;
 mod second_factor;
 pub mod serve;
 mod session_activity;
 mod session_token;
+mod signer;
+mod signing_key;
 mod sqlite_file;
 mod token_activity;
+pub mod verify;
 
 use std::sync::Arc;
 
 use events::account::Account;
 use events::id::AccountId;
 use events::organization::Organization;
+use events::platform::Platform;
 use quick_cache::sync::Cache;
 
 /// Everything a request needs, put together once at the start.
@@ -83,6 +93,10 @@ pub struct App {
     accounts: fold::Folds<Account>,
     addresses: fold::Folds<events::address::Address>,
     organizations: fold::Folds<Organization>,
+    platform: fold::Folds<Platform>,
+    signer: signer::Signer,
+    /// What the log has called this installation since its first event.
+    origin: String,
     metrics: metrics::Metrics,
     projector: tokio::sync::watch::Receiver<projector::Standing>,
     /// Why reactions do not come further.

@@ -27,6 +27,12 @@ pub(crate) fn proof_file(version: u64) -> String {
     format!("{}{version}{}", PROOF.0, PROOF.1)
 }
 
+/// Which event a file of this name proves.
+pub(crate) fn proved_version(file: &str) -> Option<u64> {
+    let version = file.strip_prefix(PROOF.0)?.strip_suffix(PROOF.1)?.parse().ok()?;
+    (proof_file(version) == file).then_some(version)
+}
+
 /// What is disclosed of one subject: objects `{"disclosure","field","version"}`, one a line.
 pub(crate) fn disclosures_file(subject: events::id::SubjectId) -> String {
     format!("{}{subject}{}", DISCLOSURES.0, DISCLOSURES.1)

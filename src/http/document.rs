@@ -33,6 +33,8 @@ pub(super) struct OrganizationCommands;
 pub(super) struct OrganizationPreviews;
 /// How a command can be refused that wants to be confirmed.
 pub(super) struct ConfirmedCommands;
+/// How a read that needs no credential can be refused.
+pub(super) struct PublicReads;
 /// How a command of the operator can be refused.
 pub(super) struct OperatorCommands;
 /// How a command can be refused that needs no credential.
@@ -64,6 +66,7 @@ refusals! {
     OrganizationPreviews: 400 401 403 404 409 413 415 422 429 503;
     ConfirmedCommands: 400 401 403 404 409 412 413 415 422 428 429 503;
     PublicCommands: 400 401 404 409 410 413 415 422 429 503;
+    PublicReads: 404 429 503;
     OperatorCommands: 400 401 413 415 422 429 503;
     InvitationCommands: 400 401 403 404 409 410 412 413 415 422 429 503;
     InvitationReads: 400 401 404 410 429 503;

@@ -117,6 +117,12 @@ codes! {
         "the token was replaced by another; use that one";
         "Another token has taken the place of this one, and the time in which both served is over."
         "Use the token that was given when this one was rotated.";
+    NotSubscribed: PAYMENT_REQUIRED "not_subscribed",
+        "the organization does not subscribe to this framework; an owner or admin can subscribe with \
+         `PUT …/compliance-subscriptions/<framework>`";
+        "A packet can be made for a framework that the organization subscribes to. Packets made \
+         before a subscription ended stay."
+        "Have an owner or admin subscribe, and repeat the request.";
     Forbidden: FORBIDDEN "forbidden", "your role in this organization does not allow this";
         "You are a member, but members of your role may not do this. The attempt is in the \
          organization's audit log."
@@ -248,6 +254,9 @@ codes! {
         "Either no secret was made that waits for its first code, or the account has no second \
          factor."
         "Begin with `POST /v1/auth/2fa/setup`.";
+    KeyRevoked: CONFLICT "key_revoked", "the key is revoked already";
+        "A signing key is revoked once, and what is said then stays."
+        "Nothing is left to do: another key signs already.";
     IdempotencyInProgress: CONFLICT "idempotency_in_progress",
         "the first request with this idempotency key is still running; repeat it soon";
         "Two requests with one idempotency key are under way at the same time."
@@ -308,6 +317,18 @@ codes! {
         "The request asked with `At-Least` for a position that the read models did not reach \
          within 5 seconds."
         "Repeat the request after `Retry-After`. Check that the position came from this server.";
+    SignerElsewhere: SERVICE_UNAVAILABLE "signer_elsewhere",
+        "another node signs; ask there, or start this one with `--signer-state`";
+        "Of nodes that share a database, only those sign that remember what was signed last: the \
+         first one, or all that were given one place with `--signer-state`."
+        "Ask the node that signs, or give all nodes one `--signer-state postgres://…`.";
+    SignerRefuses: SERVICE_UNAVAILABLE "signer_refuses",
+        "the log is not the one that was signed before; nothing more is signed";
+        "The log has become shorter, or its beginning another, than what was signed: an older copy \
+         was put back, or somebody has changed it. A second head that contradicts the first would \
+         be evidence against the installation, so none is given."
+        "The operator runs `chancery log verify`, puts the newest copy of the log back, or looks \
+         for who changed it.";
     Unavailable: SERVICE_UNAVAILABLE "unavailable",
         "a store cannot be reached now; repeat the request soon";
         "A database that the answer depends on is out of reach. Rather than answer from what was \

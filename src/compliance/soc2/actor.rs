@@ -1,0 +1,178 @@
+//! Every change was made by somebody who was allowed to: the members, their roles and the tokens are
+//! replayed up to each event, and the event's author is asked for the right that it takes.
+
+use events::id::AccountId;
+use events::permission::Permission;
+use events::recorded::{Actor, Recorded};
+use events::{Event, evidence, invitation, membership, organization, token, wire};
+use serde_json::json;
+
+use crate::compliance::evaluation::Check;
+use crate::compliance::evaluation::finding::Findings;
+use crate::compliance::evaluation::log::{Log, Period, Standing};
+
+/// What a change takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Needed {
+    /// A role that has the right.
+    Right(Permission),
+    /// To be the one whom it is about.
+    Oneself(AccountId),
+    /// To be its owner, who needs no right, or a role that has the right.
+    OwnerOr(Option<AccountId>, Option<Permission>),
+    /// To hold the secret of an invitation: a person.
+    Secret,
+    /// To be the system, or its operator.
+    Platform,
+    /// Nothing: it follows from what its command did first.
+    Nothing,
+}
+
+#[derive(Default)]
+pub(crate) struct Actors {
+    found: Findings,
+}
+
+impl Check for Actors {
+    fn take(&mut self, log: &Log, recorded: &Recorded) {
+        let Some(needed) = needed(log, recorded).filter(|_| log.is_in_period()) else { return };
+        let (kind, version) = (wire::kind(&recorded.event).0, recorded.version);
+        let line = json!({ "actor": recorded.actor, "type": kind, "version": version });
+        self.found.member(&line);
+        self.found.cited.add(version);
+        if let Err(reason) = allowed(log, recorded.actor, needed) {
+            self.found.exceptions.push(json!({
+                "actor": recorded.actor,
+                "reason": reason,
+                "type": kind,
+                "versions": [version],
+            }));
+        }
+    }
+
+    fn finish(self: Box<Self>, _: &Log, _: Period) -> Findings {
+        self.found
+    }
+}
+
+fn allowed(log: &Log, actor: Actor, needed: Needed) -> Result<(), &'static str> {
+    let account = match (log.standing, actor) {
+        (Standing::Platform, _) => return Ok(()),
+        (Standing::Key { is_valid: false } | Standing::Person { is_token_valid: false, .. }, _) => {
+            return Err("the token did not serve");
+        }
+        (Standing::Person { .. } | Standing::Key { .. }, Actor::Account(account)) => Some(account),
+        (Standing::Person { .. } | Standing::Key { .. }, _) => None,
+    };
+    let right = |permission| match log.standing {
+        _ if log.standing.may(permission) => Ok(()),
+        Standing::Person { role: None, .. } => Err("not a member"),
+        Standing::Person { .. } | Standing::Key { .. } | Standing::Platform => {
+            Err("the role did not permit it")
+        }
+    };
+    match needed {
+        Needed::Nothing => Ok(()),
+        Needed::Right(permission) => right(permission),
+        Needed::OwnerOr(owner, _) if owner.is_some() && owner == account => {
+            right(Permission::UseOwnTokens)
+        }
+        Needed::OwnerOr(_, Some(permission)) => right(permission),
+        Needed::Oneself(member) if account == Some(member) => Ok(()),
+        Needed::Secret if account.is_some() => Ok(()),
+        Needed::OwnerOr(_, None) | Needed::Oneself(_) | Needed::Secret | Needed::Platform => {
+            Err("somebody else's to do")
+        }
+    }
+}
+
+/// `None` for what is no accepted change.
+fn needed(log: &Log, recorded: &Recorded) -> Option<Needed> {
+    let organization = &log.organization;
+    Some(match &recorded.event {
+        Event::AccessAttempt(_) => return None,
+        Event::Organization(event) => match event {
+            organization::Event::Created { owner, .. } => Needed::Oneself(*owner),
+            organization::Event::Updated { .. } => Needed::Right(Permission::UpdateOrganization),
+            organization::Event::Deleted { .. } => Needed::Right(Permission::DeleteOrganization),
+        },
+        Event::Membership(event) => of_membership(event),
+        Event::Invitation(event) => match event {
+            invitation::Event::Sent { role, .. } => Needed::Right(Permission::to_grant(*role)),
+            invitation::Event::Resent { invitation, .. } => {
+                let role = organization.invitation(*invitation).map(|sent| sent.role);
+                Needed::Right(role.map_or(Permission::ManageMembers, Permission::to_grant))
+            }
+            invitation::Event::Canceled { because: invitation::Cause::Withdrawn, .. } => {
+                Needed::Right(Permission::ManageMembers)
+            }
+            invitation::Event::Canceled { .. } if log.is_same_command => Needed::Nothing,
+            invitation::Event::Canceled { .. } | invitation::Event::Expired { .. } => {
+                Needed::Platform
+            }
+            invitation::Event::Rejected { .. } => Needed::Secret,
+        },
+        Event::Setting(_) => Needed::Right(Permission::UpdateSettings),
+        Event::Token(event) => of_token(log, event),
+        Event::Evidence(event) => Needed::Right(match event {
+            evidence::Event::Subscribed { .. } | evidence::Event::Unsubscribed { .. } => {
+                Permission::ManageCompliance
+            }
+            evidence::Event::PacketRequested { .. } => Permission::GeneratePackets,
+        }),
+        Event::Declaration(_)
+        | Event::Incident(_)
+        | Event::AccessReview(_)
+        | Event::RestoreTest(_) => Needed::Right(Permission::Declare),
+        Event::Erasure(_) => Needed::Platform,
+        Event::Platform(_) | Event::Address(_) | Event::Account(_) => Needed::Platform,
+    })
+}
+
+fn of_membership(event: &membership::Event) -> Needed {
+    match event {
+        membership::Event::Joined { member, .. } | membership::Event::Left { member, .. } => {
+            Needed::Oneself(*member)
+        }
+        membership::Event::RoleChanged { role, .. } => {
+            let touched = Permission::to_grant(role.from);
+            Needed::Right(touched.max(Permission::to_grant(role.to)))
+        }
+        membership::Event::Removed { role, .. } => Needed::Right(match role {
+            events::permission::Role::Owner => Permission::ManageOwners,
+            events::permission::Role::Admin
+            | events::permission::Role::Developer
+            | events::permission::Role::Member
+            | events::permission::Role::Viewer => Permission::ManageMembers,
+        }),
+        membership::Event::SecondFactorChanged { .. } => Needed::Platform,
+        membership::Event::OwnershipTransferred { .. } => {
+            Needed::Right(Permission::TransferOrganization)
+        }
+    }
+}
+
+fn of_token(log: &Log, event: &token::Event) -> Needed {
+    let known = |token| log.organization.token(token).map(|token| (token.kind, token.owner));
+    match event {
+        token::Event::Created { kind: token::Kind::Organization, .. } => {
+            Needed::Right(Permission::ManageKeys)
+        }
+        token::Event::Created { kind: token::Kind::Personal, owner, .. } => {
+            owner.map_or(Needed::Platform, |owner| Needed::OwnerOr(Some(owner), None))
+        }
+        token::Event::Revoked { .. } if log.is_same_command => Needed::Nothing,
+        token::Event::Rotated { token, .. } => match known(*token) {
+            Some((token::Kind::Organization, _)) => Needed::Right(Permission::ManageKeys),
+            Some((token::Kind::Personal, owner)) => Needed::OwnerOr(owner, None),
+            None => Needed::Platform,
+        },
+        token::Event::Revoked { token } => match known(*token) {
+            Some((token::Kind::Organization, _)) => Needed::Right(Permission::ManageKeys),
+            Some((token::Kind::Personal, owner)) => {
+                Needed::OwnerOr(owner, Some(Permission::ManageTokens))
+            }
+            None => Needed::Platform,
+        },
+    }
+}
