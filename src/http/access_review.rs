@@ -191,7 +191,10 @@ async fn start_access_review(
     let order = submission.order(&app, &caller, Some(organization))?;
     let review = execute::stated::review(&app, &order);
     let clock = &app.clock;
-    let command = || Ok(move |_: &Organization| Command::Start { review, at: clock.now() });
+    let command = || {
+        let stated::NoFields {} = submission.json_or_empty()?;
+        Ok(move |_: &Organization| Command::Start { review, at: clock.now() })
+    };
     let view = |state: &Organization| view(state, Some(review), caller.principal.now);
     let done = stated::order(&app, &caller, organization, &order, command, view).await?;
     answered(&app, StatusCode::CREATED, &done).await
@@ -336,6 +339,7 @@ async fn complete_access_review(
     let clock = &app.clock;
     let command = || {
         let review = named.ok_or(Problem::new(Code::NotFound))?;
+        let stated::NoFields {} = submission.json_or_empty()?;
         Ok(move |_: &Organization| Command::Complete { review, at: clock.now() })
     };
     let view = |state: &Organization| view(state, named, caller.principal.now);

@@ -221,6 +221,7 @@ async fn remove_declaration(
     let order = submission.order(&app, &caller, Some(organization))?;
     let command = || {
         let declaration = names.id("declaration").ok_or(Problem::new(Code::NotFound))?;
+        let stated::NoFields {} = submission.json_or_empty()?;
         Ok(move |_: &Organization| Command::Remove { declaration })
     };
     let done = stated::order(&app, &caller, organization, &order, command, |_| ()).await?;
@@ -241,6 +242,7 @@ async fn review_declaration(
     let declaration = names.id("declaration");
     let command = || {
         let declaration = declaration.ok_or(Problem::new(Code::NotFound))?;
+        let stated::NoFields {} = submission.json_or_empty()?;
         Ok(move |_: &Organization| Command::Review { declaration })
     };
     let view = |state: &Organization| view(state, declaration);

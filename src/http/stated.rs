@@ -8,7 +8,7 @@ use events::Command;
 use events::id::OrganizationId;
 use events::organization::Organization;
 use events::permission::Permission;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::answer;
@@ -18,6 +18,11 @@ use super::request::Paging;
 use crate::access::Access;
 use crate::execute::{self, Done, Order};
 use crate::{App, query};
+
+/// The path says it all.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NoFields {}
 
 /// What was written in a field of a text; what is no object any more is shown as what it is, such as
 /// `erased`.

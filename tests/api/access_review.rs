@@ -86,6 +86,8 @@ async fn decisions_are_taken_all_or_none() {
     let refused = ben.posts(REVIEWS, &json!({})).answer().await.refusal();
     assert_eq!(refused, (403, "forbidden".to_owned()));
     let review = words(&ana.posts(REVIEWS, &json!({})).answer().await.expect(201).body()["id"]);
+    let odd = ana.posts(REVIEWS, &json!({ "members": [] })).answer().await.expect(422).body();
+    assert_eq!(words(&odd["errors"][0]["field"]), "members");
     let path = format!("{REVIEWS}/{review}/decide");
     let keep = |item: &str| json!({ "item": item, "decision": "keep" });
     for (decisions, field) in [

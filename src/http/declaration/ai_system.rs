@@ -18,7 +18,8 @@ const LONGEST_RETENTION: u32 = 36_500;
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct AiSystem {
-    #[schema(example = "ai_system")]
+    /// `ai_system`.
+    #[schema(example = "ai_system", pattern = "^ai_system$")]
     kind: String,
     /// 1 to 200 characters.
     #[schema(example = "Applicant ranking")]

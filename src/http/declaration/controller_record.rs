@@ -14,7 +14,8 @@ use crate::http::setting::controller::{
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ControllerRecord {
-    #[schema(example = "controller_record")]
+    /// `controller_record`.
+    #[schema(example = "controller_record", pattern = "^controller_record$")]
     kind: String,
     /// 1 to 200 characters.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -18,7 +18,8 @@ const LEI_LENGTH: usize = 20;
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct DoraRole {
-    #[schema(example = "dora_role")]
+    /// `dora_role`.
+    #[schema(example = "dora_role", pattern = "^dora_role$")]
     kind: String,
     /// `financial_entity`, `ict_third_party_provider`, or `none` when DORA does not apply.
     #[schema(value_type = String, example = "financial_entity")]
@@ -64,7 +65,8 @@ impl Written for DoraRole {
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct DoraFunction {
-    #[schema(example = "dora_function")]
+    /// `dora_function`.
+    #[schema(example = "dora_function", pattern = "^dora_function$")]
     kind: String,
     /// 1 to 200 characters.
     #[schema(example = "Payments")]

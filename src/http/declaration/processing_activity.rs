@@ -17,7 +17,8 @@ const LONGEST_RETENTION: u32 = 36_500;
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ProcessingActivity {
-    #[schema(example = "processing_activity")]
+    /// `processing_activity`.
+    #[schema(example = "processing_activity", pattern = "^processing_activity$")]
     kind: String,
     /// 1 to 200 characters.
     #[schema(example = "Payroll")]
