@@ -23,6 +23,7 @@ use crate::rate_limit::{Left, TooOften};
 use crate::{execute, query, seal, signer, signing_key};
 
 mod code;
+mod stated;
 
 pub(crate) use self::code::{Code, Explained};
 
@@ -299,6 +300,10 @@ impl From<execute::Error> for Problem {
                     detail: "must be within those of the token that is replaced".to_owned(),
                 }]),
             },
+            Error::Declaration(rejection) => rejection.into(),
+            Error::Incident(rejection) => rejection.into(),
+            Error::AccessReview(rejection) => rejection.into(),
+            Error::RestoreTest(rejection) => rejection.into(),
             Error::Evidence(rejection) => match rejection {
                 evidence::Rejection::NotSubscribed(_) => Self::new(Code::NotSubscribed),
                 evidence::Rejection::EmptyPeriod => Self::invalid(vec![FieldError {
