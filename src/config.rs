@@ -42,6 +42,10 @@ pub struct Flags {
     /// The key that wraps all others [default: master.key in the data folder]
     #[arg(long, value_name = "FILE")]
     master_key_file: Option<String>,
+    /// What was signed last is remembered here, outside of every backup: a file, or `postgres://…` of
+    /// another database where several nodes sign [default: signer-state in the data folder]
+    #[arg(long, value_name = "FILE|URL")]
+    signer_state: Option<String>,
     /// How the world reaches this server; names the logs for ever at the first start
     /// [default: the listen address]
     #[arg(long, value_name = "URL")]
@@ -73,6 +77,7 @@ impl Flags {
             "database" => self.database.as_deref(),
             "event-log" => self.event_log.as_deref(),
             "master-key-file" => self.master_key_file.as_deref(),
+            "signer-state" => self.signer_state.as_deref(),
             "public-url" => self.public_url.as_deref(),
             "mail" => self.mail.as_deref(),
             "trusted-proxies" => self.trusted_proxies.as_deref(),
@@ -85,12 +90,13 @@ impl Flags {
 
 /// Every setting; those that may hold a secret are also read from the file that
 /// `CHANCERY_<NAME>_FILE` names.
-const SETTINGS: [(&str, Secret); 11] = [
+const SETTINGS: [(&str, Secret); 12] = [
     ("listen", Secret::No),
     ("data", Secret::No),
     ("database", Secret::Yes),
     ("event-log", Secret::Yes),
     ("master-key-file", Secret::No),
+    ("signer-state", Secret::Yes),
     ("public-url", Secret::No),
     ("mail", Secret::Yes),
     ("trusted-proxies", Secret::No),
@@ -113,6 +119,7 @@ pub struct Config {
     pub database: Database,
     pub event_log: EventLogPlace,
     pub master_key_file: PathBuf,
+    pub(crate) signer_state: SignerState,
     /// Scheme and authority, without a slash at the end.
     public_url: Option<String>,
     pub mail: MailPlace,
@@ -144,6 +151,15 @@ impl Config {
 #[derive(Clone, Debug)]
 pub enum Database {
     Sqlite,
+    Postgres(SecretString),
+}
+
+/// Where what was signed last is remembered.
+#[derive(Clone, Debug)]
+pub(crate) enum SignerState {
+    /// Of several nodes, only one signs then.
+    InDataFolder,
+    File(PathBuf),
     Postgres(SecretString),
 }
 
@@ -321,6 +337,19 @@ fn check(given: &BTreeMap<&str, Given>, mistakes: &mut Vec<String>) -> Option<Co
     };
     let master_key_file =
         text("master-key-file").map_or_else(|| data.join("master.key"), PathBuf::from);
+    let signer_state = match text("signer-state") {
+        None => SignerState::InDataFolder,
+        Some(url) if is_postgres(&url) && text("database") == Some(url) => {
+            let from = from("signer-state");
+            mistakes.push(format!(
+                "{from}: another database than that of `database` is expected: what was signed must \
+                 not be put back with a backup"
+            ));
+            SignerState::InDataFolder
+        }
+        Some(url) if is_postgres(&url) => SignerState::Postgres(url.into()),
+        Some(path) => SignerState::File(PathBuf::from(path)),
+    };
     let public_url = text("public-url").map(|url| url.trim_end_matches('/').to_owned());
     if let Some(url) = &public_url {
         let authority = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
@@ -375,6 +404,7 @@ fn check(given: &BTreeMap<&str, Given>, mistakes: &mut Vec<String>) -> Option<Co
         database,
         event_log,
         master_key_file,
+        signer_state,
         public_url,
         mail,
         trusted_proxies: trusted_proxies.unwrap_or_default(),

@@ -29,11 +29,13 @@ pub(crate) mod erasure;
 pub(crate) mod invitation;
 mod lines;
 pub(crate) mod password;
+pub(crate) mod platform;
 mod precondition;
 pub(crate) mod register;
 mod running;
 pub(crate) mod second_factor;
 pub(crate) mod session;
+pub(crate) mod stated;
 pub(crate) mod token;
 
 use lines::{Lines, Next};
@@ -127,6 +129,18 @@ pub(crate) enum Error {
     Setting(#[from] setting::Rejection),
     #[error(transparent)]
     Token(#[from] events::token::Rejection),
+    #[error(transparent)]
+    Declaration(#[from] events::declaration::Rejection),
+    #[error(transparent)]
+    Incident(#[from] events::incident::Rejection),
+    #[error(transparent)]
+    AccessReview(#[from] events::access_review::Rejection),
+    #[error(transparent)]
+    RestoreTest(#[from] events::restore_test::Rejection),
+    #[error(transparent)]
+    Evidence(#[from] events::evidence::Rejection),
+    #[error(transparent)]
+    Platform(#[from] events::platform::Rejection),
     #[error("the e-mail address belongs to an account already")]
     EmailTaken,
     #[error("the resource has changed since the version that the order is for")]

@@ -16,13 +16,18 @@ use self::envelope::EnvelopeLayer;
 use self::problem::{Code, FieldError, Problem};
 use crate::App;
 
+mod access_review;
 mod account;
 mod admin;
 mod answer;
 mod attempt;
 mod audit_log;
 mod authentication;
+mod check;
+mod checkpoint;
 mod client_address;
+mod compliance;
+mod declaration;
 mod document;
 mod email_verification;
 mod envelope;
@@ -31,6 +36,7 @@ mod etag;
 mod export;
 mod field;
 mod health;
+mod incident;
 mod invitation;
 mod link;
 mod membership;
@@ -39,9 +45,12 @@ mod password;
 mod problem;
 mod reference;
 mod request;
+mod restore_test;
 mod second_factor;
 mod session;
 mod setting;
+mod signing_key;
+mod stated;
 mod test_clock;
 mod token;
 
@@ -72,6 +81,7 @@ fn api(app: &App) -> OpenApiRouter<Arc<App>> {
         .merge(of_one_organization())
         .merge(organization::routes())
         .merge(invitation::routes_of_the_invited())
+        .merge(signing_key::operator_routes())
         .merge(health::api_routes())
 }
 
@@ -86,6 +96,12 @@ fn of_one_organization() -> OpenApiRouter<Arc<App>> {
         .merge(invitation::routes())
         .merge(token::routes())
         .merge(audit_log::routes())
+        .merge(declaration::routes())
+        .merge(incident::routes())
+        .merge(access_review::routes())
+        .merge(restore_test::routes())
+        .merge(checkpoint::routes())
+        .merge(compliance::routes())
         .merge(export::routes_of_one());
     let mut active = named.clone();
     document::name_organization(named.get_openapi_mut());
@@ -99,6 +115,7 @@ pub(crate) fn service(app: Arc<App>) -> NormalizePath<Router> {
     let (routes, document) = OpenApiRouter::with_openapi(Document::openapi())
         .nest("/v1", api(&app).merge(invitation::link_routes()))
         .merge(health::routes())
+        .merge(signing_key::routes())
         .split_for_parts();
     let document = document::finished(&document);
     let pages = reference::routes(&document);

@@ -24,6 +24,7 @@ use crate::link_secret::{LinkSecret, Purpose};
 mod master;
 mod opened_keys;
 mod postgres;
+mod signing;
 mod sqlite;
 mod subject_key;
 
@@ -34,7 +35,7 @@ use subject_key::SubjectKey;
 const NONCE: usize = 24;
 const ROOT: &str = "root";
 
-type Key = SecretBox<[u8; 32]>;
+pub(crate) type Key = SecretBox<[u8; 32]>;
 
 /// Where the wrapped keys are kept.
 pub(crate) enum Store {
@@ -55,7 +56,7 @@ impl Store {
         Ok(self.named_key(ROOT).await?.is_none())
     }
 
-    async fn named_key(&self, name: &'static str) -> Result<Option<Vec<u8>>, Error> {
+    async fn named_key(&self, name: &str) -> Result<Option<Vec<u8>>, Error> {
         match self {
             Self::Sqlite(keys) => keys.named_key(name),
             Self::Postgres(keys) => keys.named_key(name).await,
@@ -63,7 +64,7 @@ impl Store {
     }
 
     /// Keeps the key that was there first, and gives it.
-    async fn add_named_key(&self, name: &'static str, wrapped: Vec<u8>) -> Result<Vec<u8>, Error> {
+    async fn add_named_key(&self, name: &str, wrapped: Vec<u8>) -> Result<Vec<u8>, Error> {
         match self {
             Self::Sqlite(keys) => keys.add_named_key(name, wrapped).await,
             Self::Postgres(keys) => keys.add_named_key(name, wrapped).await,
@@ -374,27 +375,54 @@ impl Keyring {
         Ok(fields)
     }
 
+    /// The key that a value is sealed under, or what the value reads as without it.
+    async fn key_of(
+        &self,
+        sealed: &Sealed,
+    ) -> Result<std::result::Result<Arc<SubjectKey>, Opened>, Error> {
+        match self.opened(sealed.subject).await {
+            Ok(Some(OpenedKey::There(subject_key))) => Ok(Ok(subject_key)),
+            Ok(Some(OpenedKey::Destroyed)) => Ok(Err(Opened::Erased)),
+            Ok(None) | Err(Error::Damaged(_)) => Ok(Err(self.missed(sealed.subject))),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn disclosure(&self, subject_key: &SubjectKey, sealed: &Sealed) -> Option<String> {
+        let place = place(self.log_id, sealed.event, &sealed.field);
+        events::wire::from_base64url(&sealed.sealed_box)
+            .and_then(|bytes| open_bytes(subject_key.expose(), &place, &bytes))
+            .and_then(|bytes| String::from_utf8(bytes).ok())
+    }
+
     /// Opens a sealed value. A key that is missing, or does not fit, is told apart from one that
     /// was destroyed.
     pub(crate) async fn open_value(&self, sealed: &Sealed) -> Result<Opened, Error> {
-        let subject_key = match self.opened(sealed.subject).await {
-            Ok(Some(OpenedKey::There(subject_key))) => subject_key,
-            Ok(Some(OpenedKey::Destroyed)) => return Ok(Opened::Erased),
-            Ok(None) | Err(Error::Damaged(_)) => return Ok(self.missed(sealed.subject)),
-            Err(error) => return Err(error),
+        let subject_key = match self.key_of(sealed).await? {
+            Ok(subject_key) => subject_key,
+            Err(opened) => return Ok(opened),
         };
         if let Some(value) = subject_key.opened_before(sealed) {
             return Ok(Opened::Known(value));
         }
-        let place = place(self.log_id, sealed.event, &sealed.field);
-        let value = events::wire::from_base64url(&sealed.sealed_box)
-            .and_then(|bytes| open_bytes(subject_key.expose(), &place, &bytes))
-            .and_then(|bytes| String::from_utf8(bytes).ok())
+        let value = self
+            .disclosure(&subject_key, sealed)
             .and_then(|disclosure| personal::value_of(&disclosure, &sealed.field));
         if let Some(value) = &value {
             subject_key.keep(sealed, value);
         }
         Ok(value.map_or_else(|| self.missed(sealed.subject), Opened::Known))
+    }
+
+    /// Opens a sealed value with its salt and its name: what the line's digest is of (RFC 9901).
+    pub(crate) async fn open_disclosure(&self, sealed: &Sealed) -> Result<Opened, Error> {
+        Ok(match self.key_of(sealed).await? {
+            Ok(subject_key) => {
+                let disclosure = self.disclosure(&subject_key, sealed);
+                disclosure.map_or_else(|| self.missed(sealed.subject), Opened::Known)
+            }
+            Err(opened) => opened,
+        })
     }
 
     /// Seals a personal value that stands in no event; `place` says where it stands. `None` when the

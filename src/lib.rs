@@ -48,18 +48,23 @@ mod reactions;
 mod read_store;
 mod readiness;
 pub mod rebuild;
+mod seal;
 mod second_factor;
 pub mod serve;
 mod session_activity;
 mod session_token;
+mod signer;
+mod signing_key;
 mod sqlite_file;
 mod token_activity;
+pub mod verify;
 
 use std::sync::Arc;
 
 use events::account::Account;
 use events::id::AccountId;
 use events::organization::Organization;
+use events::platform::Platform;
 use quick_cache::sync::Cache;
 
 /// Everything a request needs, put together once at the start.
@@ -88,6 +93,10 @@ pub struct App {
     accounts: fold::Folds<Account>,
     addresses: fold::Folds<events::address::Address>,
     organizations: fold::Folds<Organization>,
+    platform: fold::Folds<Platform>,
+    signer: signer::Signer,
+    /// What the log has called this installation since its first event.
+    origin: String,
     metrics: metrics::Metrics,
     projector: tokio::sync::watch::Receiver<projector::Standing>,
     /// Why reactions do not come further.
@@ -96,6 +105,8 @@ pub struct App {
     denied_attempts: denied_attempts::Queue,
     failed_sign_ins: failed_sign_ins::Queue,
     past: past::Room,
+    /// Packets are made one after the other.
+    packets: tokio::sync::Mutex<()>,
     /// Accounts known to have their personal organization.
     complete_accounts: Cache<AccountId, ()>,
 }

@@ -33,6 +33,11 @@ enum Verb {
         #[command(subcommand)]
         verb: ProjectionsVerb,
     },
+    /// Verify a compliance packet, without a server: exit code 8 with the first fault
+    Verify {
+        #[command(flatten)]
+        flags: chancery::verify::command::Flags,
+    },
 }
 
 #[derive(Subcommand)]
@@ -87,6 +92,7 @@ fn run(verb: Verb) -> anyhow::Result<ExitCode> {
             }
             runtime.block_on(chancery::serve::serve(config))?;
         }
+        Verb::Verify { flags } => return Ok(chancery::verify::command::run(&flags)?),
         Verb::Projections { verb } => return projections(&runtime, verb),
     }
     Ok(ExitCode::SUCCESS)

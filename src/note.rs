@@ -60,16 +60,20 @@ impl Head {
         note: &str,
         keys: &'a [NoteKey],
     ) -> Result<(Self, &'a NoteKey), Unreadable> {
-        // the text may hold empty lines itself: the signatures stand behind the last
-        let (text, signatures) = note.rsplit_once("\n\n").ok_or(Unreadable::NoNote)?;
-        if !signatures.ends_with('\n') || note.contains('\r') {
-            return Err(Unreadable::NoNote);
-        }
-        let text = format!("{text}\n");
+        let (text, signatures) = parts(note)?;
         let signed_by = |key: &&NoteKey| {
             signatures.lines().any(|line| is_signature(line, key, text.as_bytes()))
         };
         let key = keys.iter().find(signed_by).ok_or(Unreadable::Unsigned)?;
+        Ok((Self::of_text(&text)?, key))
+    }
+
+    /// What a note says, whoever may have signed it: to be compared, never to be believed.
+    pub(crate) fn claimed(note: &str) -> Result<Self, Unreadable> {
+        Self::of_text(&parts(note)?.0)
+    }
+
+    fn of_text(text: &str) -> Result<Self, Unreadable> {
         let mut lines = text.lines();
         let (Some(origin), Some(size), Some(root), None) =
             (lines.next(), lines.next(), lines.next(), lines.next())
@@ -82,8 +86,18 @@ impl Head {
         if origin.is_empty() || number.to_string() != size {
             return Err(Unreadable::NoHead);
         }
-        Ok((Self { origin: origin.to_owned(), size: number, root }, key))
+        Ok(Self { origin: origin.to_owned(), size: number, root })
     }
+}
+
+/// What is signed, and the lines of the signatures.
+fn parts(note: &str) -> Result<(String, &str), Unreadable> {
+    // the text may hold empty lines itself: the signatures stand behind the last
+    let (text, signatures) = note.rsplit_once("\n\n").ok_or(Unreadable::NoNote)?;
+    if !signatures.ends_with('\n') || note.contains('\r') {
+        return Err(Unreadable::NoNote);
+    }
+    Ok((format!("{text}\n"), signatures))
 }
 
 fn is_signature(line: &str, key: &NoteKey, text: &[u8]) -> bool {
@@ -125,8 +139,12 @@ impl Inclusion {
 
     /// Whether this line stands there, in a log whose head one of these keys has signed.
     pub(crate) fn proves(&self, line: &[u8], keys: &[NoteKey]) -> Option<Head> {
+        self.proves_leaf(Hash::of_leaf(line), keys)
+    }
+
+    /// The same of a line of which only the hash is known.
+    pub(crate) fn proves_leaf(&self, leaf: Hash, keys: &[NoteKey]) -> Option<Head> {
         let (head, _) = Head::open(&self.checkpoint, keys).ok()?;
-        let leaf = Hash::of_leaf(line);
         let found = tree::verify_inclusion(leaf, self.index, head.size, &self.proof, head.root);
         found.is_ok().then_some(head)
     }

@@ -5,6 +5,10 @@
 //! by its digests. The lines of the organization's log are among them, from the first to the event
 //! that asked for this packet, with the signed head of exactly that many lines.
 
+pub(crate) mod bundle;
+pub(crate) mod content;
+pub(crate) mod made;
+mod report;
 pub(crate) mod statement;
 
 /// The one signed file; everything else hangs off its digests.
@@ -25,6 +29,12 @@ const DISCLOSURES: (&str, &str) = ("disclosures-", ".jsonl");
 /// The proof that the event of this version stands in the log.
 pub(crate) fn proof_file(version: u64) -> String {
     format!("{}{version}{}", PROOF.0, PROOF.1)
+}
+
+/// Which event a file of this name proves.
+pub(crate) fn proved_version(file: &str) -> Option<u64> {
+    let version = file.strip_prefix(PROOF.0)?.strip_suffix(PROOF.1)?.parse().ok()?;
+    (proof_file(version) == file).then_some(version)
 }
 
 /// What is disclosed of one subject: objects `{"disclosure","field","version"}`, one a line.

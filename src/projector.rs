@@ -14,6 +14,8 @@ use crate::causes::causes;
 use crate::event_log::{EventLog, Page, Pages, ReadError};
 use crate::read_store::{self, Advance, LEASE, Lease, ModelRows, Progress, ReadStore, Status};
 
+pub(crate) mod ledger;
+
 /// Events taken in by one transaction.
 const PAGE: usize = 1000;
 /// With nothing new for this long, the log is asked anyway.
@@ -132,6 +134,7 @@ impl Projector {
         let mut renewed = Instant::now();
         self.check_anchor(&lease).await?;
         let mut followers = self.followers(&lease).await?;
+        let mut ledger = self.ledger(&lease).await?;
         self.standing.send_replace(Standing::Owner);
         self.store.position().await?;
         loop {
@@ -141,13 +144,15 @@ impl Projector {
                 }
                 renewed = Instant::now();
             }
-            let is_behind = self.catch_up_builders(&lease, &mut followers).await?;
+            let mut is_behind = self.catch_up_builders(&lease, &mut followers).await?;
+            is_behind |= self.grow(&lease, &mut ledger).await?;
             let page = self.log.follow(lease.position, PAGE).await?;
             if !page.events.is_empty() || page.next != lease.position {
-                self.take(&mut lease, &mut followers, &page).await?;
+                let recorded = self.take(&mut lease, &mut followers, &page).await?;
+                ledger.see(&page, &recorded);
             }
             if page.at_head && !is_behind {
-                self.log.wait(lease.position, IDLE).await;
+                self.log.wait(lease.position, ledger.idle(IDLE)).await;
             }
         }
     }
@@ -203,6 +208,19 @@ impl Projector {
         Ok(followers)
     }
 
+    /// The trees, with their standing; they start over when their rows have changed their shape.
+    async fn ledger(&self, lease: &Lease) -> Result<ledger::Follower, Interruption> {
+        let known = self.store.progress().await?;
+        let known = known.iter().find(|known| known.name == projections::ledger::NAME);
+        let (follower, starts_over) = ledger::Follower::new(known);
+        if starts_over {
+            let cleared = vec![projections::ledger::NAME.to_owned()];
+            let progress = vec![follower.progress(None)];
+            self.move_alone(lease, Vec::new(), progress, cleared).await?;
+        }
+        Ok(follower)
+    }
+
     /// Brings each model that lags behind one page nearer to where the live ones are, alone. `true`
     /// while any of them is still behind.
     async fn catch_up_builders(
@@ -253,7 +271,7 @@ impl Projector {
         lease: &mut Lease,
         followers: &mut [Follower],
         page: &Page,
-    ) -> Result<(), Interruption> {
+    ) -> Result<Vec<Recorded>, Interruption> {
         let recorded = decode(page)?;
         let mut writes = Vec::new();
         for follower in followers.iter_mut().filter(|other| other.status == Status::Live) {
@@ -276,7 +294,7 @@ impl Projector {
         self.write(advance).await?;
         lease.position = page.next;
         lease.anchor = anchor.or(lease.anchor);
-        Ok(())
+        Ok(recorded)
     }
 
     /// What a run of events does to one model. The inner error is the model's own.

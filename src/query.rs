@@ -19,6 +19,7 @@ pub(crate) mod due_list;
 pub(crate) mod invitation_list;
 pub(crate) mod invitation_offer;
 pub(crate) mod invitee_list;
+pub(crate) mod ledger;
 pub(crate) mod link_target;
 pub(crate) mod member_list;
 pub(crate) mod membership_list;

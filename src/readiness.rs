@@ -11,6 +11,7 @@ use crate::due;
 use crate::projector::Standing;
 use crate::reactions::Reaction;
 use crate::read_store;
+use crate::signer;
 
 /// A store that has not answered by then is not there.
 const WITHIN: Duration = Duration::from_secs(2);
@@ -114,7 +115,7 @@ pub(crate) async fn ask(app: &App) -> Readiness {
         })
         .collect();
     let trouble = app.trouble.borrow().clone();
-    let names = Reaction::ALL.map(Reaction::name).into_iter().chain([due::NAME]);
+    let names = Reaction::ALL.map(Reaction::name).into_iter().chain([due::NAME, signer::NAME]);
     let reactions =
         names.map(|name| ReactionStanding { name, error: trouble.get(name).cloned() }).collect();
     let all_live = !read_models.is_empty() && read_models.iter().all(|one| one.status == "live");

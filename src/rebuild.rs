@@ -7,17 +7,23 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use events::recorded::Position;
-use projections::{ALL, Key, Model, Written};
+use projections::{ALL, Key, Model, Written, ledger};
 use tokio::sync::watch;
 
 use crate::config::Config;
 use crate::event_log::Pages;
+use crate::projector::ledger::{Follower as Ledger, leaf};
 use crate::projector::{Projector, Standing, decode};
 use crate::read_store::{Advance, Progress, Status};
 use crate::serve::Stores;
 
 const PAGE: usize = 1000;
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
+
+/// Every read model, those that advance together and the trees over the logs.
+fn names() -> impl Iterator<Item = &'static str> {
+    ALL.iter().map(|model| model.name()).chain([ledger::NAME])
+}
 
 async fn open(config: &Config) -> anyhow::Result<Stores> {
     Stores::open(config, &config.public_url_at(config.listen)).await
@@ -61,8 +67,8 @@ pub async fn rebuild(config: &Config) -> anyhow::Result<()> {
         to: Position::default(),
         anchor: None,
         writes: Vec::new(),
-        progress: ALL.iter().map(building).collect(),
-        cleared: ALL.iter().map(|model| model.name().to_owned()).collect(),
+        progress: ALL.iter().map(building).chain([Ledger::new(None).0.progress(None)]).collect(),
+        cleared: names().map(str::to_owned).collect(),
     };
     if !stores.read_store.advance(emptied).await? {
         bail!("a server took the read models over; stop it first");
@@ -81,14 +87,16 @@ pub async fn rebuild(config: &Config) -> anyhow::Result<()> {
             bail!("`{}` is stuck {}", stuck.name, stuck.error.as_deref().unwrap_or_default());
         }
         let all_live = progress.iter().all(|model| model.status == Status::Live);
-        if all_live && stores.read_store.position().await? >= head {
+        let all_there =
+            progress.iter().filter(|it| it.name == ledger::NAME).all(|it| it.position >= head);
+        if all_live && all_there && stores.read_store.position().await? >= head {
             break;
         }
         tokio::time::sleep(LOOK_AGAIN).await;
     }
     stop.send_replace(true);
     running.await.context("the projector failed")?;
-    eprintln!("{} read models were built anew up to position {head}", ALL.len());
+    eprintln!("{} read models were built anew up to position {head}", names().count());
     Ok(())
 }
 
@@ -101,11 +109,41 @@ pub async fn diff(config: &Config) -> anyhow::Result<usize> {
     for model in ALL {
         let expected = folded(&stores, model, up_to).await?;
         let rows = expected.len();
-        let found = compare(&stores, model, expected).await?;
+        let found = compare(&stores, model.name(), expected).await?;
         eprintln!("{}: {rows} rows, {found} differences", model.name());
         differences += found;
     }
-    Ok(differences)
+    let progress = stores.read_store.progress().await?;
+    let up_to =
+        progress.iter().find(|it| it.name == ledger::NAME).map_or(Position(0), |it| it.position);
+    let expected = grown(&stores, up_to).await?;
+    let rows = expected.len();
+    let found = compare(&stores, ledger::NAME, expected).await?;
+    eprintln!("{}: {rows} rows, {found} differences", ledger::NAME);
+    Ok(differences + found)
+}
+
+/// The trees over the logs when they are built from the first line.
+async fn grown(stores: &Stores, up_to: Position) -> anyhow::Result<BTreeMap<Key, Written>> {
+    let mut rows: BTreeMap<Key, Written> = BTreeMap::new();
+    let mut position = Position::default();
+    let mut pages = Pages::after(&stores.log, position, PAGE);
+    while position < up_to {
+        let page = pages.next().await?;
+        position = page.next;
+        let events = page.events.iter().filter(|event| event.position <= up_to);
+        let leaves = events.filter_map(|event| leaf(event).transpose());
+        let leaves = leaves.collect::<Result<Vec<_>, _>>()?;
+        let wanted = ledger::wanted(&leaves).into_iter();
+        let stored = wanted.filter_map(|key| rows.get(&key)?.body.clone().map(|body| (key, body)));
+        for row in ledger::grow(&leaves, &stored.collect())? {
+            rows.insert(row.key.clone(), row);
+        }
+        if page.at_head {
+            break;
+        }
+    }
+    Ok(rows)
 }
 
 /// The rows a model has when it is built from the first event.
@@ -145,18 +183,18 @@ async fn folded(
 
 async fn compare(
     stores: &Stores,
-    model: &'static dyn Model,
+    model: &'static str,
     mut expected: BTreeMap<Key, Written>,
 ) -> anyhow::Result<usize> {
     let mut differences = 0;
     let mut out = std::io::stdout().lock();
     let mut report = |what: &str, key: &Key| {
         differences += 1;
-        writeln!(out, "{}\t{what}\t{}\t{}", model.name(), key.scope, key.id)
+        writeln!(out, "{model}\t{what}\t{}\t{}", key.scope, key.id)
     };
     let mut after = Key { scope: String::new(), id: String::new() };
     loop {
-        let stored = stores.read_store.all_rows(model.name(), &after, PAGE).await?;
+        let stored = stores.read_store.all_rows(model, &after, PAGE).await?;
         let Some(last) = stored.last() else { break };
         after = last.key.clone();
         for row in stored {

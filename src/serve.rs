@@ -47,10 +47,11 @@ use crate::query::credential::Known;
 use crate::rate_limit::{self, RateLimits};
 use crate::read_store::ReadStore;
 use crate::session_activity::{self, SessionActivity};
+use crate::signer::Signer;
 use crate::token_activity::{self, TokenActivity};
 use crate::{
     denied_attempts, due, erasure, failed_sign_ins, forgotten, http, postgres_database, reactions,
-    sqlite_file,
+    signer, signing_key, sqlite_file,
 };
 
 /// Folds kept in memory of each kind of stream.
@@ -83,6 +84,11 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     let public_url = config.public_url_at(address);
     let stores = Stores::open(&config, &public_url).await?;
     let clock = clock(&config, &stores.operational).await?;
+    let is_shared = matches!(config.database, Database::Postgres(_));
+    let shared = is_shared.then_some((&stores.keyring, &stores.operational, node.name.as_str()));
+    let signer = Signer::open(&config.signer_state, &config.data, shared)
+        .await
+        .context("cannot open what was signed last")?;
     let operator_token = operator_token(&config)?;
     let projector =
         Projector::new(stores.log.clone(), stores.read_store.clone(), node.name.clone());
@@ -116,18 +122,23 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
         accounts: Folds::new(FOLDS),
         addresses: Folds::new(FOLDS),
         organizations: Folds::new(FOLDS),
+        platform: Folds::new(1),
+        signer,
+        origin: stores.origin.clone(),
         metrics,
         projector: projector.standing(),
         trouble,
         denied_attempts,
         failed_sign_ins,
         past: Room::default(),
+        packets: tokio::sync::Mutex::default(),
         complete_accounts: Cache::new(FOLDS),
     });
     erasure::repeat_all(&app).await.context("cannot erase again what was erased")?;
     let (stop, stopping) = watch::channel(false);
     let mut workers = JoinSet::new();
     workers.spawn(projector.run(stopping.clone()));
+    signing_key::introduce_first(&app).await.context("cannot introduce the first signing keys")?;
     let watched = Arc::clone(&app.read_store);
     let others = tokio::spawn(async move { watched.watch_others().await });
     let limited = Arc::clone(&app);
@@ -136,6 +147,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     workers.spawn(forgotten::run(Arc::clone(&app), requests, stopping.clone()));
     workers.spawn(session_activity::run(Arc::clone(&app), stopping.clone()));
     workers.spawn(token_activity::run(Arc::clone(&app), stopping.clone()));
+    workers.spawn(signer::run(Arc::clone(&app), tell_trouble.clone(), stopping.clone()));
     workers.spawn(due::run(Arc::clone(&app), tell_trouble, stopping.clone()));
     workers.spawn(denied_attempts::run(Arc::clone(&app), waiting_attempts, stopping.clone()));
     workers.spawn(failed_sign_ins::run(Arc::clone(&app), waiting_failures, stopping));

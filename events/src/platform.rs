@@ -166,7 +166,11 @@ impl Platform {
         &self.verifications
     }
 
-    fn key(&mut self, key_id: &KeyId) -> Option<&mut SigningKey> {
+    pub fn key(&self, key_id: &KeyId) -> Option<&SigningKey> {
+        self.keys.iter().find(|key| key.key_id == *key_id)
+    }
+
+    fn key_mut(&mut self, key_id: &KeyId) -> Option<&mut SigningKey> {
         self.keys.iter_mut().find(|key| key.key_id == *key_id)
     }
 }
@@ -188,12 +192,12 @@ impl State for Platform {
                 compromised_since: None,
             }),
             Event::KeyRetired { key_id } => {
-                if let Some(key) = self.key(key_id) {
+                if let Some(key) = self.key_mut(key_id) {
                     key.retired_at = Some(recorded.at);
                 }
             }
             Event::KeyRevoked { key_id, compromised_since } => {
-                if let Some(key) = self.key(key_id) {
+                if let Some(key) = self.key_mut(key_id) {
                     key.retired_at.get_or_insert(recorded.at);
                     key.compromised_since = Some(*compromised_since);
                 }
@@ -216,6 +220,11 @@ impl State for Platform {
 
 #[derive(Clone, Debug)]
 pub enum Command {
+    /// A key that signs while no other does.
+    IntroduceFirstKey {
+        purpose: Purpose,
+        public_key: String,
+    },
     /// A new key signs from now on, in the place of the one before.
     IntroduceKey {
         purpose: Purpose,
@@ -249,12 +258,15 @@ pub enum Rejection {
 
 pub fn decide(platform: &Platform, command: &Command) -> Result<Vec<Event>, Rejection> {
     match command {
+        Command::IntroduceFirstKey { purpose, public_key } => {
+            let is_first = platform.active_key(*purpose).is_none();
+            Ok(is_first.then(|| replaced(platform, *purpose, public_key)).unwrap_or_default())
+        }
         Command::IntroduceKey { purpose, public_key } => {
             Ok(replaced(platform, *purpose, public_key))
         }
         Command::RevokeKey { key_id, compromised_since, successor } => {
-            let known = platform.keys.iter().find(|key| key.key_id == *key_id);
-            let key = known.ok_or(Rejection::NoSuchKey)?;
+            let key = platform.key(key_id).ok_or(Rejection::NoSuchKey)?;
             if key.compromised_since.is_some() {
                 return Err(Rejection::RevokedAlready);
             }

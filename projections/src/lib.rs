@@ -12,6 +12,7 @@ pub mod credential;
 pub mod due_list;
 pub mod invitation_list;
 pub mod invitee_list;
+pub mod ledger;
 pub mod link_target;
 pub mod member_list;
 pub mod membership_list;
@@ -104,6 +105,8 @@ impl Written {
 pub enum Impossible {
     #[error("an event edits a row of `{model}` that is not there")]
     NoRow { model: &'static str },
+    #[error("a line is not the next of its log in `{model}`")]
+    NotNext { model: &'static str },
     #[error("a row of `{model}` cannot be read")]
     Unreadable { model: &'static str, source: serde_json::Error },
 }

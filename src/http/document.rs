@@ -29,10 +29,14 @@ pub(super) struct ErasureCommands;
 pub(super) struct ConditionalCommands;
 /// How a command to an organization can be refused.
 pub(super) struct OrganizationCommands;
+/// How a command to an organization can be refused that takes a subscription.
+pub(super) struct SubscribedCommands;
 /// How a question about a command to an organization can be refused.
 pub(super) struct OrganizationPreviews;
 /// How a command can be refused that wants to be confirmed.
 pub(super) struct ConfirmedCommands;
+/// How a read that needs no credential can be refused.
+pub(super) struct PublicReads;
 /// How a command of the operator can be refused.
 pub(super) struct OperatorCommands;
 /// How a command can be refused that needs no credential.
@@ -61,9 +65,11 @@ refusals! {
     ProvenCommands: 400 401 403 404 409 413 415 422 429 503;
     ConditionalCommands: 400 401 403 409 412 413 415 422 429 503;
     OrganizationCommands: 400 401 403 404 409 412 413 415 422 429 503;
+    SubscribedCommands: 400 401 402 403 404 409 413 415 422 429 503;
     OrganizationPreviews: 400 401 403 404 409 413 415 422 429 503;
     ConfirmedCommands: 400 401 403 404 409 412 413 415 422 428 429 503;
     PublicCommands: 400 401 404 409 410 413 415 422 429 503;
+    PublicReads: 404 429 503;
     OperatorCommands: 400 401 413 415 422 429 503;
     InvitationCommands: 400 401 403 404 409 410 412 413 415 422 429 503;
     InvitationReads: 400 401 404 410 429 503;

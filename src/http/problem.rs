@@ -7,7 +7,9 @@ use axum::response::{IntoResponse, Response};
 use events::id::OrganizationId;
 use events::scope::Scope;
 use events::token::{self, Ended};
-use events::{account, address, invitation, membership, organization, principal, setting};
+use events::{
+    account, address, evidence, invitation, membership, organization, platform, principal, setting,
+};
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -16,10 +18,12 @@ use crate::access::{Denied, Refusal};
 use crate::causes::causes;
 use crate::failure::Failure;
 use crate::identity::{Unproven, Wrong};
+use crate::packet::{content, made};
 use crate::rate_limit::{Left, TooOften};
-use crate::{execute, query};
+use crate::{execute, query, seal, signer, signing_key};
 
 mod code;
+mod stated;
 
 pub(crate) use self::code::{Code, Explained};
 
@@ -296,6 +300,21 @@ impl From<execute::Error> for Problem {
                     detail: "must be within those of the token that is replaced".to_owned(),
                 }]),
             },
+            Error::Declaration(rejection) => rejection.into(),
+            Error::Incident(rejection) => rejection.into(),
+            Error::AccessReview(rejection) => rejection.into(),
+            Error::RestoreTest(rejection) => rejection.into(),
+            Error::Evidence(rejection) => match rejection {
+                evidence::Rejection::NotSubscribed(_) => Self::new(Code::NotSubscribed),
+                evidence::Rejection::EmptyPeriod => Self::invalid(vec![FieldError {
+                    field: "period_end".to_owned(),
+                    detail: "must be after `period_start`".to_owned(),
+                }]),
+            },
+            Error::Platform(rejection) => match rejection {
+                platform::Rejection::NoSuchKey => Self::new(Code::NotFound),
+                platform::Rejection::RevokedAlready => Self::new(Code::KeyRevoked),
+            },
             Error::Setting(rejection) => match rejection {
                 setting::Rejection::NotFound => Self::new(Code::NotFound),
                 setting::Rejection::WouldLockOut => Self::new(Code::WouldLockYouOut),
@@ -360,6 +379,56 @@ impl From<query::Error> for Problem {
                 Self::with_detail(Code::InvalidParameter, "`as_of` has not come yet")
             }
             query::Error::Failed(failure) => failure.into(),
+        }
+    }
+}
+
+impl From<signing_key::Error> for Problem {
+    fn from(error: signing_key::Error) -> Self {
+        let cause = Some(causes(&error));
+        match error {
+            signing_key::Error::NoKey(_) | signing_key::Error::Lost(_) => {
+                Self { cause, ..Self::new(Code::Internal) }
+            }
+            signing_key::Error::Failed(failure) => failure.into(),
+        }
+    }
+}
+
+impl From<signer::Error> for Problem {
+    fn from(error: signer::Error) -> Self {
+        let cause = Some(causes(&error));
+        match error {
+            signer::Error::Elsewhere => Self::new(Code::SignerElsewhere),
+            signer::Error::Shrank { .. } | signer::Error::Forked { .. } => {
+                Self { cause, ..Self::new(Code::SignerRefuses) }
+            }
+            signer::Error::TooShort { .. } => Self { cause, ..Self::new(Code::Internal) },
+            signer::Error::State(_) => Self { cause, ..Self::new(Code::Unavailable) },
+            signer::Error::Query(error) => error.into(),
+            signer::Error::Key(error) => error.into(),
+        }
+    }
+}
+
+impl From<made::Error> for Problem {
+    fn from(error: made::Error) -> Self {
+        let cause = Some(causes(&error));
+        match error {
+            made::Error::NotFound => Self::new(Code::NotFound),
+            made::Error::Differs | made::Error::Content(content::Error::Damaged { .. }) => {
+                Self { cause, ..Self::new(Code::SignerRefuses) }
+            }
+            made::Error::Signer(error) | made::Error::Seal(seal::Error::Signer(error)) => {
+                error.into()
+            }
+            made::Error::Seal(seal::Error::Query(error)) | made::Error::Query(error) => {
+                error.into()
+            }
+            made::Error::Seal(seal::Error::Execute(error)) => error.into(),
+            made::Error::Key(error) => error.into(),
+            made::Error::Content(content::Error::Failed(failure))
+            | made::Error::Failed(failure) => failure.into(),
         }
     }
 }

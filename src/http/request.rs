@@ -298,6 +298,12 @@ impl Submission {
         Ok(Order { token, precondition: etag::precondition(&self.method, &self.headers)?, ..order })
     }
 
+    /// The operator's order.
+    pub(crate) fn operator_order(&self, app: &App) -> Result<Order, Problem> {
+        let (command, naming) = self.command(app, b"operator", &[])?;
+        Ok(self.order_as(app, command, naming, Actor::Operator, None))
+    }
+
     /// The order of somebody without an account, scoped to what stands for them.
     pub(crate) fn anonymous_order(&self, app: &App, principal: &[u8]) -> Result<Order, Problem> {
         let (command, naming) = self.command(app, principal, &[])?;

@@ -16,7 +16,7 @@ impl Keys {
         Self { pool }
     }
 
-    pub(super) async fn named_key(&self, name: &'static str) -> Result<Option<Vec<u8>>, Error> {
+    pub(super) async fn named_key(&self, name: &str) -> Result<Option<Vec<u8>>, Error> {
         sqlx::query_scalar("SELECT wrapped FROM keyring.named_key WHERE name = $1")
             .bind(name)
             .fetch_optional(&self.pool)
@@ -26,7 +26,7 @@ impl Keys {
 
     pub(super) async fn add_named_key(
         &self,
-        name: &'static str,
+        name: &str,
         wrapped: Vec<u8>,
     ) -> Result<Vec<u8>, Error> {
         sqlx::query(

@@ -21,7 +21,7 @@ impl Keys {
         Ok(Self { file: file.map_err(Error::unavailable)? })
     }
 
-    pub(super) fn named_key(&self, name: &'static str) -> Result<Option<Vec<u8>>, Error> {
+    pub(super) fn named_key(&self, name: &str) -> Result<Option<Vec<u8>>, Error> {
         self.file
             .read(|connection| {
                 connection
@@ -34,15 +34,16 @@ impl Keys {
 
     pub(super) async fn add_named_key(
         &self,
-        name: &'static str,
+        name: &str,
         wrapped: Vec<u8>,
     ) -> Result<Vec<u8>, Error> {
+        let name = name.to_owned();
         let add = move |connection: &mut rusqlite::Connection| {
             connection.execute(
                 "INSERT INTO named_key (name, wrapped) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
-                (name, wrapped),
+                (&name, wrapped),
             )?;
-            connection.query_row("SELECT wrapped FROM named_key WHERE name = ?1", [name], |row| {
+            connection.query_row("SELECT wrapped FROM named_key WHERE name = ?1", [&name], |row| {
                 row.get(0)
             })
         };

@@ -117,6 +117,12 @@ codes! {
         "the token was replaced by another; use that one";
         "Another token has taken the place of this one, and the time in which both served is over."
         "Use the token that was given when this one was rotated.";
+    NotSubscribed: PAYMENT_REQUIRED "not_subscribed",
+        "the organization does not subscribe to this framework; an owner or admin can subscribe with \
+         `PUT …/compliance-subscriptions/<framework>`";
+        "A packet can be made for a framework that the organization subscribes to. Packets made \
+         before a subscription ended stay."
+        "Have an owner or admin subscribe, and repeat the request.";
     Forbidden: FORBIDDEN "forbidden", "your role in this organization does not allow this";
         "You are a member, but members of your role may not do this. The attempt is in the \
          organization's audit log."
@@ -214,6 +220,32 @@ codes! {
         "the token was revoked, replaced or has expired";
         "Only a token that serves can be rotated, and only once."
         "Make a new one.";
+    AlreadyDeclared: CONFLICT "already_declared",
+        "it is declared already; replace it with `PUT`";
+        "There is one declaration of this kind in an organization, and it has been made."
+        "Send the declaration to its own address with `PUT`.";
+    StatementLimit: CONFLICT "statement_limit", "there are as many of them as there may be";
+        "An organization has 500 declarations, 500 open incidents with 100 reports each, 5 open \
+         access reviews and 10000 restore tests at most."
+        "Remove declarations that hold no more; close incidents and complete reviews that are over.";
+    IncidentNotClassified: CONFLICT "incident_not_classified",
+        "the incident is not classified yet; say first how grave it is";
+        "Before an incident is reported or closed it has to be known whether it is major."
+        "Classify it.";
+    IncidentClosed: CONFLICT "incident_closed", "the incident is closed";
+        "A closed incident stays as it is; only reports may follow."
+        "Open another one, if something has happened again.";
+    ReportOutOfOrder: CONFLICT "report_out_of_order",
+        "a report of an earlier stage comes first: initial, intermediate, final";
+        "An incident is reported in stages, and the one before is not recorded yet."
+        "Record the earlier report first, with the time at which it was submitted.";
+    ReviewCompleted: CONFLICT "review_completed", "the access review is complete";
+        "What was decided in a review that is complete stays so."
+        "Start another review.";
+    ReviewUndecided: CONFLICT "review_undecided",
+        "the access review has members or tokens without a decision";
+        "A review is complete when everybody who still has access was decided about."
+        "Show the review, and decide on each item that has no `decision` and is not gone.";
     TwoFactorEnabled: CONFLICT "two_factor_enabled", "the account has a second factor already";
         "An account has one second factor."
         "Disable it first, if you want another one.";
@@ -222,6 +254,9 @@ codes! {
         "Either no secret was made that waits for its first code, or the account has no second \
          factor."
         "Begin with `POST /v1/auth/2fa/setup`.";
+    KeyRevoked: CONFLICT "key_revoked", "the key is revoked already";
+        "A signing key is revoked once, and what is said then stays."
+        "Nothing is left to do: another key signs already.";
     IdempotencyInProgress: CONFLICT "idempotency_in_progress",
         "the first request with this idempotency key is still running; repeat it soon";
         "Two requests with one idempotency key are under way at the same time."
@@ -282,6 +317,22 @@ codes! {
         "The request asked with `At-Least` for a position that the read models did not reach \
          within 5 seconds."
         "Repeat the request after `Retry-After`. Check that the position came from this server.";
+    NotReady: SERVICE_UNAVAILABLE "not_ready", "the packet is still being made";
+        "Somebody asked for the packet, and it is not made yet: the program stopped meanwhile, or \
+         what signs it is out of reach."
+        "Repeat the request soon. `GET …/compliance-reports/<id>` tells its status.";
+    SignerElsewhere: SERVICE_UNAVAILABLE "signer_elsewhere",
+        "another node signs; ask there, or start this one with `--signer-state`";
+        "Of nodes that share a database, only those sign that remember what was signed last: the \
+         first one, or all that were given one place with `--signer-state`."
+        "Ask the node that signs, or give all nodes one `--signer-state postgres://…`.";
+    SignerRefuses: SERVICE_UNAVAILABLE "signer_refuses",
+        "the log is not the one that was signed before; nothing more is signed";
+        "The log has become shorter, or its beginning another, than what was signed: an older copy \
+         was put back, or somebody has changed it. A second head that contradicts the first would \
+         be evidence against the installation, so none is given."
+        "The operator runs `chancery log verify`, puts the newest copy of the log back, or looks \
+         for who changed it.";
     Unavailable: SERVICE_UNAVAILABLE "unavailable",
         "a store cannot be reached now; repeat the request soon";
         "A database that the answer depends on is out of reach. Rather than answer from what was \
@@ -298,6 +349,9 @@ impl Code {
                 | Self::Contended
                 | Self::TooManyRequests
                 | Self::NotCaughtUp
+                | Self::NotReady
+                | Self::SignerElsewhere
+                | Self::SignerRefuses
                 | Self::Unavailable
         )
     }
