@@ -59,7 +59,7 @@ proptest! {
                 let size = population.map_or(0, |population| population.size);
                 prop_assert_eq!(file.is_some(), population.is_some());
                 if let Some(population) = population {
-                    let text = std::str::from_utf8(&population.lines).unwrap();
+                    let text = std::str::from_utf8(&population.lines).expect("JSON is text");
                     prop_assert_eq!(text.lines().count() as u64, size);
                     prop_assert!(text.lines().all(|line| wire::is_canonical(line.as_bytes())));
                 }
@@ -77,7 +77,7 @@ proptest! {
                 }
             }
             prop_assert_eq!(&report, &evaluated(framework, &given));
-            let report = serde_json::to_value(&report).unwrap();
+            let report = serde_json::to_value(&report).expect("a report is JSON");
             prop_assert!(is_exact(&report), "a number that RFC 8785 does not keep");
         }
     }
