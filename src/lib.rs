@@ -45,6 +45,7 @@ mod session_activity;
 mod session_token;
 mod sqlite_file;
 mod token_activity;
+mod trail;
 
 use std::sync::Arc;
 

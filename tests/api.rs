@@ -3,6 +3,7 @@
 mod account;
 mod allowlist;
 mod as_of;
+mod audit_export;
 mod audit_log;
 mod audit_search;
 mod clock;
