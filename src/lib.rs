@@ -26,6 +26,7 @@ mod link_secret;
 mod mail;
 mod metrics;
 mod node;
+mod open_streams;
 mod operational;
 mod operator_token;
 mod password;
@@ -88,6 +89,7 @@ pub struct App {
     denied_attempts: denied_attempts::Queue,
     failed_sign_ins: failed_sign_ins::Queue,
     past: past::Room,
+    open_streams: open_streams::OpenStreams,
     /// Accounts known to have their personal organization.
     complete_accounts: Cache<AccountId, ()>,
 }

@@ -38,6 +38,7 @@ use crate::keyring::{self, Keyring, MasterKey};
 use crate::mail::Post;
 use crate::metrics::Metrics;
 use crate::node::Node;
+use crate::open_streams::OpenStreams;
 use crate::operational::Operational;
 use crate::operator_token::OperatorToken;
 use crate::password::Passwords;
@@ -93,6 +94,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
         denied_attempts::queue(metrics.full("denied_attempts"));
     let (failed_sign_ins, waiting_failures) =
         failed_sign_ins::queue(metrics.full("failed_sign_ins"));
+    let (told, was_told) = watch::channel(false);
     let app = Arc::new(App {
         log: stores.log,
         read_store: stores.read_store,
@@ -122,6 +124,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
         denied_attempts,
         failed_sign_ins,
         past: Room::default(),
+        open_streams: OpenStreams::until(was_told),
         complete_accounts: Cache::new(FOLDS),
     });
     erasure::repeat_all(&app).await.context("cannot erase again what was erased")?;
@@ -147,7 +150,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
             config.data.join("outbox").display()
         );
     }
-    answer_requests(listener, Arc::clone(&app), signals).await?;
+    answer_requests(listener, Arc::clone(&app), signals, told).await?;
     stop.send_replace(true);
     while workers.join_next().await.is_some() {}
     others.abort();
@@ -163,11 +166,12 @@ async fn answer_requests(
     listener: TcpListener,
     app: Arc<App>,
     signals: Signals,
+    told: watch::Sender<bool>,
 ) -> anyhow::Result<()> {
     let service = ServiceExt::<Request>::into_make_service_with_connect_info::<SocketAddr>(
         http::service(app),
     );
-    let (told, mut was_told) = watch::channel(false);
+    let mut was_told = told.subscribe();
     let server = axum::serve(listener, service).with_graceful_shutdown(async move {
         signals.told().await;
         told.send_replace(true);

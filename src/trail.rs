@@ -2,8 +2,10 @@
 //! their versions, each linked to the one before. What rows lag behind, or a reader came late for, is
 //! not missed here.
 
+use std::time::Duration;
+
 use events::chain::Link;
-use events::recorded::Recorded;
+use events::recorded::{Position, Recorded};
 use events::stream::Stream;
 use events::wire;
 use projections::audit_trail::{AuditTrail, Columns, Entry};
@@ -38,6 +40,16 @@ impl Trail {
     /// Begins with an event of this version.
     pub(crate) fn from(access: Access, version: u64) -> Self {
         Self { access, next: version, prev: None }
+    }
+
+    /// Waits until the log may hold more than when it was this long; a hint only.
+    pub(crate) async fn wait(app: &App, length: Position, up_to: Duration) {
+        app.log.wait(length, up_to).await;
+    }
+
+    /// How long the whole log is now, to wait for more.
+    pub(crate) async fn length(app: &App) -> Result<Position, Failure> {
+        Ok(app.log.head().await?)
     }
 
     /// The version of the next event.

@@ -6,6 +6,7 @@ mod as_of;
 mod audit_export;
 mod audit_log;
 mod audit_search;
+mod audit_stream;
 mod clock;
 mod conditional;
 mod deletion;

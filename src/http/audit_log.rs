@@ -35,11 +35,13 @@ use crate::{App, identity, query};
 mod csv;
 mod export;
 mod filter;
+mod stream;
 
 pub(crate) fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
         .routes(routes!(list_audit_log))
         .merge(export::routes())
+        .merge(stream::routes())
         .routes(routes!(show_audit_entry))
 }
 

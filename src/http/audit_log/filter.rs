@@ -177,6 +177,6 @@ fn time(name: &str, text: &str) -> Result<Time, Problem> {
     text.parse().map_err(|error| invalid(format!("`{name}`: {error}")))
 }
 
-pub(super) fn invalid(detail: impl fmt::Display) -> Problem {
+pub(in crate::http) fn invalid(detail: impl fmt::Display) -> Problem {
     Problem::with_detail(Code::InvalidParameter, detail.to_string())
 }
