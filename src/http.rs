@@ -16,6 +16,7 @@ use self::envelope::EnvelopeLayer;
 use self::problem::{Code, FieldError, Problem};
 use crate::App;
 
+mod access;
 mod account;
 mod admin;
 mod answer;
@@ -86,6 +87,7 @@ fn of_one_organization() -> OpenApiRouter<Arc<App>> {
         .merge(invitation::routes())
         .merge(token::routes())
         .merge(audit_log::routes())
+        .merge(access::routes())
         .merge(export::routes_of_one());
     let mut active = named.clone();
     document::name_organization(named.get_openapi_mut());

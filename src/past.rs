@@ -10,6 +10,7 @@ use events::State as _;
 use events::id::OrganizationId;
 use events::organization::Organization;
 use events::recorded::Recorded;
+use events::rights::Rights;
 use events::stream::Stream;
 use events::time::Time;
 use projections::{Impossible, Key, Pending, ReadModel, Touched as _, Written};
@@ -133,6 +134,25 @@ pub(crate) async fn organization(
     };
     let version = until(app, organization, moment, evolve).await?;
     Ok((state, version))
+}
+
+/// Who could do what, and because of which events; the version and the moment.
+pub(crate) async fn rights(
+    app: &App,
+    organization: OrganizationId,
+    moment: Moment,
+) -> Result<(Rights, u64, Time), Error> {
+    let mut rights = Rights::default();
+    let evolve = |recorded: &[Recorded]| {
+        recorded.iter().for_each(|recorded| rights.evolve(recorded));
+        Ok(())
+    };
+    let version = until(app, organization, moment, evolve).await?;
+    let at = match moment {
+        Moment::Time(time) => time,
+        Moment::Version(_) => rights.at(),
+    };
+    Ok((rights, version, at))
 }
 
 /// Reads a stream up to a moment, and gives the version of the last event until then.

@@ -1,5 +1,6 @@
 //! What the HTTP interface promises, as a caller sees it. Mirrors `src/http`.
 
+mod access;
 mod account;
 mod allowlist;
 mod as_of;

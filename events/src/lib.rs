@@ -17,6 +17,7 @@ pub mod personal;
 pub mod platform;
 pub mod principal;
 pub mod recorded;
+pub mod rights;
 pub mod scope;
 pub mod setting;
 pub mod slug;

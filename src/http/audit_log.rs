@@ -267,9 +267,9 @@ async fn show_audit_entry(
 }
 
 /// E-mail addresses of people: one look-up for each person, not for each entry.
-type People = HashMap<AccountId, Option<String>>;
+pub(super) type People = HashMap<AccountId, Option<String>>;
 
-async fn email(
+pub(super) async fn email(
     app: &App,
     account: AccountId,
     people: &mut People,
