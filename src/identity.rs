@@ -26,6 +26,10 @@ use crate::rate_limit::{Left, Network, TooOften};
 use crate::session_token::SessionToken;
 use crate::{App, keyring, password, second_factor};
 
+mod again;
+
+pub(crate) use self::again::again;
+
 /// How long a proven pair of address and password is remembered.
 const REMEMBERED_FOR: Duration = Duration::from_mins(5);
 const REMEMBERED_PAIRS: usize = 10_000;
@@ -478,19 +482,6 @@ pub(crate) async fn person(app: &App, account: AccountId) -> Result<Option<Arc<P
     let entry = app.accounts.current(&app.log, Stream::Account(account)).await?;
     let person = entry.read().state.person().cloned();
     Ok(person)
-}
-
-/// Whoever had proven who they are, as they are now; `None` when what proved it serves no more.
-pub(crate) async fn again(app: &App, before: &Identity) -> Result<Option<Identity>, Failure> {
-    let Some(now) = existing(app, before.account).await? else { return Ok(None) };
-    let now = Identity { session: before.session, signed_in_at: before.signed_in_at, ..now };
-    let serves = match before.session {
-        Some(session) => {
-            sessions(app, before.account).await?.iter().any(|(id, _)| *id == session.id)
-        }
-        None => now.credential_version() == before.credential_version(),
-    };
-    Ok(Some(now).filter(|_| serves))
 }
 
 /// The sessions of an account that are not over.

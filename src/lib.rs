@@ -40,6 +40,7 @@ mod reactions;
 mod read_store;
 mod readiness;
 pub mod rebuild;
+pub mod replay;
 mod second_factor;
 pub mod serve;
 mod session_activity;

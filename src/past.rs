@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::marker::PhantomData;
+use std::str::FromStr;
 
 use events::State as _;
 use events::id::OrganizationId;
@@ -31,6 +32,23 @@ pub(crate) enum Moment {
     Version(u64),
     /// After the last event recorded until then.
     Time(Time),
+}
+
+/// It is neither a version nor a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a moment is a version or a time like 2026-01-31T09:30:00Z")]
+pub(crate) struct NoMoment;
+
+impl FromStr for Moment {
+    type Err = NoMoment;
+
+    fn from_str(text: &str) -> Result<Self, NoMoment> {
+        if text.bytes().all(|b| b.is_ascii_digit()) {
+            let version = text.parse().ok().filter(|version| i64::try_from(*version).is_ok());
+            return version.map(Self::Version).ok_or(NoMoment);
+        }
+        text.parse().map(Self::Time).map_err(|_| NoMoment)
+    }
 }
 
 #[derive(Debug, thiserror::Error)]

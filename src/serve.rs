@@ -30,7 +30,7 @@ use crate::App;
 use crate::causes::causes;
 use crate::clock::Clock;
 use crate::config::{Config, Database, EventLogPlace, MailPlace};
-use crate::event_log::{AppendError, EventLog, Expected, NewEvent, ReadError};
+use crate::event_log::{AppendError, EventLog, Expected, LogReader, NewEvent, ReadError};
 use crate::execute::Running;
 use crate::fold::{self, Folds};
 use crate::identity::ProvenPairs;
@@ -263,7 +263,7 @@ impl Stores {
                 Some(pool.context("cannot use the database")?)
             }
         };
-        let log = Arc::new(open_log(config, pool.as_ref()).await?);
+        let log = Arc::new(open_log(config).await?);
         let keys = match &pool {
             None => keyring::Store::sqlite(&config.data.join("keyring.db"))?,
             Some(pool) => keyring::Store::postgres(pool.clone()),
@@ -300,11 +300,13 @@ fn make_folder(path: &Path) -> anyhow::Result<()> {
         .with_context(|| format!("cannot make the data folder `{}`", path.display()))
 }
 
-async fn open_log(config: &Config, pool: Option<&sqlx::PgPool>) -> anyhow::Result<EventLog> {
-    match (&config.event_log, pool) {
-        (EventLogPlace::InDatabase, None) => Ok(EventLog::sqlite(&config.data.join("log.db"))?),
-        (EventLogPlace::InDatabase, Some(_)) => {
-            let Database::Postgres(url) = &config.database else { unreachable!("there is a pool") };
+/// The log of a configuration, to write and to read.
+pub(crate) async fn open_log(config: &Config) -> anyhow::Result<EventLog> {
+    match (&config.event_log, &config.database) {
+        (EventLogPlace::InDatabase, Database::Sqlite) => {
+            Ok(EventLog::sqlite(&config.data.join("log.db"))?)
+        }
+        (EventLogPlace::InDatabase, Database::Postgres(url)) => {
             Ok(EventLog::postgres(url.expose_secret()).await?)
         }
         #[cfg(feature = "eventstore")]
@@ -313,6 +315,18 @@ async fn open_log(config: &Config, pool: Option<&sqlx::PgPool>) -> anyhow::Resul
         }
         #[cfg(not(feature = "eventstore"))]
         (EventLogPlace::EventStoreDb(_), _) => unreachable!("refused by the configuration"),
+    }
+}
+
+/// The same, only to read: also beside a server that writes it.
+pub(crate) async fn open_reader(config: &Config) -> anyhow::Result<LogReader> {
+    match (&config.event_log, &config.database) {
+        (EventLogPlace::InDatabase, Database::Sqlite) => {
+            Ok(LogReader::sqlite(&config.data.join("log.db"))?)
+        }
+        (EventLogPlace::InDatabase | EventLogPlace::EventStoreDb(_), _) => {
+            Ok(LogReader::of(open_log(config).await?))
+        }
     }
 }
 

@@ -21,6 +21,7 @@ mod permissions;
 mod postgres;
 mod proxy;
 mod read_models;
+mod replay;
 mod rights;
 mod rounds;
 mod server;

@@ -21,7 +21,7 @@ use super::authentication::{Caller, Origin};
 use super::etag;
 use super::problem::{Code, Problem};
 use crate::execute::{Client, Naming, Order, Precondition};
-use crate::past::Moment;
+use crate::past::{Moment, NoMoment};
 use crate::{App, query, random};
 
 pub(crate) use self::shape::part;
@@ -94,14 +94,7 @@ impl Parameters {
     /// The same by a parameter of this name.
     pub(crate) fn moment(&self, name: &str) -> Result<Option<Moment>, Problem> {
         let Some(text) = self.get(name) else { return Ok(None) };
-        let is_number = text.bytes().all(|b| b.is_ascii_digit());
-        let moment = if is_number {
-            let version = text.parse().ok().filter(|version| i64::try_from(*version).is_ok());
-            version.map(Moment::Version)
-        } else {
-            text.parse().ok().map(Moment::Time)
-        };
-        moment.map(Some).ok_or_else(|| {
+        text.parse().map(Some).map_err(|_: NoMoment| {
             let detail = format!("`{name}` is a version or a time like 2026-01-31T09:30:00Z");
             Problem::with_detail(Code::InvalidParameter, detail)
         })
