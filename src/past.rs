@@ -162,7 +162,9 @@ pub(crate) async fn rights(
 ) -> Result<(Rights, u64, Time), Error> {
     let mut rights = Rights::default();
     let evolve = |recorded: &[Recorded]| {
-        recorded.iter().for_each(|recorded| rights.evolve(recorded));
+        for recorded in recorded {
+            rights.evolve(recorded);
+        }
         Ok(())
     };
     let version = until(app, organization, moment, evolve).await?;

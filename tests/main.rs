@@ -11,6 +11,7 @@ mod event_log;
 mod invitations;
 mod line;
 mod mailbox;
+mod naive_fold;
 mod nodes;
 mod operations;
 mod oracle;

@@ -153,7 +153,7 @@ async fn a_file_is_replayed_without_a_server() {
     let lines: Vec<&str> = file.lines().collect();
     let without = |left_out: usize| {
         let kept = lines.iter().enumerate().filter(|(number, _)| *number != left_out);
-        kept.map(|(_, line)| format!("{line}\n")).collect::<String>()
+        kept.flat_map(|(_, line)| [*line, "\n"]).collect::<String>()
     };
     let last = lines.len() - 1;
     let mut swapped = lines.clone();
