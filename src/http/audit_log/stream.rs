@@ -42,7 +42,7 @@ const UNBUFFERED: (HeaderName, HeaderValue) =
 /// A right taken away is noticed at least this often, also where nothing is said of it.
 const LOOK_AGAIN: Duration = Duration::from_millis(900);
 /// A log that grows fast is not looked at more often.
-const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
+const BETWEEN_LOOKS: Duration = Duration::from_millis(100);
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 const RECONNECT_AFTER: Duration = Duration::from_secs(1);
 /// People whose addresses are remembered from one look to the next.
@@ -101,6 +101,7 @@ async fn stream_audit_log(
         caller,
         organization,
         access,
+        let_in_at: Instant::now(),
         filter,
         trail: Trail::from(access, first),
         length: Position::default(),
@@ -161,6 +162,8 @@ struct Live {
     caller: Caller,
     organization: OrganizationId,
     access: Access,
+    /// When the right to read was last asked.
+    let_in_at: Instant,
     filter: Filter,
     trail: Trail,
     /// Of the whole log, before it was last looked at.
@@ -213,7 +216,8 @@ impl Live {
             tokio::select! {
                 () = self.seat.ends() => return None,
                 () = async {
-                    Trail::wait(&self.app, self.length, LOOK_AGAIN).await;
+                    let until_then = LOOK_AGAIN.saturating_sub(self.let_in_at.elapsed());
+                    Trail::wait(&self.app, self.length, until_then).await;
                     tokio::time::sleep(BETWEEN_LOOKS.saturating_sub(looked_at.elapsed())).await;
                 } => {}
             }
@@ -224,13 +228,17 @@ impl Live {
     async fn look(&mut self) -> Result<Look, Broken> {
         // asked before: what is appended meanwhile ends the wait at once
         self.length = Trail::length(&self.app).await?;
-        let newest = newest_recorded(&self.app, &self.access).await?;
-        let steps = self.trail.page(&self.app, newest.map_or(0, |newest| newest + 1)).await?;
+        let end = newest_recorded(&self.app, &self.access).await?.map_or(0, |newest| newest + 1);
+        if end <= self.trail.next() && self.let_in_at.elapsed() < LOOK_AGAIN {
+            // the news was somebody else's
+            return Ok(Look::Nothing);
+        }
+        let steps = self.trail.page(&self.app, end).await?;
         // asked after: the event that takes the right away is not shown any more
         let Some(caller) = self.caller.again(&self.app).await? else { return Ok(Look::Refused) };
         self.caller = caller;
         match access(&self.app, &self.caller, self.organization).await {
-            Ok(access) => self.access = access,
+            Ok(access) => (self.access, self.let_in_at) = (access, Instant::now()),
             Err(Refusal::Failed(failure)) => return Err(failure.into()),
             Err(Refusal::NotFound | Refusal::TokenEnded(_) | Refusal::Denied(_)) => {
                 return Ok(Look::Refused);
