@@ -26,6 +26,7 @@ mod authentication;
 mod check;
 mod checkpoint;
 mod client_address;
+mod compliance;
 mod declaration;
 mod document;
 mod email_verification;
@@ -100,6 +101,7 @@ fn of_one_organization() -> OpenApiRouter<Arc<App>> {
         .merge(access_review::routes())
         .merge(restore_test::routes())
         .merge(checkpoint::routes())
+        .merge(compliance::routes())
         .merge(export::routes_of_one());
     let mut active = named.clone();
     document::name_organization(named.get_openapi_mut());

@@ -18,8 +18,9 @@ use crate::access::{Denied, Refusal};
 use crate::causes::causes;
 use crate::failure::Failure;
 use crate::identity::{Unproven, Wrong};
+use crate::packet::{content, made};
 use crate::rate_limit::{Left, TooOften};
-use crate::{execute, query, signer, signing_key};
+use crate::{execute, query, seal, signer, signing_key};
 
 mod code;
 mod stated;
@@ -406,6 +407,28 @@ impl From<signer::Error> for Problem {
             signer::Error::State(_) => Self { cause, ..Self::new(Code::Unavailable) },
             signer::Error::Query(error) => error.into(),
             signer::Error::Key(error) => error.into(),
+        }
+    }
+}
+
+impl From<made::Error> for Problem {
+    fn from(error: made::Error) -> Self {
+        let cause = Some(causes(&error));
+        match error {
+            made::Error::NotFound => Self::new(Code::NotFound),
+            made::Error::Differs | made::Error::Content(content::Error::Damaged { .. }) => {
+                Self { cause, ..Self::new(Code::SignerRefuses) }
+            }
+            made::Error::Signer(error) | made::Error::Seal(seal::Error::Signer(error)) => {
+                error.into()
+            }
+            made::Error::Seal(seal::Error::Query(error)) | made::Error::Query(error) => {
+                error.into()
+            }
+            made::Error::Seal(seal::Error::Execute(error)) => error.into(),
+            made::Error::Key(error) => error.into(),
+            made::Error::Content(content::Error::Failed(failure))
+            | made::Error::Failed(failure) => failure.into(),
         }
     }
 }

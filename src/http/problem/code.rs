@@ -317,6 +317,10 @@ codes! {
         "The request asked with `At-Least` for a position that the read models did not reach \
          within 5 seconds."
         "Repeat the request after `Retry-After`. Check that the position came from this server.";
+    NotReady: SERVICE_UNAVAILABLE "not_ready", "the packet is still being made";
+        "Somebody asked for the packet, and it is not made yet: the program stopped meanwhile, or \
+         what signs it is out of reach."
+        "Repeat the request soon. `GET …/compliance-reports/<id>` tells its status.";
     SignerElsewhere: SERVICE_UNAVAILABLE "signer_elsewhere",
         "another node signs; ask there, or start this one with `--signer-state`";
         "Of nodes that share a database, only those sign that remember what was signed last: the \
@@ -345,6 +349,9 @@ impl Code {
                 | Self::Contended
                 | Self::TooManyRequests
                 | Self::NotCaughtUp
+                | Self::NotReady
+                | Self::SignerElsewhere
+                | Self::SignerRefuses
                 | Self::Unavailable
         )
     }
