@@ -8,7 +8,6 @@ import hashlib
 import io
 import json
 import stat
-import struct
 import sys
 import zipfile
 from pathlib import Path
@@ -59,6 +58,28 @@ def honest_packet(to):
 @case
 def honest_zip(to):
     to.zip(honest().signed())
+
+
+@case
+def honest_zip_written_as_a_stream(to):
+    """As a server writes it that does not know sizes before."""
+
+    class OneWay(io.RawIOBase):
+        content = b""
+
+        def writable(self):
+            return True
+
+        def write(self, octets):
+            self.content += bytes(octets)
+            return len(octets)
+
+    out = OneWay()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in honest().signed().items():
+            with archive.open(entry(name), "w", force_zip64=name == "events.jsonl") as file:
+                file.write(content)
+    to.write("packet.zip", out.content)
 
 
 @case
