@@ -31,7 +31,7 @@ use self::envelope::Signed;
 pub(crate) use self::fault::{Checked, Fault, Reason};
 use self::file::{Digested, Listed};
 use self::head::Heads;
-pub(crate) use self::keys::{PinnedKey, PinnedKeys};
+pub(crate) use self::keys::{PinnedKey, PinnedKeys, Validity};
 use self::later::Later;
 use self::line::{Lines, Passed, Wanted};
 pub(crate) use self::verdict::{Report, Verdict};
