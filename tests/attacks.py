@@ -12,6 +12,7 @@ import sys
 import zipfile
 from pathlib import Path
 
+import jsonschema
 from packet import (
     BEGIN, DAY, INSTALLATION, PERIOD, Key, Log, Organization, Packet, b64, base64url, canonical,
     consistency, identifier, inclusion, leaf_hash, node_hash, note, proof, root, seal, time,
@@ -1039,7 +1040,17 @@ class Folder:
         self.write(f"kept/{size}", note(origin, packet.log.leaves()[:size], KEYS["log"]))
 
 
+def is_as_published(payload):
+    """The statement is what its published schema says."""
+    root = Path(__file__).parent.parent
+    schema = json.loads((root / "docs/packet.schema.json").read_text())
+    jsonschema.Draft202012Validator.check_schema(schema)
+    for statement in (payload, (root / "tests/packets/statement.json").read_bytes()):
+        jsonschema.Draft202012Validator(schema).validate(json.loads(statement))
+
+
 if __name__ == "__main__":
+    is_as_published(honest().payload())
     OUT.mkdir(parents=True, exist_ok=True)
     (OUT / "packet-key").write_text(KEYS["packet"].pem())
     (OUT / "log-key").write_text(KEYS["log"].line(INSTALLATION) + "\n")

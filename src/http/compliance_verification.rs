@@ -36,7 +36,7 @@ const LARGEST_PACKET: u64 = 1 << 30;
 /// Packets that are received and verified at once; whoever comes later waits.
 static ROOM: Semaphore = Semaphore::const_new(4);
 /// For the whole body, so that nobody keeps the room to themselves.
-const RECEIVED_WITHIN: Duration = Duration::from_secs(120);
+const RECEIVED_WITHIN: Duration = Duration::from_mins(2);
 /// Pieces of a body that wait to be written down.
 const WAITING: usize = 8;
 const KINDS: [&str; 4] = [

@@ -31,7 +31,8 @@ struct Line {
 #[serde(deny_unknown_fields)]
 struct Erased {
     subject: SubjectId,
-    erased_by_version: u64,
+    #[serde(rename = "erased_by_version")]
+    by_version: u64,
     digests: Vec<String>,
 }
 
@@ -197,10 +198,8 @@ pub(super) fn is_private(
     ensure(said == *listed, Reason::Privacy, || {
         "it discloses values of other people than it says".to_owned()
     })?;
-    let said: BTreeMap<_, _> = erased(privacy)?
-        .into_iter()
-        .map(|erased| (erased.subject, erased.erased_by_version))
-        .collect();
+    let said: BTreeMap<_, _> =
+        erased(privacy)?.into_iter().map(|erased| (erased.subject, erased.by_version)).collect();
     ensure(said == *erased_by, Reason::Privacy, || {
         "the erased people that it names are not those whose erasure the log records".to_owned()
     })
