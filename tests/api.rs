@@ -7,6 +7,7 @@ mod as_of;
 mod audit_log;
 mod audit_search;
 mod clock;
+mod compliance_verification;
 mod conditional;
 mod declaration;
 mod deletion;
