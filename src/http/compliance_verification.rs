@@ -55,6 +55,14 @@ pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
 #[expect(dead_code, reason = "a verdict writes itself; this documents it")]
 pub(crate) struct Verification {
     valid: bool,
+    /// Whom and what the signed statement is about.
+    #[schema(value_type = Option<Object>)]
+    packet: (),
+    /// How many lines were checked, and their root.
+    #[schema(value_type = Option<Object>)]
+    log: (),
+    /// The verifier's line of the key that signed the checkpoint.
+    log_key: Option<String>,
     /// The first thing that is wrong; where signed heads contradict each other, both are the evidence.
     fault: Option<Fault>,
     /// Each check that passed, with a sentence.

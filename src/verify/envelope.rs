@@ -11,6 +11,7 @@ use super::keys::{PinnedKey, PinnedKeys};
 use super::{Expected, Report};
 use crate::dsse::{self, Envelope};
 use crate::note;
+use crate::packet::CHECKPOINT;
 use crate::packet::statement::{Hashes, PREDICATE, SCHEMA_VERSION, STATEMENT_TYPE, Statement};
 
 pub(super) struct Signed<'a> {
@@ -106,6 +107,9 @@ fn is_consistent(statement: &Statement, keys: &PinnedKeys, expected: &Expected) 
     })?;
     ensure(log.hash == Hashes::default(), Reason::StatementShape, || {
         "it names hashes that this program does not know".to_owned()
+    })?;
+    ensure(log.checkpoint == CHECKPOINT, Reason::StatementShape, || {
+        format!("its checkpoint is in {:?}, not in {CHECKPOINT}", log.checkpoint)
     })?;
     let (period, packet) = (predicate.period, &predicate.packet);
     ensure(period.from < period.to, Reason::Period, || "its period is empty".to_owned())?;
