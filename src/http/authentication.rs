@@ -21,6 +21,7 @@ use super::problem::{Code, Problem};
 use super::request::await_position;
 use crate::api_token::ApiToken;
 use crate::execute::{self, Client, Order, register, second_factor};
+use crate::failure::Failure;
 use crate::identity::{self, Bearer, Identity, Proven, Source};
 use crate::rate_limit::Network;
 use crate::session_token::SessionToken;
@@ -51,6 +52,28 @@ impl Caller {
     /// The person behind the credential, whatever it is.
     pub(crate) fn person(&self) -> Result<&Identity, Problem> {
         self.person.as_ref().ok_or(Problem::new(Code::PersonNeeded))
+    }
+
+    /// The caller as they are now, for an answer that goes on; `None` when what they came with serves
+    /// no more. Of a token that is asked with the organization's own rights.
+    pub(crate) async fn again(&self, app: &App) -> Result<Option<Self>, Failure> {
+        let mut principal = Principal { now: app.clock.now(), ..self.principal };
+        let person = match &self.person {
+            None => None,
+            Some(before) if self.bound_to.is_some() => {
+                let Some(person) = identity::person(app, before.account).await? else {
+                    return Ok(None);
+                };
+                Some(Identity { person, ..before.clone() })
+            }
+            Some(before) => match identity::again(app, before).await? {
+                None => return Ok(None),
+                again @ Some(_) => again,
+            },
+        };
+        let has_second = person.as_ref().is_some_and(|it| it.person.second_factor.is_some());
+        principal.has_second_factor = has_second;
+        Ok(Some(Self { principal, person, ..self.clone() }))
     }
 
     /// The person, who has signed in for this: no token does it for them.
