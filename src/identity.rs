@@ -28,7 +28,7 @@ use crate::{App, keyring, password, second_factor};
 
 mod again;
 
-pub(crate) use self::again::again;
+pub(crate) use self::again::{again, owner_again};
 
 /// How long a proven pair of address and password is remembered.
 const REMEMBERED_FOR: Duration = Duration::from_mins(5);

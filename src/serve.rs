@@ -313,7 +313,7 @@ fn make_folder(path: &Path) -> anyhow::Result<()> {
 }
 
 /// The log of a configuration, to write and to read.
-pub(crate) async fn open_log(config: &Config) -> anyhow::Result<EventLog> {
+async fn open_log(config: &Config) -> anyhow::Result<EventLog> {
     match (&config.event_log, &config.database) {
         (EventLogPlace::InDatabase, Database::Sqlite) => {
             Ok(EventLog::sqlite(&config.data.join("log.db"))?)
@@ -336,9 +336,15 @@ pub(crate) async fn open_reader(config: &Config) -> anyhow::Result<LogReader> {
         (EventLogPlace::InDatabase, Database::Sqlite) => {
             Ok(LogReader::sqlite(&config.data.join("log.db"))?)
         }
-        (EventLogPlace::InDatabase | EventLogPlace::EventStoreDb(_), _) => {
-            Ok(LogReader::of(open_log(config).await?))
+        (EventLogPlace::InDatabase, Database::Postgres(url)) => {
+            Ok(LogReader::postgres(url.expose_secret())?)
         }
+        #[cfg(feature = "eventstore")]
+        (EventLogPlace::EventStoreDb(url), _) => {
+            Ok(LogReader::event_store_db(url.expose_secret()).await?)
+        }
+        #[cfg(not(feature = "eventstore"))]
+        (EventLogPlace::EventStoreDb(_), _) => unreachable!("refused by the configuration"),
     }
 }
 

@@ -2,16 +2,17 @@
 //! kept from every other writer, but not from readers.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use events::stream::Stream;
 
-use super::{EventLog, ReadError, Stored, sqlite};
+use super::{EventLog, ReadError, Stored, postgres, sqlite};
 use crate::sqlite_file::{self, Readers};
 
 pub(crate) struct LogReader(Source);
 
 enum Source {
-    Embedded(std::sync::Arc<Readers>),
+    Embedded(Arc<Readers>),
     Shared(EventLog),
 }
 
@@ -20,12 +21,20 @@ impl LogReader {
     pub(crate) fn sqlite(path: &Path) -> Result<Self, sqlite_file::Error> {
         let readers = Readers::new(path);
         readers.read(|_| Ok(()))?;
-        Ok(Self(Source::Embedded(std::sync::Arc::new(readers))))
+        Ok(Self(Source::Embedded(Arc::new(readers))))
     }
 
-    /// A log that several may open at once.
-    pub(crate) fn of(log: EventLog) -> Self {
-        Self(Source::Shared(log))
+    /// The log in a PostgreSQL database, which must have one.
+    pub(crate) fn postgres(url: &str) -> Result<Self, postgres::ConnectError> {
+        postgres::Postgres::to_read(url).map(EventLog::Postgres).map(Source::Shared).map(Self)
+    }
+
+    /// The log in EventStoreDB or KurrentDB.
+    #[cfg(feature = "eventstore")]
+    pub(crate) async fn event_store_db(
+        url: &str,
+    ) -> Result<Self, super::eventstoredb::ConnectError> {
+        EventLog::event_store_db(url).await.map(Source::Shared).map(Self)
     }
 
     /// At most `limit` events of one stream, beginning with version `from`.

@@ -57,22 +57,21 @@ impl Caller {
     /// The caller as they are now, for an answer that goes on; `None` when what they came with serves
     /// no more. Of a token that is asked with the organization's own rights.
     pub(crate) async fn again(&self, app: &App) -> Result<Option<Self>, Failure> {
-        let mut principal = Principal { now: app.clock.now(), ..self.principal };
         let person = match &self.person {
             None => None,
-            Some(before) if self.bound_to.is_some() => {
-                let Some(person) = identity::person(app, before.account).await? else {
-                    return Ok(None);
+            Some(before) => {
+                let again = match self.bound_to {
+                    Some(_) => identity::owner_again(app, before).await?,
+                    None => identity::again(app, before).await?,
                 };
-                Some(Identity { person, ..before.clone() })
+                if again.is_none() {
+                    return Ok(None);
+                }
+                again
             }
-            Some(before) => match identity::again(app, before).await? {
-                None => return Ok(None),
-                again @ Some(_) => again,
-            },
         };
-        let has_second = person.as_ref().is_some_and(|it| it.person.second_factor.is_some());
-        principal.has_second_factor = has_second;
+        let has_second_factor = person.as_ref().is_some_and(|it| it.person.second_factor.is_some());
+        let principal = Principal { has_second_factor, now: app.clock.now(), ..self.principal };
         Ok(Some(Self { principal, person, ..self.clone() }))
     }
 

@@ -16,3 +16,9 @@ pub(crate) async fn again(app: &App, before: &Identity) -> Result<Option<Identit
     };
     Ok(Some(now).filter(|_| serves))
 }
+
+/// Whoever a token acts for, as they are now; `None` when there is no such account any more.
+pub(crate) async fn owner_again(app: &App, before: &Identity) -> Result<Option<Identity>, Failure> {
+    let now = existing(app, before.account).await?;
+    Ok(now.map(|now| Identity { signed_in_at: before.signed_in_at, ..now }))
+}
