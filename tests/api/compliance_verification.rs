@@ -27,7 +27,8 @@ async fn verdict(node: &Node, kind: &str, body: impl Into<Vec<u8>>) -> Value {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_packet_of_another_installation_is_told_so_to_anybody() {
-    let node = Installation::sqlite().start().await;
+    let installation = Installation::sqlite();
+    let node = installation.start().await;
     let cases = Cases::made_from("1");
     let zip = std::fs::read(cases.packet("honest_zip")).unwrap();
     let answer = verdict(&node, ZIP, zip).await;
@@ -52,7 +53,8 @@ async fn a_packet_of_another_installation_is_told_so_to_anybody() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_no_packet_is_no_error_of_the_server() {
-    let node = Installation::sqlite().start().await;
+    let installation = Installation::sqlite();
+    let node = installation.start().await;
     for (body, code) in
         [("", "V1-envelope"), ("{}", "V1-envelope"), ("PK\u{3}\u{4}", "V0-unreadable")]
     {
@@ -129,7 +131,8 @@ async fn bundle(by: &Person, id: &str) -> Vec<u8> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_the_server_made_holds_for_whoever_pins_its_keys() {
-    let node = Installation::sqlite().start().await;
+    let installation = Installation::sqlite();
+    let node = installation.start().await;
     let ana = Person::registers(&node, "ana").await;
     let ben = Person::registers(&node, "ben").await;
     let organization = words(&ana.creates("acme").await.body()["id"]);
