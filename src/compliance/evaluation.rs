@@ -15,12 +15,12 @@ use events::evidence::Framework;
 use events::recorded::Recorded;
 use events::time::Time;
 
-pub(crate) use self::log::Period;
 use self::finding::{Findings, Recording, WhenEmpty};
 use self::log::Log;
+pub(crate) use self::log::Period;
 use self::report::{
-    Control, Erased, EvidenceKind, NotEvidenced, Parameter, Population, PopulationReference, Report,
-    Verdict,
+    Control, Erased, EvidenceKind, NotEvidenced, Parameter, Population, PopulationReference,
+    Report, Verdict,
 };
 use self::section::Sections;
 use super::dora::role::DeclaredRole;
@@ -149,10 +149,9 @@ fn ruled(
     found: Option<(Period, Findings)>,
 ) -> (Control, Option<Population>) {
     let (result, reason) = match &found {
-        None => (
-            Verdict::NotEvidenced,
-            Some("the organization did not exist in the period".to_owned()),
-        ),
+        None => {
+            (Verdict::NotEvidenced, Some("the organization did not exist in the period".to_owned()))
+        }
         Some((window, found)) => verdict(control, log, scope, *window, found),
     };
     let found = found.map(|(_, found)| found).unwrap_or_default();

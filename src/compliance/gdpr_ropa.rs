@@ -104,9 +104,9 @@ impl Check for Declarations {
                 (!has_controller).then_some("no controller is declared"),
                 (activities == 0).then_some("no processing activity is declared"),
             ];
-            found.exceptions.extend(absent.into_iter().flatten().map(|reason| {
-                json!({ "gap_from": window.from, "gap_to": window.to, "reason": reason })
-            }));
+            found.exceptions.extend(absent.into_iter().flatten().map(
+                |reason| json!({ "gap_from": window.from, "gap_to": window.to, "reason": reason }),
+            ));
         }
         found
     }

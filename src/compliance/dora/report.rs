@@ -3,11 +3,11 @@
 
 use std::collections::BTreeMap;
 
+use events::Event;
 use events::id::IncidentId;
 use events::incident::{self, Stage};
 use events::recorded::Recorded;
 use events::time::Time;
-use events::Event;
 use serde_json::json;
 
 use crate::compliance::evaluation::Check;

@@ -102,9 +102,7 @@ impl Computation {
             Self::ReportedIntermediately => {
                 Box::new(Reports::new(Within::Intermediate(number("max_seconds"))))
             }
-            Self::ReportedFinally => {
-                Box::new(Reports::new(Within::Final(number("max_seconds"))))
-            }
+            Self::ReportedFinally => Box::new(Reports::new(Within::Final(number("max_seconds")))),
             Self::RestoreTests => Box::new(RestoreTests::new(number("max_age_seconds"))),
             Self::RestoredElsewhere => Box::new(RestoredElsewhere::default()),
             Self::Reviews => {
@@ -117,18 +115,12 @@ impl Computation {
                 Box::new(Reviews::new(gap, Some(if_critical), delay))
             }
             Self::RoleChanges => Box::new(RoleChanges::default()),
-            Self::SecondFactorRequired => {
-                Box::new(Enforced::new(SecondFactorRequired::default()))
-            }
+            Self::SecondFactorRequired => Box::new(Enforced::new(SecondFactorRequired::default())),
             Self::SecondFactors => Box::new(SecondFactors::new(number("max_delay_seconds"))),
-            Self::StaleInvitations => {
-                Box::new(StaleInvitations::new(number("max_delay_seconds")))
-            }
+            Self::StaleInvitations => Box::new(StaleInvitations::new(number("max_delay_seconds"))),
             Self::Tokens => Box::new(Tokens::new(number("max_age_seconds"))),
             Self::Unrecorded => Box::new(Unrecorded),
-            Self::Verifications => {
-                Box::new(Verifications::new(number("max_gap_seconds"), facts))
-            }
+            Self::Verifications => Box::new(Verifications::new(number("max_gap_seconds"), facts)),
         }
     }
 }

@@ -55,14 +55,14 @@ pub(crate) enum Standing {
 impl Standing {
     fn of(organization: &Organization, recorded: &Recorded) -> Self {
         let asked_at = earlier(recorded.at, RECORDED_WITHIN);
-        let serves = |token| {
-            organization.token(token).is_some_and(|token| token.ended(asked_at).is_none())
-        };
+        let serves =
+            |token| organization.token(token).is_some_and(|token| token.ended(asked_at).is_none());
         match recorded.actor {
             Actor::System | Actor::Operator => Self::Platform,
             Actor::Account(account) => {
                 let is_own = |token| {
-                    let acts_for = organization.token(token).and_then(events::token::Token::acts_for);
+                    let acts_for =
+                        organization.token(token).and_then(events::token::Token::acts_for);
                     acts_for == Some(account)
                 };
                 let token = recorded.cause.token;

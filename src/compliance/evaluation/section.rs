@@ -90,8 +90,6 @@ fn invitations(log: &Log) -> Vec<Value> {
     let open = log.organization.pending_invitations().filter(|(_, invitation)| {
         invitation.status_at(log.period.to) == invitation::Status::Pending
     });
-    let listed = |(id, invitation): (_, &invitation::Invitation)| {
-        json!({ "invitation": id, "role": invitation.role, "expires_at": invitation.expires_at })
-    };
+    let listed = |(id, invitation): (_, &invitation::Invitation)| json!({ "invitation": id, "role": invitation.role, "expires_at": invitation.expires_at });
     open.map(listed).collect()
 }

@@ -80,7 +80,9 @@ fn allowed(log: &Log, actor: Actor, needed: Needed) -> Result<(), &'static str> 
         Needed::OwnerOr(_, Some(permission)) => right(permission),
         Needed::Oneself(member) if account == Some(member) => Ok(()),
         Needed::Secret if account.is_some() => Ok(()),
-        Needed::OwnerOr(_, None) | Needed::Oneself(_) | Needed::Secret | Needed::Platform => Err("somebody else's to do"),
+        Needed::OwnerOr(_, None) | Needed::Oneself(_) | Needed::Secret | Needed::Platform => {
+            Err("somebody else's to do")
+        }
     }
 }
 

@@ -61,7 +61,9 @@ fn wrong(organization: &Organization, event: &Event) -> Option<Vec<&'static str>
         Event::Membership(membership::Event::RoleChanged { member, role }) => {
             vec![("role", organization.role_of(*member) != Some(role.from))]
         }
-        Event::Membership(membership::Event::OwnershipTransferred { to, previous_role, .. }) => {
+        Event::Membership(membership::Event::OwnershipTransferred {
+            to, previous_role, ..
+        }) => {
             vec![("role", organization.role_of(*to) != Some(*previous_role))]
         }
         Event::Membership(
@@ -89,10 +91,7 @@ fn wrong(organization: &Organization, event: &Event) -> Option<Vec<&'static str>
     Some(wrong.into_iter().filter(|(_, is_wrong)| *is_wrong).map(|(field, _)| field).collect())
 }
 
-fn of_settings(
-    organization: &Organization,
-    update: &setting::Update,
-) -> Vec<(&'static str, bool)> {
+fn of_settings(organization: &Organization, update: &setting::Update) -> Vec<(&'static str, bool)> {
     fn differs<T: PartialEq>(changed: Option<&Changed<T>>, stood: &T) -> bool {
         changed.is_some_and(|changed| changed.from != *stood)
     }

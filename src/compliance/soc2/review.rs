@@ -91,8 +91,7 @@ impl Reviews {
 
 impl Check for Reviews {
     fn take(&mut self, log: &Log, recorded: &Recorded) {
-        if let Event::AccessReview(access_review::Event::Completed { review, .. }) =
-            &recorded.event
+        if let Event::AccessReview(access_review::Event::Completed { review, .. }) = &recorded.event
         {
             self.complete(log, recorded.version, *review);
         }
@@ -173,7 +172,10 @@ impl Reviews {
         let over = match removal.item {
             Item::Member(_) => None,
             Item::Token(token) => log.organization.token(token).and_then(|token| {
-                [token.expires_at, token.replaced.map(|(_, until)| until)].into_iter().flatten().min()
+                [token.expires_at, token.replaced.map(|(_, until)| until)]
+                    .into_iter()
+                    .flatten()
+                    .min()
             }),
         };
         let gone_at = [removal.gone_at, over, log.deleted_at].into_iter().flatten().min();
@@ -182,9 +184,7 @@ impl Reviews {
 
     fn most_gap_at(&self, log: &Log) -> i64 {
         let declarations = log.organization.declared().declarations();
-        let is_critical = |content: &Content| {
-            matches!(content, Content::DoraFunction(function) if function.is_critical_or_important)
-        };
+        let is_critical = |content: &Content| matches!(content, Content::DoraFunction(function) if function.is_critical_or_important);
         let has_critical = declarations.into_iter().any(|(_, it)| is_critical(&it.content));
         self.most_gap_if_critical.filter(|_| has_critical).unwrap_or(self.most_gap)
     }

@@ -131,8 +131,7 @@ impl Check for Tokens {
             let reasons: Vec<_> = no_end.into_iter().chain(too_old).collect();
             if !reasons.is_empty() {
                 let versions = [token.version];
-                let found_wrong =
-                    json!({ "reasons": reasons, "token": id, "versions": versions });
+                let found_wrong = json!({ "reasons": reasons, "token": id, "versions": versions });
                 found.exceptions.push(found_wrong);
             }
         }
