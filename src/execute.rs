@@ -35,6 +35,7 @@ pub(crate) mod register;
 mod running;
 pub(crate) mod second_factor;
 pub(crate) mod session;
+pub(crate) mod stated;
 pub(crate) mod token;
 
 use lines::{Lines, Next};
@@ -128,6 +129,14 @@ pub(crate) enum Error {
     Setting(#[from] setting::Rejection),
     #[error(transparent)]
     Token(#[from] events::token::Rejection),
+    #[error(transparent)]
+    Declaration(#[from] events::declaration::Rejection),
+    #[error(transparent)]
+    Incident(#[from] events::incident::Rejection),
+    #[error(transparent)]
+    AccessReview(#[from] events::access_review::Rejection),
+    #[error(transparent)]
+    RestoreTest(#[from] events::restore_test::Rejection),
     #[error(transparent)]
     Evidence(#[from] events::evidence::Rejection),
     #[error(transparent)]

@@ -16,14 +16,18 @@ use self::envelope::EnvelopeLayer;
 use self::problem::{Code, FieldError, Problem};
 use crate::App;
 
+mod access_review;
 mod account;
 mod admin;
 mod answer;
 mod attempt;
 mod audit_log;
 mod authentication;
+mod check;
 mod checkpoint;
 mod client_address;
+mod compliance;
+mod declaration;
 mod document;
 mod email_verification;
 mod envelope;
@@ -32,6 +36,7 @@ mod etag;
 mod export;
 mod field;
 mod health;
+mod incident;
 mod invitation;
 mod link;
 mod membership;
@@ -40,10 +45,12 @@ mod password;
 mod problem;
 mod reference;
 mod request;
+mod restore_test;
 mod second_factor;
 mod session;
 mod setting;
 mod signing_key;
+mod stated;
 mod test_clock;
 mod token;
 
@@ -89,7 +96,12 @@ fn of_one_organization() -> OpenApiRouter<Arc<App>> {
         .merge(invitation::routes())
         .merge(token::routes())
         .merge(audit_log::routes())
+        .merge(declaration::routes())
+        .merge(incident::routes())
+        .merge(access_review::routes())
+        .merge(restore_test::routes())
         .merge(checkpoint::routes())
+        .merge(compliance::routes())
         .merge(export::routes_of_one());
     let mut active = named.clone();
     document::name_organization(named.get_openapi_mut());

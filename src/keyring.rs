@@ -10,7 +10,6 @@ use chacha20poly1305::aead::{Aead as _, KeyInit as _, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use events::id::{CommandId, EventId, SubjectId};
 use events::personal::{self, Disclosure, Opened, Personal, Sealed};
-use events::platform::KeyId;
 use events::recorded::BodyMac;
 use events::stream::Stream;
 use events::wire::SealedField;
@@ -25,6 +24,7 @@ use crate::link_secret::{LinkSecret, Purpose};
 mod master;
 mod opened_keys;
 mod postgres;
+mod signing;
 mod sqlite;
 mod subject_key;
 
@@ -263,23 +263,6 @@ impl Keyring {
         LinkSecret::of_bits(&mac.finalize().into_bytes().into())
     }
 
-    /// Keeps the seed of a signing key; durable when this returns.
-    pub(crate) async fn add_signing_key(&self, id: &KeyId, seed: &[u8; 32]) -> Result<(), Error> {
-        let name = signing_key(id);
-        let wrapped = seal_bytes(self.master.expose(), name.as_bytes(), seed);
-        self.store.add_named_key(&name, wrapped).await.map(drop)
-    }
-
-    /// The seed of a signing key; `None` when it is not here.
-    pub(crate) async fn signing_key(&self, id: &KeyId) -> Result<Option<Key>, Error> {
-        let name = signing_key(id);
-        let Some(wrapped) = self.store.named_key(&name).await? else { return Ok(None) };
-        let seed = open_bytes(self.master.expose(), name.as_bytes(), &wrapped)
-            .and_then(|bytes| <[u8; 32]>::try_from(bytes).ok())
-            .ok_or(Error::WrongMasterKey)?;
-        Ok(Some(SecretBox::new(Box::new(seed))))
-    }
-
     fn address_mac(&self, address: &Address) -> [u8; 32] {
         keyed(&self.addresses, "address", &[address.as_str().as_bytes()])
     }
@@ -392,27 +375,54 @@ impl Keyring {
         Ok(fields)
     }
 
+    /// The key that a value is sealed under, or what the value reads as without it.
+    async fn key_of(
+        &self,
+        sealed: &Sealed,
+    ) -> Result<std::result::Result<Arc<SubjectKey>, Opened>, Error> {
+        match self.opened(sealed.subject).await {
+            Ok(Some(OpenedKey::There(subject_key))) => Ok(Ok(subject_key)),
+            Ok(Some(OpenedKey::Destroyed)) => Ok(Err(Opened::Erased)),
+            Ok(None) | Err(Error::Damaged(_)) => Ok(Err(self.missed(sealed.subject))),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn disclosure(&self, subject_key: &SubjectKey, sealed: &Sealed) -> Option<String> {
+        let place = place(self.log_id, sealed.event, &sealed.field);
+        events::wire::from_base64url(&sealed.sealed_box)
+            .and_then(|bytes| open_bytes(subject_key.expose(), &place, &bytes))
+            .and_then(|bytes| String::from_utf8(bytes).ok())
+    }
+
     /// Opens a sealed value. A key that is missing, or does not fit, is told apart from one that
     /// was destroyed.
     pub(crate) async fn open_value(&self, sealed: &Sealed) -> Result<Opened, Error> {
-        let subject_key = match self.opened(sealed.subject).await {
-            Ok(Some(OpenedKey::There(subject_key))) => subject_key,
-            Ok(Some(OpenedKey::Destroyed)) => return Ok(Opened::Erased),
-            Ok(None) | Err(Error::Damaged(_)) => return Ok(self.missed(sealed.subject)),
-            Err(error) => return Err(error),
+        let subject_key = match self.key_of(sealed).await? {
+            Ok(subject_key) => subject_key,
+            Err(opened) => return Ok(opened),
         };
         if let Some(value) = subject_key.opened_before(sealed) {
             return Ok(Opened::Known(value));
         }
-        let place = place(self.log_id, sealed.event, &sealed.field);
-        let value = events::wire::from_base64url(&sealed.sealed_box)
-            .and_then(|bytes| open_bytes(subject_key.expose(), &place, &bytes))
-            .and_then(|bytes| String::from_utf8(bytes).ok())
+        let value = self
+            .disclosure(&subject_key, sealed)
             .and_then(|disclosure| personal::value_of(&disclosure, &sealed.field));
         if let Some(value) = &value {
             subject_key.keep(sealed, value);
         }
         Ok(value.map_or_else(|| self.missed(sealed.subject), Opened::Known))
+    }
+
+    /// Opens a sealed value with its salt and its name: what the line's digest is of (RFC 9901).
+    pub(crate) async fn open_disclosure(&self, sealed: &Sealed) -> Result<Opened, Error> {
+        Ok(match self.key_of(sealed).await? {
+            Ok(subject_key) => {
+                let disclosure = self.disclosure(&subject_key, sealed);
+                disclosure.map_or_else(|| self.missed(sealed.subject), Opened::Known)
+            }
+            Err(opened) => opened,
+        })
     }
 
     /// Seals a personal value that stands in no event; `place` says where it stands. `None` when the
@@ -472,10 +482,6 @@ impl Keyring {
     pub(crate) fn event_id(&self, command: CommandId, stream: &Stream, index: usize) -> EventId {
         EventId::of_command(self.log_id, command, stream, index)
     }
-}
-
-fn signing_key(id: &KeyId) -> String {
-    format!("signing {id}")
 }
 
 fn keyed(key: &Key, purpose: &str, parts: &[&[u8]]) -> [u8; 32] {

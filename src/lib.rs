@@ -106,6 +106,8 @@ pub struct App {
     denied_attempts: denied_attempts::Queue,
     failed_sign_ins: failed_sign_ins::Queue,
     past: past::Room,
+    /// Packets are made one after the other.
+    packets: tokio::sync::Mutex<()>,
     /// Accounts known to have their personal organization.
     complete_accounts: Cache<AccountId, ()>,
 }

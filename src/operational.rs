@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use events::id::{AccountId, CommandId, EventId, SessionId, TokenId};
+use events::id::{AccountId, CommandId, EventId, PacketId, SessionId, TokenId};
 use events::recorded::{BodyMac, Position};
 use events::stream::Stream;
 use events::time::Time;
@@ -30,6 +30,13 @@ pub(crate) struct KeptActivity {
     pub(crate) used_at: Time,
     pub(crate) device: Option<Vec<u8>>,
     pub(crate) ip_address: Option<Vec<u8>>,
+}
+
+/// One file of a packet.
+#[derive(Clone)]
+pub(crate) struct KeptFile {
+    pub(crate) name: String,
+    pub(crate) body: Vec<u8>,
 }
 
 /// A mail that the mail server has put off.
@@ -108,6 +115,38 @@ impl Operational {
         match self {
             Self::Sqlite(state) => state.cursor(name),
             Self::Postgres(state) => state.cursor(name).await,
+        }
+    }
+
+    /// Keeps what a packet is made of, unless it was made before: then the first stays.
+    pub(crate) async fn keep_packet(
+        &self,
+        packet: PacketId,
+        key_id: String,
+        files: Vec<KeptFile>,
+    ) -> Result<(), Error> {
+        match self {
+            Self::Sqlite(state) => state.keep_packet(packet, key_id, files).await,
+            Self::Postgres(state) => state.keep_packet(packet, key_id, files).await,
+        }
+    }
+
+    /// With which key a packet was signed; `None` when it is not made yet.
+    pub(crate) async fn packet_key(&self, packet: PacketId) -> Result<Option<String>, Error> {
+        match self {
+            Self::Sqlite(state) => state.packet_key(packet),
+            Self::Postgres(state) => state.packet_key(packet).await,
+        }
+    }
+
+    pub(crate) async fn packet_file(
+        &self,
+        packet: PacketId,
+        name: &str,
+    ) -> Result<Option<Vec<u8>>, Error> {
+        match self {
+            Self::Sqlite(state) => state.packet_file(packet, name),
+            Self::Postgres(state) => state.packet_file(packet, name).await,
         }
     }
 

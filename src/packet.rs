@@ -5,7 +5,10 @@
 //! by its digests. The lines of the organization's log are among them, from the first to the event
 //! that asked for this packet, with the signed head of exactly that many lines.
 
-pub(crate) mod report;
+pub(crate) mod bundle;
+pub(crate) mod content;
+pub(crate) mod made;
+mod report;
 pub(crate) mod statement;
 
 /// The one signed file; everything else hangs off its digests.

@@ -20,6 +20,7 @@ mod address_proof;
 mod erasure;
 mod mail;
 mod outbox;
+mod packet;
 mod registration;
 mod second_factor;
 
@@ -61,6 +62,8 @@ pub(crate) enum Reaction {
     Erasure,
     /// Removes the mails of people who are erased from this node's own folder.
     Outbox,
+    /// Makes compliance packets that were asked for.
+    Packet,
 }
 
 /// On which nodes a reaction runs.
@@ -72,6 +75,8 @@ enum Nodes {
     Each,
     /// On the one that advances the read models.
     Projecting,
+    /// On those that sign.
+    Signing,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -92,16 +97,19 @@ enum Interruption {
     Behind,
     #[error("an erasure does not come further")]
     Erasure(#[from] crate::erasure::Error),
+    #[error("a packet cannot be made")]
+    Packet(#[from] crate::packet::made::Error),
 }
 
 impl Reaction {
-    pub(crate) const ALL: [Self; 6] = [
+    pub(crate) const ALL: [Self; 7] = [
         Self::Registration,
         Self::Mail,
         Self::AddressProof,
         Self::SecondFactor,
         Self::Erasure,
         Self::Outbox,
+        Self::Packet,
     ];
 
     /// Names its place in the log; never reuse one for something else.
@@ -113,13 +121,14 @@ impl Reaction {
             Self::SecondFactor => "second_factor",
             Self::Erasure => "erasure",
             Self::Outbox => "outbox",
+            Self::Packet => "packets",
         }
     }
 
     /// What its place is called in the operational state.
     pub(crate) fn place(self, app: &App) -> String {
         match self.nodes() {
-            Nodes::All | Nodes::Projecting => self.name().to_owned(),
+            Nodes::All | Nodes::Projecting | Nodes::Signing => self.name().to_owned(),
             Nodes::Each => format!("{} of {}", self.name(), app.node),
         }
     }
@@ -133,6 +142,7 @@ impl Reaction {
             Self::SecondFactor => second_factor::wants(kind),
             Self::Erasure => erasure::wants(kind),
             Self::Outbox => outbox::wants(kind),
+            Self::Packet => packet::wants(kind),
         }
     }
 
@@ -143,6 +153,7 @@ impl Reaction {
                 Nodes::Projecting
             }
             Self::Outbox => Nodes::Each,
+            Self::Packet => Nodes::Signing,
         }
     }
 
@@ -153,7 +164,8 @@ impl Reaction {
             | Self::AddressProof
             | Self::SecondFactor
             | Self::Erasure
-            | Self::Outbox => false,
+            | Self::Outbox
+            | Self::Packet => false,
             Self::Mail => true,
         }
     }
@@ -166,6 +178,7 @@ impl Reaction {
             Self::SecondFactor => second_factor::react(app, recorded).await,
             Self::Erasure => erasure::react(app, recorded).await,
             Self::Outbox => outbox::react(app, recorded).await,
+            Self::Packet => packet::react(app, recorded).await,
         }
     }
 
@@ -176,7 +189,8 @@ impl Reaction {
             | Self::AddressProof
             | Self::SecondFactor
             | Self::Erasure
-            | Self::Outbox => Ok(()),
+            | Self::Outbox
+            | Self::Packet => Ok(()),
             Self::Mail => mail::resume(app).await,
         }
     }
@@ -277,6 +291,9 @@ impl Follower {
                         self.app.log.wait(*at, IDLE).await;
                         tokio::time::sleep(BETWEEN_PAGES).await;
                     }
+                    (None, false) if self.reaction.nodes() == Nodes::Signing => {
+                        std::future::pending().await
+                    }
                     // until this node is the one to do it
                     (None, false) => {
                         let mut standing = self.app.projector.clone();
@@ -302,6 +319,7 @@ impl Follower {
         match self.reaction.nodes() {
             Nodes::All | Nodes::Each => true,
             Nodes::Projecting => *self.app.projector.borrow() == Standing::Owner,
+            Nodes::Signing => self.app.signer.is_here(),
         }
     }
 

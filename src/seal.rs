@@ -31,8 +31,7 @@ pub(crate) enum Error {
 #[derive(Clone, Debug, Serialize)]
 struct Leaf {
     root: Hash,
-    /// In decimal digits.
-    size: String,
+    size: u64,
     stream: Stream,
 }
 
@@ -45,7 +44,7 @@ impl Leaf {
 
 /// All organizations' heads at one moment.
 pub(crate) struct Seal {
-    leaves: BTreeMap<Stream, (Leaf, u64)>,
+    leaves: BTreeMap<Stream, Leaf>,
     pub(crate) root: Hash,
     /// Of the event, on the platform's stream.
     pub(crate) version: u64,
@@ -65,13 +64,13 @@ impl Seal {
     pub(crate) fn of(&self, stream: &Stream) -> Option<Sealed> {
         let (mut edge, mut nodes) = (Edge::default(), HashMap::new());
         let mut found = None;
-        for (index, (of, (leaf, size))) in (0..).zip(&self.leaves) {
+        for (index, (of, leaf)) in (0..).zip(&self.leaves) {
             let line = leaf.line();
             edge.push(Hash::of_leaf(line.as_bytes()), |place, hash| {
                 nodes.insert(place, hash);
             });
             if of == stream {
-                found = Some((line, *size, index));
+                found = Some((line, leaf.size, index));
             }
         }
         let (leaf, size, index) = found?;
@@ -87,15 +86,15 @@ pub(crate) async fn seal(app: &App) -> Result<Seal, Error> {
     loop {
         let heads = ledger::all_heads(app).await?;
         let position = heads.values().map(|head| head.position).max().unwrap_or_default();
-        let leaves: BTreeMap<Stream, (Leaf, u64)> = heads
+        let leaves: BTreeMap<Stream, Leaf> = heads
             .into_iter()
             .filter(|(stream, _)| matches!(stream, Stream::Organization(_)))
             .map(|(stream, head)| {
-                let leaf = Leaf { root: head.root(), size: head.size.to_string(), stream };
-                (stream, (leaf, head.size))
+                let leaf = Leaf { root: head.root(), size: head.size, stream };
+                (stream, leaf)
             })
             .collect();
-        let lines = leaves.values().map(|(leaf, _)| Hash::of_leaf(leaf.line().as_bytes()));
+        let lines = leaves.values().map(|leaf| Hash::of_leaf(leaf.line().as_bytes()));
         let root = tree::root(lines);
         let order = execute::fresh_order(app, Actor::System);
         let command = Command::Seal {

@@ -131,6 +131,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
         denied_attempts,
         failed_sign_ins,
         past: Room::default(),
+        packets: tokio::sync::Mutex::default(),
         complete_accounts: Cache::new(FOLDS),
     });
     erasure::repeat_all(&app).await.context("cannot erase again what was erased")?;

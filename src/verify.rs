@@ -4,6 +4,7 @@
 
 mod bundle;
 pub mod command;
+mod control;
 mod disclosure;
 mod envelope;
 mod fault;
@@ -20,9 +21,11 @@ use std::io::Read as _;
 use std::path::PathBuf;
 
 use events::id::{OrganizationId, SubjectId};
+use events::recorded::Recorded;
 use events::stream::Stream;
 
 pub(crate) use self::bundle::Bundle;
+use self::control::Controls;
 use self::disclosure::Disclosures;
 use self::envelope::Signed;
 pub(crate) use self::fault::{Checked, Fault, Reason};
@@ -30,9 +33,9 @@ use self::file::{Digested, Listed};
 use self::head::Heads;
 pub(crate) use self::keys::{PinnedKey, PinnedKeys};
 use self::later::Later;
-use self::line::{Lines, Wanted};
+use self::line::{Lines, Passed, Wanted};
 pub(crate) use self::verdict::{Report, Verdict};
-use crate::packet::{CHECKPOINT, ENVELOPE, EVENTS, SEAL};
+use crate::packet::{CHECKPOINT, ENVELOPE, EVENTS, SEAL, SPECIFICATION};
 use crate::packet::{disclosed_subject, proved_version};
 
 /// What whoever verifies knows by themselves.
@@ -76,6 +79,19 @@ fn check(
     Files { bundle, keys, expected, signed: &signed, listed }.check(report)
 }
 
+/// What the lines of the log pass by.
+struct Passing {
+    disclosures: Disclosures,
+    controls: Controls,
+}
+
+impl Passed for Passing {
+    fn line(&mut self, line: &[u8], recorded: &Recorded) {
+        self.controls.take(recorded);
+        self.disclosures.line(line, recorded);
+    }
+}
+
 /// A whole packet whose statement is signed.
 struct Files<'a> {
     bundle: &'a mut Bundle,
@@ -90,8 +106,11 @@ impl Files<'_> {
         let statement = &self.signed.statement;
         let predicate = &statement.predicate;
         let missing = file::compare(self.bundle, &self.listed)?;
-        let mut disclosures = Disclosures::of(predicate.organization.id, &predicate.privacy)?;
-        self.hash_all_but_the_lines(&mut disclosures)?;
+        let mut passing = Passing {
+            disclosures: Disclosures::of(predicate.organization.id, &predicate.privacy)?,
+            controls: Controls::of(predicate),
+        };
+        self.hash_all_but_the_lines(&mut passing.disclosures)?;
         let heads = Heads::of(self.keys, statement);
         let seal = file::read_whole(self.bundle, &self.listed[SEAL])?;
         let kept = self.kept(&heads)?;
@@ -104,7 +123,7 @@ impl Files<'_> {
         };
 
         let mut lines = Lines::new(&Stream::Organization(predicate.organization.id), wanted);
-        self.pass(&mut lines, &mut disclosures)?;
+        self.pass(&mut lines, &mut passing)?;
         report
             .checked("V4", format!("{} files have the sizes and hashes listed", self.listed.len()));
         let (size, root, link) = (lines.size(), lines.root(), lines.link());
@@ -166,8 +185,11 @@ impl Files<'_> {
         let gone: BTreeSet<SubjectId> =
             missing.iter().filter_map(|name| disclosed_subject(name)).collect();
         disclosure::is_private(&predicate.privacy, &subjects, &gone, &erased)?;
-        let disclosed = disclosures.finish()?;
+        let disclosed = passing.disclosures.finish()?;
         report.discloses(disclosed, subjects.len(), missing.len());
+        let specification = file::read_whole(self.bundle, &self.listed[SPECIFICATION])?;
+        let says = passing.controls.check(predicate, &self.listed, &specification)?;
+        report.checked("V11", says);
         Ok(())
     }
 
@@ -189,9 +211,9 @@ impl Files<'_> {
         disclosures.sort()
     }
 
-    fn pass(&mut self, lines: &mut Lines, disclosures: &mut Disclosures) -> Checked<()> {
+    fn pass(&mut self, lines: &mut Lines, passing: &mut Passing) -> Checked<()> {
         let mut digested = Digested::new(self.bundle.read(EVENTS)?);
-        let walked = lines.take_all(digested.by_ref(), disclosures);
+        let walked = lines.take_all(digested.by_ref(), passing);
         digested.finish(&self.listed[EVENTS])?;
         walked
     }

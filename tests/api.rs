@@ -1,5 +1,6 @@
 //! What the HTTP interface promises, as a caller sees it. Mirrors `src/http`.
 
+mod access_review;
 mod account;
 mod allowlist;
 mod as_of;
@@ -7,6 +8,7 @@ mod audit_log;
 mod audit_search;
 mod clock;
 mod conditional;
+mod declaration;
 mod deletion;
 mod denied_attempts;
 mod document;
@@ -14,6 +16,7 @@ mod envelope;
 mod erasure;
 mod export;
 mod idempotency;
+mod incident;
 mod invitation;
 mod invitation_answer;
 mod invitation_end;

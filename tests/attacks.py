@@ -45,7 +45,7 @@ def of_kind(log, kind):
 
 
 def demote(line):
-    line["data"]["role"] = "viewer"
+    line["data"]["role"]["to"] = "developer"
 
 
 # --- honest ones ------------------------------------------------------------------------------------
@@ -166,7 +166,7 @@ def swapped(packet):
         line = json.loads(line)
         if line["field"] == "email":
             salt = json.loads(base64.urlsafe_b64decode(line["disclosure"] + "=="))[0]
-            opened = json.dumps([salt, "email", "eve@example.org"], separators=(",", ":"))
+            opened = json.dumps([salt, "email", "x" * len(person["email"])], separators=(",", ":"))
             line["disclosure"] = base64url(opened.encode())
         lines.append(canonical(line) + b"\n")
     return {name: b"".join(lines)}
@@ -317,7 +317,21 @@ def a19_another_specification(to):
 @case
 def a19_a_population_that_no_control_has(to):
     packet = honest()
-    packet.files["population-cc6.2.joiners.jsonl"] = b'{"version":1}\n'
+    packet.files["population-soc2.cc9.9.none.jsonl"] = b'{"version":1}\n'
+    to.put(packet.signed())
+
+
+@case
+def a19_an_edited_population(to):
+    packet = honest()
+    packet.files["population-soc2.cc6.2.joiners.jsonl"] = b'{"version":1}\n'
+    to.put(packet.signed())
+
+
+@case
+def a19_an_edited_section(to):
+    packet = honest()
+    packet.predicate["sections"]["membership_changes"]["leavers"] = "1"
     to.put(packet.signed())
 
 
@@ -447,7 +461,7 @@ def rewritten(at_kind, kept):
     packet = honest()
     genuine = [(size, packet.log.leaves()[:size]) for size in kept(packet)]
     at = of_kind(packet.log, at_kind)
-    packet.log.lines[at] = edited_line(packet.log.lines[at], lambda line: line["data"].update(role="owner"))
+    packet.log.lines[at] = edited_line(packet.log.lines[at], demote)
     packet.log.chained_anew()
     packet.heads(KEYS["log"])
     packet.write()

@@ -4,6 +4,7 @@
 
 mod api;
 mod architecture;
+mod attacks;
 mod crash;
 mod cut_off;
 mod erasure;

@@ -28,6 +28,41 @@ pub(crate) struct Places {
     pub(crate) event: String,
     /// A key of the organization.
     pub(crate) token: String,
+    pub(crate) stated: Stated,
+}
+
+/// What members have stated: a function, an incident that is classified, and a review in which
+/// everything is decided. Empty where nothing of it is asked for.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Stated {
+    pub(crate) declaration: String,
+    pub(crate) incident: String,
+    pub(crate) review: String,
+}
+
+impl Stated {
+    pub(crate) async fn by(ana: &Person, slug: &str) -> Self {
+        let of = |path: &str| format!("/v1/organizations/{slug}/{path}");
+        let state = async |path: &str, body: &Value, status: u16| {
+            ana.posts(&of(path), body).answer().await.expect(status).body()
+        };
+        let declaration = state("declarations", &function(), 201).await;
+        let incident = state("incidents", &json!({ "title": "Outage" }), 201).await;
+        let incident = words(&incident["id"]);
+        state(&format!("incidents/{incident}/classify"), &json!({ "is_major": true }), 200).await;
+        let review = state("access-reviews", &json!({}), 201).await;
+        let items = review["items"].as_array().expect("there are members");
+        let keep = |it: &Value| json!({ "item": it["item"], "decision": "keep" });
+        let decisions: Vec<Value> = items.iter().map(keep).collect();
+        let review = words(&review["id"]);
+        let decisions = json!({ "decisions": decisions });
+        state(&format!("access-reviews/{review}/decide"), &decisions, 200).await;
+        Self { declaration: words(&declaration["id"]), incident, review }
+    }
+}
+
+fn function() -> Value {
+    json!({ "kind": "dora_function", "name": "Payments", "critical_or_important": true })
 }
 
 const ACTIVE: &str = "/v1/organization";
@@ -107,7 +142,26 @@ impl Operation {
             "POST /invitations" => Some(invitation),
             "POST /invitations/bulk" => Some(json!({ "invitations": [invitation] })),
             "POST /tokens" => Some(json!({ "token_name": "new", "kind": "organization" })),
-            "POST /invitations/{invitation}/resend"
+            "POST /declarations" => Some(json!({ "kind": "dora_role", "role": "none" })),
+            "PUT /declarations/{declaration}" => Some(function()),
+            "POST /incidents" => Some(json!({ "title": "Outage" })),
+            "POST /incidents/{incident}/classify" => Some(json!({ "is_major": false })),
+            "POST /incidents/{incident}/report" => Some(json!({ "stage": "initial" })),
+            "POST /incidents/{incident}/close" => {
+                Some(json!({ "cause": "human_error", "root_cause": "the wrong switch" }))
+            }
+            "POST /access-reviews/{review}/decide" => {
+                Some(json!({ "decisions": [{ "item": places.member, "decision": "remove" }] }))
+            }
+            "POST /restore-tests" => {
+                Some(json!({ "scope": "mail", "result": "failed", "duration_seconds": 60 }))
+            }
+            "DELETE /declarations/{declaration}"
+            | "POST /declarations/{declaration}/review"
+            | "POST /incidents/{incident}/recover"
+            | "POST /access-reviews"
+            | "POST /access-reviews/{review}/complete"
+            | "POST /invitations/{invitation}/resend"
             | "POST /tokens/{token}/rotate"
             | "DELETE /tokens/{token}"
             | "DELETE /invitations/{invitation}"
@@ -120,15 +174,23 @@ impl Operation {
         }
     }
 
+    /// Whether it is about something that members have stated.
+    pub(crate) fn is_about_a_statement(&self) -> bool {
+        ["{declaration}", "{incident}", "{review}"].iter().any(|name| self.path.contains(name))
+    }
+
     /// Where it is done.
     pub(crate) fn path_at(&self, places: &Places) -> String {
-        let Places { org, member, invitation, event, token } = places;
+        let Places { org, member, invitation, event, token, stated } = places;
         let named = [
             ("{org}", org),
             ("{member}", member),
             ("{invitation}", invitation),
             ("{event_id}", event),
             ("{token}", token),
+            ("{declaration}", &stated.declaration),
+            ("{incident}", &stated.incident),
+            ("{review}", &stated.review),
         ];
         let path =
             named.iter().fold(self.path.clone(), |path, (name, value)| path.replace(name, value));

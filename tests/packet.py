@@ -204,7 +204,7 @@ class Organization:
         self.subject = identifier("sub", number)
         self.log = Log(f"organization-{self.id}", seed)
         self.random = random.Random(f"{number} {seed}")
-        self.people = [self.person() for _ in range(self.random.randrange(3, 8))]
+        self.people = [self.person() for _ in range(self.random.randrange(4, 9))]
         self.owner, self.erased = self.people[0], self.people[-1]
         self.live()
 
@@ -233,6 +233,7 @@ class Organization:
         }
         billing = (self.subject, "billing_email", "billing@example.org")
         log.add("organization.created", created, type_version=2, **self.by(owner, billing))
+        self.roles = ["owner"]
         for member in self.people[1:]:
             invitation = identifier("inv", self.random.getrandbits(128))
             secret = "blake3:" + self.random.randbytes(32).hex()
@@ -241,9 +242,10 @@ class Organization:
                 "invitation": invitation,
                 "invitee": member["subject"],
                 "issue": 1,
-                "links": {"copied": secret, "mailed": secret[::-1][:64]},
+                "links": {"copied": secret},
                 "role": self.random.choice(["viewer", "developer"]),
             }
+            self.roles.append(invited["role"])
             invited["links"]["mailed"] = "blake3:" + self.random.randbytes(32).hex()
             email = (member["subject"], "email", member["email"])
             log.add("member.invited", invited, **self.by(owner, email))
@@ -254,9 +256,9 @@ class Organization:
                 "role": invited["role"],
             }
             log.add("member.joined", joined, **self.by(member))
-        changed = {"member": self.people[1]["account"], "role": "admin"}
+        changed = {"member": self.people[1]["account"], "role": {"from": self.roles[1], "to": "admin"}}
         log.add("member.role_changed", changed, **self.by(owner))
-        removed = {"member": self.erased["account"], "role": "viewer"}
+        removed = {"member": self.erased["account"], "role": self.roles[-1]}
         log.add("member.removed", removed, **self.by(owner))
         log.add("person.erased", {"subject": self.erased["subject"]})
         log.add("compliance.subscribed", {"framework": "soc2"}, **self.by(owner))
@@ -281,6 +283,10 @@ PERIOD = (time(BEGIN - 95 * DAY), time(BEGIN - 5 * DAY))
 NOT_THERE = "the organization did not exist in the period"
 
 
+def population_of(specified):
+    return f"population-{specified['id']}.jsonl"
+
+
 def results(specification):
     """What is found where the organization did not exist in the period."""
     controls = []
@@ -299,6 +305,7 @@ def results(specification):
             "exceptions": [],
             "events": [],
             "event_count": "0",
+            "population": {"file": population_of(specified), "size": "0"},
         }
         control |= {name: specified[name] for name in ("applicable_from", "limits") if name in specified}
         controls.append(control)
@@ -371,6 +378,8 @@ class Packet:
             "seal.json": canonical(self.seal),
             "report.html": b"<!doctype html><title>Report</title>",
         }
+        for control in specified["controls"]:
+            self.files[population_of(control)] = b""
         for version, text in self.proofs.items():
             self.files[f"proof-{version}.tlog-proof"] = text.encode()
         opened = {}
@@ -438,7 +447,13 @@ class Packet:
         }
 
     def sections(self):
-        return {}
+        """Of an organization that was not there."""
+        return {
+            "access_at_period_end": {"members": [], "tokens": [], "pending_invitations": []},
+            "privileged_at_period_end": [],
+            "membership_changes": {"joiners": "0", "movers": "0", "leavers": "0"},
+            "changes": {},
+        }
 
     def erased_by(self):
         gone = {}

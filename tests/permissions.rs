@@ -9,7 +9,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-use crate::operations::{Operation, Places, of_organizations};
+use crate::operations::{Operation, Places, Stated, of_organizations};
 use crate::people::{Answer, Person, words};
 use crate::server::Installation;
 
@@ -70,12 +70,16 @@ async fn tried(operation: &Operation, people: &People, asking: &Asking<'_>, slug
     let log = founder.gets(&format!("/v1/organizations/{slug}/audit-log?page_size=1"));
     let log = log.answer().await.expect(200).body();
     let key = founder.makes_token(slug, "organization", &["*"]).await;
+    let is_about_a_statement = operation.is_about_a_statement();
+    let stated =
+        if is_about_a_statement { Stated::by(founder, slug).await } else { Stated::default() };
     let places = Places {
         org: slug.to_owned(),
         member: other_id.clone(),
         invitation: words(&invited["id"]),
         event: words(&log["events"][0]["id"]),
         token: words(&key.body()["token_info"]["id"]),
+        stated,
     };
     let who = match asking {
         Asking::Member(role) => members[*role].clone(),

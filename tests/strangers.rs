@@ -4,7 +4,7 @@
 
 use reqwest::header::HeaderMap;
 
-use crate::operations::{Operation, Places, of_organizations};
+use crate::operations::{Operation, Places, Stated, of_organizations};
 use crate::people::{Answer, Person, words};
 use crate::server::{Installation, Node};
 
@@ -66,6 +66,7 @@ async fn pairs(node: &Node) -> Vec<(Places, Places)> {
         invitation: words(&invited[0]["id"]),
         event: words(&event["id"]),
         token: words(&key["token_info"]["id"]),
+        stated: Stated::by(&ana, "acme").await,
     };
     let personal = ben.lists().await.swap_remove(0);
     let nothing = Places { org: "acne".to_owned(), ..there.clone() };

@@ -285,6 +285,15 @@ impl Command {
     }
 }
 
+/// What has a time of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    Aware,
+    Classified,
+    Submitted,
+    Recovered,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Rejection {
     #[error("there is no such incident")]
@@ -292,7 +301,7 @@ pub enum Rejection {
     #[error("an AI system that it names is not declared")]
     UnknownAiSystem,
     #[error("what it names lies before the incident was detected")]
-    BeforeDetection,
+    BeforeDetection(Step),
     #[error("it is not classified yet")]
     NotClassified,
     #[error("a report of an earlier stage comes first")]
@@ -311,7 +320,7 @@ pub fn decide(organization: &Organization, command: &Command) -> Result<Vec<Even
     if let Command::Open { detected_at, aware_at, databases, ai_systems, text, .. } = command {
         can_open(organization, ai_systems)?;
         if aware_at < detected_at {
-            return Err(Rejection::BeforeDetection);
+            return Err(Rejection::BeforeDetection(Step::Aware));
         }
         return Ok(vec![Event::Opened {
             incident,
@@ -323,8 +332,9 @@ pub fn decide(organization: &Organization, command: &Command) -> Result<Vec<Even
         }]);
     }
     let found = organization.declared.incident(incident).ok_or(Rejection::NotFound)?;
-    let after_detection =
-        |at: &Time| if *at < found.detected_at { Err(Rejection::BeforeDetection) } else { Ok(*at) };
+    let after_detection = |at: &Time, step: Step| {
+        if *at < found.detected_at { Err(Rejection::BeforeDetection(step)) } else { Ok(*at) }
+    };
     // the final report may follow the end of the incident
     if found.closed.is_some() && !matches!(command, Command::Report { .. }) {
         return Err(Rejection::Closed);
@@ -333,19 +343,20 @@ pub fn decide(organization: &Organization, command: &Command) -> Result<Vec<Even
         Command::Open { .. } => return Ok(vec![]),
         Command::Classify { classified_at, criteria, is_major, reason, .. } => Event::Classified {
             incident,
-            classified_at: after_detection(classified_at)?,
+            classified_at: after_detection(classified_at, Step::Classified)?,
             criteria: criteria.clone(),
             is_major: *is_major,
             reason: sealed(reason),
         },
         Command::Report { stage, submitted_at, reference, .. } => {
             can_report(found, *stage)?;
-            let submitted_at = after_detection(submitted_at)?;
+            let submitted_at = after_detection(submitted_at, Step::Submitted)?;
             Event::Reported { incident, stage: *stage, submitted_at, reference: sealed(reference) }
         }
-        Command::Recover { recovered_at, .. } => {
-            Event::Recovered { incident, recovered_at: after_detection(recovered_at)? }
-        }
+        Command::Recover { recovered_at, .. } => Event::Recovered {
+            incident,
+            recovered_at: after_detection(recovered_at, Step::Recovered)?,
+        },
         Command::Close { cause, root_cause, .. } => {
             let root_cause = Personal::known(subject, root_cause.clone());
             found.classification.as_ref().ok_or(Rejection::NotClassified)?;

@@ -173,6 +173,11 @@ impl Organization {
         self.profile.as_ref().filter(|_| !self.is_deleted)
     }
 
+    /// What it is, or was before it was deleted.
+    pub fn was(&self) -> Option<&Profile> {
+        self.profile.as_ref()
+    }
+
     pub fn settings(&self) -> &Settings {
         &self.settings
     }

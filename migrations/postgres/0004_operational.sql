@@ -59,3 +59,16 @@ CREATE TABLE state.clock (
     -- milliseconds
     ahead bigint NOT NULL
 );
+
+-- Compliance packets that were made, and with which key each was signed. Lines and personal values
+-- are not among their files: those are read from the log again, and what was erased is gone.
+CREATE TABLE state.packet (
+    packet uuid PRIMARY KEY,
+    key_id text NOT NULL
+);
+CREATE TABLE state.packet_file (
+    packet uuid NOT NULL REFERENCES state.packet (packet),
+    name   text NOT NULL,
+    body   bytea NOT NULL,
+    PRIMARY KEY (packet, name)
+);

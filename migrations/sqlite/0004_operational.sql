@@ -58,3 +58,16 @@ CREATE TABLE clock (
     -- milliseconds
     ahead INTEGER NOT NULL
 ) STRICT;
+
+-- Compliance packets that were made, and with which key each was signed. Lines and personal values
+-- are not among their files: those are read from the log again, and what was erased is gone.
+CREATE TABLE packet (
+    packet BLOB PRIMARY KEY CHECK (length(packet) = 16),
+    key_id TEXT NOT NULL
+) STRICT;
+CREATE TABLE packet_file (
+    packet BLOB NOT NULL REFERENCES packet (packet),
+    name   TEXT NOT NULL,
+    body   BLOB NOT NULL,
+    PRIMARY KEY (packet, name)
+) STRICT;

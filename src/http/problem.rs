@@ -18,10 +18,12 @@ use crate::access::{Denied, Refusal};
 use crate::causes::causes;
 use crate::failure::Failure;
 use crate::identity::{Unproven, Wrong};
+use crate::packet::{content, made};
 use crate::rate_limit::{Left, TooOften};
-use crate::{execute, query, signer, signing_key};
+use crate::{execute, query, seal, signer, signing_key};
 
 mod code;
+mod stated;
 
 pub(crate) use self::code::{Code, Explained};
 
@@ -298,6 +300,10 @@ impl From<execute::Error> for Problem {
                     detail: "must be within those of the token that is replaced".to_owned(),
                 }]),
             },
+            Error::Declaration(rejection) => rejection.into(),
+            Error::Incident(rejection) => rejection.into(),
+            Error::AccessReview(rejection) => rejection.into(),
+            Error::RestoreTest(rejection) => rejection.into(),
             Error::Evidence(rejection) => match rejection {
                 evidence::Rejection::NotSubscribed(_) => Self::new(Code::NotSubscribed),
                 evidence::Rejection::EmptyPeriod => Self::invalid(vec![FieldError {
@@ -401,6 +407,28 @@ impl From<signer::Error> for Problem {
             signer::Error::State(_) => Self { cause, ..Self::new(Code::Unavailable) },
             signer::Error::Query(error) => error.into(),
             signer::Error::Key(error) => error.into(),
+        }
+    }
+}
+
+impl From<made::Error> for Problem {
+    fn from(error: made::Error) -> Self {
+        let cause = Some(causes(&error));
+        match error {
+            made::Error::NotFound => Self::new(Code::NotFound),
+            made::Error::Differs | made::Error::Content(content::Error::Damaged { .. }) => {
+                Self { cause, ..Self::new(Code::SignerRefuses) }
+            }
+            made::Error::Signer(error) | made::Error::Seal(seal::Error::Signer(error)) => {
+                error.into()
+            }
+            made::Error::Seal(seal::Error::Query(error)) | made::Error::Query(error) => {
+                error.into()
+            }
+            made::Error::Seal(seal::Error::Execute(error)) => error.into(),
+            made::Error::Key(error) => error.into(),
+            made::Error::Content(content::Error::Failed(failure))
+            | made::Error::Failed(failure) => failure.into(),
         }
     }
 }

@@ -32,7 +32,7 @@ use crate::execute::Done;
 use crate::{App, execute, query};
 
 mod body;
-mod controller;
+pub(super) mod controller;
 mod preview;
 
 pub(crate) fn routes() -> OpenApiRouter<Arc<App>> {
@@ -151,7 +151,7 @@ async fn shown(app: &App, settings: &setting::Settings) -> Result<Settings, Prob
 }
 
 /// JSON that is kept as one personal value; what is no JSON is shown as text, such as `erased`.
-async fn opened(app: &App, value: &Personal) -> Result<Option<Value>, Problem> {
+pub(super) async fn opened(app: &App, value: &Personal) -> Result<Option<Value>, Problem> {
     let text = answer::shown(query::opened(app, value.sealed()).await?);
     Ok(text.map(|text| serde_json::from_str(&text).unwrap_or(Value::String(text))))
 }

@@ -10,6 +10,8 @@ use uuid::Uuid;
 use super::{DUE_MAILS, DeferredMail, Error, KeptActivity};
 use crate::fold::Told;
 
+mod packet;
+
 pub(crate) struct State {
     pool: PgPool,
 }

@@ -13,7 +13,7 @@ use serde::Deserialize;
 
 use super::fault::{Checked, Fault, Reason, ensure};
 use super::file::next_line;
-use super::line::Reader;
+use super::line::Passed;
 use crate::packet::statement::Privacy;
 
 /// A line of the log fits into its disclosure several times.
@@ -53,13 +53,15 @@ pub(super) struct Disclosures {
     actors: BTreeMap<Actor, SubjectId>,
     /// Said to stand in the log.
     withheld: BTreeSet<String>,
+    /// Told after what is wrong with the lines themselves.
+    fault: Option<Fault>,
 }
 
 impl Disclosures {
     pub(super) fn of(organization: OrganizationId, privacy: &Privacy) -> Checked<Self> {
         let withheld = erased(privacy)?.into_iter().flat_map(|erased| erased.digests).collect();
         let (disclosed, actors) = (Vec::new(), BTreeMap::new());
-        Ok(Self { organization, disclosed, found: 0, actors, withheld })
+        Ok(Self { organization, disclosed, found: 0, actors, withheld, fault: None })
     }
 
     /// Takes a file with what is disclosed of one subject.
@@ -95,7 +97,10 @@ impl Disclosures {
     }
 
     /// The lines have passed: everything had its place. Says how many values are disclosed.
-    pub(super) fn finish(&self) -> Checked<usize> {
+    pub(super) fn finish(self) -> Checked<usize> {
+        if let Some(fault) = self.fault {
+            return Err(fault);
+        }
         if let Some(left) = self.disclosed.get(self.found) {
             let message = format!("version {} is not in the log", left.version);
             return Err(Fault::new(Reason::DisclosureDigest, message));
@@ -104,6 +109,19 @@ impl Disclosures {
             "it says to withhold a value that the log does not have".to_owned()
         })?;
         Ok(self.disclosed.len())
+    }
+
+    fn compare(&mut self, line: &[u8], recorded: &Recorded) -> Checked<()> {
+        let unreadable = |why: wire::Malformed| Fault::new(Reason::LineUnreadable, why.to_string());
+        let digests = wire::head(line).map_err(unreadable)?.digests;
+        for digest in &digests {
+            self.withheld.remove(digest);
+        }
+        while self.disclosed.get(self.found).is_some_and(|it| it.version == recorded.version) {
+            self.check(self.found, &digests, recorded)?;
+            self.found += 1;
+        }
+        Ok(())
     }
 
     #[expect(
@@ -137,22 +155,13 @@ impl Disclosures {
     }
 }
 
-impl Reader for Disclosures {
-    fn read(&mut self, line: &[u8], recorded: &Recorded) -> Checked<()> {
+impl Passed for Disclosures {
+    fn line(&mut self, line: &[u8], recorded: &Recorded) {
         let next = self.disclosed.get(self.found).map(|disclosed| disclosed.version);
-        if next != Some(recorded.version) && self.withheld.is_empty() {
-            return Ok(());
+        let is_of_interest = next == Some(recorded.version) || !self.withheld.is_empty();
+        if is_of_interest && self.fault.is_none() {
+            self.fault = self.compare(line, recorded).err();
         }
-        let unreadable = |why: wire::Malformed| Fault::new(Reason::LineUnreadable, why.to_string());
-        let digests = wire::head(line).map_err(unreadable)?.digests;
-        for digest in &digests {
-            self.withheld.remove(digest);
-        }
-        while self.disclosed.get(self.found).is_some_and(|it| it.version == recorded.version) {
-            self.check(self.found, &digests, recorded)?;
-            self.found += 1;
-        }
-        Ok(())
     }
 }
 

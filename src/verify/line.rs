@@ -29,8 +29,8 @@ pub(super) struct Wanted {
 }
 
 /// Somebody who looks at each line while it passes.
-pub(super) trait Reader {
-    fn read(&mut self, line: &[u8], recorded: &Recorded) -> Checked<()>;
+pub(super) trait Passed {
+    fn line(&mut self, line: &[u8], recorded: &Recorded);
 }
 
 /// Walks the lines of one log.
@@ -64,7 +64,7 @@ impl Lines {
         self.walk.end().1
     }
 
-    pub(super) fn take(&mut self, line: &[u8], reader: &mut impl Reader) -> Checked<()> {
+    pub(super) fn take(&mut self, line: &[u8], reader: &mut impl Passed) -> Checked<()> {
         self.walk.step(line).map_err(broken)?;
         let recorded = wire::decode(Position::default(), line, b"").map_err(|why| {
             let message = format!("version {}: {why}; a newer program may know it", self.size());
@@ -79,13 +79,13 @@ impl Lines {
         if let Event::Erasure(erasure::Event::Erased { subject }) = recorded.event {
             self.erased.entry(subject).or_insert(recorded.version);
         }
-        reader.read(line, &recorded)?;
+        reader.line(line, &recorded);
         self.last = Some(recorded);
         Ok(())
     }
 
     /// Takes every line there is.
-    pub(super) fn take_all(&mut self, from: impl Read, reader: &mut impl Reader) -> Checked<()> {
+    pub(super) fn take_all(&mut self, from: impl Read, reader: &mut impl Passed) -> Checked<()> {
         let mut from = BufReader::with_capacity(BUFFER, from);
         let mut line = Vec::new();
         while next_line(&mut from, &mut line, LONGEST_LINE).map_err(|why| self.unread(&why))? {

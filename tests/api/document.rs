@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use reqwest::Method;
 use serde_json::{Map, Value, json};
 
+use crate::operations::Stated;
 use crate::people::{Answer, PASSWORD, Person, secret_of, words};
 use crate::server::Installation;
 
@@ -239,7 +240,32 @@ async fn answers_fit_their_schemas() {
     let joined = dora.accepts(&secret_of(&sent)).await.expect(200).body();
     let emil = Person::registers(&node, "emil").await;
     let declined = emil.declines(&secret_of(&many["results"][0]["invitation"])).await.body();
+    let stated = Stated::by(&ana, "acme").await;
+    let shown = async |path: &str| {
+        ana.gets(&format!("/v1/organizations/acme/{path}")).answer().await.expect(200).body()
+    };
+    let declaration = shown(&format!("declarations/{}", stated.declaration)).await;
+    let declarations = shown("declarations?page_size=1").await;
+    let incident = shown(&format!("incidents/{}", stated.incident)).await;
+    let incidents = shown("incidents").await;
+    let review = shown(&format!("access-reviews/{}", stated.review)).await;
+    let reviews = shown("access-reviews").await;
+    let restored = json!({ "scope": "mail", "result": "failed", "duration_seconds": 60 });
+    let tests = "/v1/organizations/acme/restore-tests";
+    let restored = ana.posts(tests, &restored).answer().await.expect(201).body();
     for (name, value) in [
+        ("Declaration", &declaration),
+        ("DoraFunction", &declaration["statement"]),
+        ("DeclarationList", &declarations),
+        ("Incident", &incident),
+        ("Classification", &incident["classification"]),
+        ("IncidentList", &incidents),
+        ("AccessReview", &review),
+        ("ReviewedItem", &review["items"][0]),
+        ("AccessReviewList", &reviews),
+        ("AccessReview", &reviews["access_reviews"][0]),
+        ("RestoreTest", &restored),
+        ("RestoreTestList", &shown("restore-tests").await),
         ("Organization", &created),
         ("Problem", &missing),
         ("OrganizationList", &list),

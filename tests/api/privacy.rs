@@ -92,6 +92,11 @@ async fn nothing_personal_stands_in_the_clear() {
     person.patches("/v1/organization", &change).answer().await.expect(200);
     let wrong = json!({ "name": "Acme", "slug": "x", "billing_email": "telltale-billing" });
     person.posts("/v1/organizations", &wrong).answer().await.expect(422);
+    let incident = json!({ "title": "Telltale Name", "description": "telltale-unknown" });
+    person.posts("/v1/organization/incidents", &incident).answer().await.expect(201);
+    let function = json!({ "kind": "dora_function", "name": "Telltale Company",
+        "critical_or_important": false });
+    person.posts("/v1/organization/declarations", &function).answer().await.expect(201);
     let seen = person.gets("/v1/organization/audit-log").answer().await.expect(200);
     assert!(String::from_utf8(seen.bytes).unwrap().contains("Telltale Desk"), "it is kept, sealed");
 

@@ -1,3 +1,5 @@
+//! Each rule of access reviews, allowed and refused.
+
 use uuid::Uuid;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Each rule of incidents, allowed and refused.
+
 use uuid::Uuid;
 
 use super::*;
@@ -77,7 +79,9 @@ fn a_closed_incident_stays_as_it_is_but_for_its_reports() {
 #[test]
 fn nothing_about_it_is_older_than_its_detection() {
     let recover = Command::Recover { incident: OUTAGE, recovered_at: at(99) };
-    given([created_by(ANA), opened()]).when(recover).then_rejected(Rejection::BeforeDetection);
+    given([created_by(ANA), opened()])
+        .when(recover)
+        .then_rejected(Rejection::BeforeDetection(Step::Recovered));
 }
 
 #[test]

@@ -220,6 +220,32 @@ codes! {
         "the token was revoked, replaced or has expired";
         "Only a token that serves can be rotated, and only once."
         "Make a new one.";
+    AlreadyDeclared: CONFLICT "already_declared",
+        "it is declared already; replace it with `PUT`";
+        "There is one declaration of this kind in an organization, and it has been made."
+        "Send the declaration to its own address with `PUT`.";
+    StatementLimit: CONFLICT "statement_limit", "there are as many of them as there may be";
+        "An organization has 500 declarations, 500 open incidents with 100 reports each, 5 open \
+         access reviews and 10000 restore tests at most."
+        "Remove declarations that hold no more; close incidents and complete reviews that are over.";
+    IncidentNotClassified: CONFLICT "incident_not_classified",
+        "the incident is not classified yet; say first how grave it is";
+        "Before an incident is reported or closed it has to be known whether it is major."
+        "Classify it.";
+    IncidentClosed: CONFLICT "incident_closed", "the incident is closed";
+        "A closed incident stays as it is; only reports may follow."
+        "Open another one, if something has happened again.";
+    ReportOutOfOrder: CONFLICT "report_out_of_order",
+        "a report of an earlier stage comes first: initial, intermediate, final";
+        "An incident is reported in stages, and the one before is not recorded yet."
+        "Record the earlier report first, with the time at which it was submitted.";
+    ReviewCompleted: CONFLICT "review_completed", "the access review is complete";
+        "What was decided in a review that is complete stays so."
+        "Start another review.";
+    ReviewUndecided: CONFLICT "review_undecided",
+        "the access review has members or tokens without a decision";
+        "A review is complete when everybody who still has access was decided about."
+        "Show the review, and decide on each item that has no `decision` and is not gone.";
     TwoFactorEnabled: CONFLICT "two_factor_enabled", "the account has a second factor already";
         "An account has one second factor."
         "Disable it first, if you want another one.";
@@ -291,6 +317,10 @@ codes! {
         "The request asked with `At-Least` for a position that the read models did not reach \
          within 5 seconds."
         "Repeat the request after `Retry-After`. Check that the position came from this server.";
+    NotReady: SERVICE_UNAVAILABLE "not_ready", "the packet is still being made";
+        "Somebody asked for the packet, and it is not made yet: the program stopped meanwhile, or \
+         what signs it is out of reach."
+        "Repeat the request soon. `GET …/compliance-reports/<id>` tells its status.";
     SignerElsewhere: SERVICE_UNAVAILABLE "signer_elsewhere",
         "another node signs; ask there, or start this one with `--signer-state`";
         "Of nodes that share a database, only those sign that remember what was signed last: the \
@@ -319,6 +349,9 @@ impl Code {
                 | Self::Contended
                 | Self::TooManyRequests
                 | Self::NotCaughtUp
+                | Self::NotReady
+                | Self::SignerElsewhere
+                | Self::SignerRefuses
                 | Self::Unavailable
         )
     }

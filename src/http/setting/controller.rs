@@ -10,12 +10,12 @@ use serde::de::{Error, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
-use crate::address::Address;
+use crate::http::check::Checks;
 use crate::http::problem::FieldError;
 
-const LONGEST_NAME: usize = 200;
-const LONGEST_ADDRESS: usize = 500;
-const MOST_JOINT_CONTROLLERS: usize = 20;
+pub(crate) const LONGEST_NAME: usize = 200;
+pub(crate) const LONGEST_ADDRESS: usize = 500;
+pub(crate) const MOST_JOINT_CONTROLLERS: usize = 20;
 
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -95,7 +95,7 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for NoneOr<T> {
 }
 
 impl<T> Declared<T> {
-    fn value(&self) -> Option<&T> {
+    pub(crate) fn value(&self) -> Option<&T> {
         match self {
             Self::None(_) => None,
             Self::Value(value) => Some(value),
@@ -105,13 +105,13 @@ impl<T> Declared<T> {
 
 impl Controller {
     pub(super) fn check(&self, errors: &mut Vec<FieldError>) {
-        let mut checks = Checks { errors };
+        let mut checks = Checks::new(errors);
         checks.text("controller.legal_name", self.legal_name.as_deref(), LONGEST_NAME);
         checks.text("controller.address", self.address.as_deref(), LONGEST_ADDRESS);
         checks.email("controller.contact_email", self.contact_email.as_deref());
         for (field, declared) in [("representative", &self.representative), ("dpo", &self.dpo)] {
             if let Some(contact) = declared.as_ref().and_then(Declared::value) {
-                checks.contact(&format!("controller.{field}"), contact);
+                contact.check(&format!("controller.{field}"), &mut checks);
             }
         }
         let Some(joint) = self.joint_controllers.as_ref().and_then(Declared::value) else { return };
@@ -123,39 +123,16 @@ impl Controller {
             checks.wrong(field, "must have 20 entries at most");
         }
         for (place, contact) in joint.iter().take(MOST_JOINT_CONTROLLERS).enumerate() {
-            checks.contact(&format!("{field}[{place}]"), contact);
+            contact.check(&format!("{field}[{place}]"), &mut checks);
         }
     }
 }
 
-struct Checks<'a> {
-    errors: &'a mut Vec<FieldError>,
-}
-
-impl Checks<'_> {
-    fn wrong(&mut self, field: &str, detail: &str) {
-        let (field, detail) = (field.to_owned(), detail.to_owned());
-        self.errors.push(FieldError { field, detail });
-    }
-
-    fn contact(&mut self, field: &str, contact: &Contact) {
-        let Contact { name, address, email } = contact;
-        self.text(&format!("{field}.name"), Some(name), LONGEST_NAME);
-        self.text(&format!("{field}.address"), address.as_deref(), LONGEST_ADDRESS);
-        self.email(&format!("{field}.email"), email.as_deref());
-    }
-
-    fn text(&mut self, field: &str, text: Option<&str>, longest: usize) {
-        let Some(text) = text else { return };
-        let is_printable = !text.contains(|c: char| c.is_control() && c != '\n');
-        if text.trim().is_empty() || text.chars().count() > longest || !is_printable {
-            self.wrong(field, &format!("must be 1 to {longest} printable characters long"));
-        }
-    }
-
-    fn email(&mut self, field: &str, email: Option<&str>) {
-        if let Some(Err(error)) = email.map(str::parse::<Address>) {
-            self.wrong(field, &error.to_string());
-        }
+impl Contact {
+    pub(crate) fn check(&self, field: &str, checks: &mut Checks<'_>) {
+        let Self { name, address, email } = self;
+        checks.text(&format!("{field}.name"), Some(name), LONGEST_NAME);
+        checks.text(&format!("{field}.address"), address.as_deref(), LONGEST_ADDRESS);
+        checks.email(&format!("{field}.email"), email.as_deref());
     }
 }

@@ -1,0 +1,387 @@
+//! Packets: asked for, listed, and taken along as a whole or file by file. Once made, a packet's
+//! bytes never change; what of it was erased since is missing.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::Body;
+use axum::extract::{OriginalUri, State};
+use axum::http::StatusCode;
+use axum::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE};
+use axum::response::{IntoResponse as _, Response};
+use events::evidence::{Command, Framework, Requested};
+use events::id::{OrganizationId, PacketId};
+use events::organization::Organization;
+use events::permission::Permission;
+use events::time::Time;
+use serde::{Deserialize, Serialize};
+use tokio::sync::mpsc;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::super::authentication::Caller;
+use super::super::document::{OrganizationReads, SubscribedCommands};
+use super::super::organization::Meant;
+use super::super::problem::{Code, FieldError, Problem};
+use super::super::request::{Authenticated, Paging, Parameters, PathNames};
+use super::super::{answer, checked};
+use super::shown_packet::{self, DsseEnvelope, PacketSignature};
+use crate::access::Access;
+use crate::packet::bundle::{self, Piece};
+use crate::packet::{ENVELOPE, REPORT_PDF, made};
+use crate::{App, execute, query};
+
+const ARCHIVE: &str = "application/zip";
+const ENVELOPE_TYPE: &str = "application/vnd.dsse.envelope.v1+json";
+const DAY: i64 = 24 * 60 * 60 * 1000;
+/// Without a period the last so many days are meant.
+const USUAL_DAYS: i64 = 90;
+/// What an auditor asks to find in the packet.
+const LONGEST_CHALLENGE: usize = 128;
+
+pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
+        .routes(routes!(request_packet, list_packets))
+        .routes(routes!(show_packet))
+        .routes(routes!(download_packet))
+        .routes(routes!(download_report))
+        .routes(routes!(download_file))
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RequestBody {
+    /// `soc2`, `gdpr_ropa`, `dora` or `eu_ai_act`.
+    #[schema(example = "soc2")]
+    framework: String,
+    /// RFC 3339, or a day (UTC); inclusive. Without it, 90 days before the end.
+    #[schema(example = "2026-01-01")]
+    period_start: Option<String>,
+    /// RFC 3339, or a day (UTC); exclusive. Without it, now. Not in the future.
+    #[schema(example = "2026-04-01")]
+    period_end: Option<String>,
+    /// Chosen by whoever will check the packet, so that they know it was made for them.
+    #[schema(example = "auditor-2026-04-02")]
+    challenge: Option<String>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Made {
+    #[schema(value_type = String, example = "pkt_01h2xcejqtf2nbrexx3vqjhp41")]
+    report_id: PacketId,
+    #[schema(value_type = String)]
+    framework: Framework,
+    /// `ready`, or `generating` as long as it is not.
+    #[schema(example = "ready")]
+    status: &'static str,
+    #[schema(value_type = String)]
+    created_at: Time,
+    dsse: Option<DsseEnvelope>,
+    /// What was found, in short; the signed statement is the envelope's payload.
+    #[schema(value_type = Option<Object>)]
+    packet: Option<serde_json::Value>,
+    signature: Option<PacketSignature>,
+}
+
+/// What is asked for, as far as it can be read.
+struct Wanted {
+    framework: Framework,
+    period_start: Time,
+    period_end: Time,
+    challenge: Option<String>,
+}
+
+fn wanted(body: RequestBody, now: Time) -> Result<Wanted, Problem> {
+    let mut errors = Vec::new();
+    let wrong = |field: &str, detail: &str| FieldError {
+        field: field.to_owned(),
+        detail: detail.to_owned(),
+    };
+    let framework = Framework::named(&body.framework);
+    if framework.is_none() {
+        let detail = "must be `soc2`, `gdpr_ropa`, `dora` or `eu_ai_act`";
+        errors.push(wrong("framework", detail));
+    }
+    let read = |text: Option<String>| text.map(|text| moment(&text)).transpose();
+    let end = checked("period_end", read(body.period_end), &mut errors).flatten().unwrap_or(now);
+    let start = checked("period_start", read(body.period_start), &mut errors).flatten();
+    let start = start.unwrap_or(Time::from_millis(end.millis() - USUAL_DAYS * DAY));
+    if end > now {
+        errors.push(wrong("period_end", "must not be in the future: the period must be over"));
+    }
+    if start >= end {
+        errors.push(wrong("period_end", "must be after `period_start`"));
+    }
+    let is_plain = |text: &str| {
+        (1..=LONGEST_CHALLENGE).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic())
+    };
+    if body.challenge.as_deref().is_some_and(|text| !is_plain(text)) {
+        errors
+            .push(wrong("challenge", "must be 1 to 128 visible ASCII characters, without spaces"));
+    }
+    match framework {
+        Some(framework) if errors.is_empty() => Ok(Wanted {
+            framework,
+            period_start: start,
+            period_end: end,
+            challenge: body.challenge,
+        }),
+        _ => Err(Problem::invalid(errors)),
+    }
+}
+
+/// A time, or the beginning of a day.
+fn moment(text: &str) -> Result<Time, &'static str> {
+    let day = format!("{text}T00:00:00Z");
+    let found = text.parse().or_else(|_| day.parse());
+    found.map_err(|_| "must be a time like 2026-01-31T09:30:00Z, or a day like 2026-01-31")
+}
+
+/// A packet about the organization, made now. It is an event of the log itself, and the last that
+/// the packet is about.
+#[utoipa::path(post, path = "/compliance-reports", tag = "compliance",
+    operation_id = "requestCompliancePacket", request_body = RequestBody,
+    responses((status = 201, body = Made), SubscribedCommands))]
+async fn request_packet(
+    State(app): State<Arc<App>>,
+    Meant(Authenticated(caller, submission), organization): Meant<Authenticated>,
+) -> Result<Response, Problem> {
+    let by = &caller.principal;
+    let order = submission.order(&app, &caller, Some(organization))?;
+    Access::check(&app, by, organization, Permission::GeneratePackets).await?;
+    execute::refuse_other_body(&app, &order).await?;
+    let body: RequestBody = submission.json()?;
+    if !app.signer.is_here() {
+        return Err(Problem::new(Code::SignerElsewhere));
+    }
+    let Wanted { framework, period_start, period_end, challenge } = wanted(body, app.clock.now())?;
+    let packet = PacketId(app.keyring.id_of(order.command, "packet"));
+    let drawn = || app.keyring.id_of(order.command, "challenge").simple().to_string();
+    let challenge = challenge.unwrap_or_else(drawn);
+    let command = |_: &_| Command::RequestPacket {
+        packet,
+        framework,
+        period_start,
+        period_end,
+        challenge: challenge.clone(),
+    };
+    let answer = |organization: &Organization| organization.evidence().packet(packet).cloned();
+    let done = execute::organization(&app, by, organization, &order, command, answer).await?;
+    let request = done.answer.clone().ok_or(Problem::new(Code::Internal))?;
+    made::ensure(&app, organization, packet).await?;
+    Ok(answer::command(StatusCode::CREATED, &done, made_of(&app, &request).await?))
+}
+
+async fn made_of(app: &App, request: &Requested) -> Result<Made, Problem> {
+    let envelope = bundle::envelope(app, request).await?;
+    let shown = envelope.map(|envelope| shown_packet::of(&envelope)).transpose()?;
+    let status = if shown.is_some() { "ready" } else { "generating" };
+    let (dsse, packet, signature) = match shown {
+        Some((dsse, packet, signature)) => (Some(dsse), Some(packet), Some(signature)),
+        None => (None, None, None),
+    };
+    Ok(Made {
+        report_id: request.packet,
+        framework: request.framework,
+        status,
+        created_at: request.at,
+        dsse,
+        packet,
+        signature,
+    })
+}
+
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Packets {
+    reports: Vec<PacketRecord>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_page_token: Option<String>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub(crate) struct PacketRecord {
+    #[schema(value_type = String)]
+    id: PacketId,
+    #[schema(value_type = String)]
+    report_id: PacketId,
+    #[schema(value_type = String)]
+    organization_id: OrganizationId,
+    #[schema(value_type = String)]
+    framework: Framework,
+    #[schema(value_type = String)]
+    period_start: Time,
+    #[schema(value_type = String)]
+    period_end: Time,
+    #[schema(value_type = String)]
+    generated_at: Time,
+    challenge: String,
+    #[schema(value_type = Option<String>)]
+    supersedes: Option<PacketId>,
+    signing_key_id: Option<String>,
+    #[schema(example = "Ed25519")]
+    algorithm: &'static str,
+    /// `ready` or `generating`.
+    status: &'static str,
+    has_pdf: bool,
+}
+
+#[utoipa::path(get, path = "/compliance-reports", tag = "compliance",
+    operation_id = "listCompliancePackets",
+    params(("page_size" = Option<usize>, Query), ("page_token" = Option<String>, Query)),
+    responses((status = 200, body = Packets), OrganizationReads))]
+async fn list_packets(
+    State(app): State<Arc<App>>,
+    OriginalUri(uri): OriginalUri,
+    Meant(caller, organization): Meant<Caller>,
+) -> Result<Response, Problem> {
+    let (by, needed) = (&caller.principal, Permission::ReadCompliance);
+    let (_, packets) = Access::seen(&app, by, organization, needed, |organization| {
+        organization.evidence().packets().to_vec()
+    })
+    .await?;
+    let list = format!("packets of {organization}");
+    let Paging { size, after } = Paging::of(&app, &uri, &list)?;
+    let before: Option<u64> = after.parse().ok();
+    let mut rest =
+        packets.iter().rev().filter(|it| before.is_none_or(|before| it.version < before));
+    let mut reports = Vec::new();
+    let mut last = None;
+    for request in rest.by_ref().take(size) {
+        let key = app.operational.packet_key(request.packet).await.map_err(made::Error::from)?;
+        last = Some(request.version);
+        reports.push(PacketRecord {
+            id: request.packet,
+            report_id: request.packet,
+            organization_id: organization,
+            framework: request.framework,
+            period_start: request.period_start,
+            period_end: request.period_end,
+            generated_at: request.at,
+            challenge: request.challenge.clone(),
+            supersedes: request.supersedes,
+            status: if key.is_some() { "ready" } else { "generating" },
+            has_pdf: key.is_some(),
+            signing_key_id: key,
+            algorithm: "Ed25519",
+        });
+    }
+    let next = rest.next().and(last);
+    let next = next.map(|version| query::page_token::write(&app, &list, &version.to_string()));
+    let body = Packets { reports, next_page_token: next.clone() };
+    Ok(answer::page(uri.path(), size, next.as_deref(), body))
+}
+
+/// The packet that a path names, for who may read it.
+async fn named(
+    app: &App,
+    caller: &Caller,
+    organization: OrganizationId,
+    names: &PathNames,
+) -> Result<Requested, Problem> {
+    let (by, needed) = (&caller.principal, Permission::ReadCompliance);
+    let packet: Option<PacketId> = names.id("report_id");
+    let (_, found) = Access::seen(app, by, organization, needed, |organization| {
+        packet.and_then(|packet| organization.evidence().packet(packet).cloned())
+    })
+    .await?;
+    found.ok_or(Problem::new(Code::NotFound))
+}
+
+#[utoipa::path(get, path = "/compliance-reports/{report_id}", tag = "compliance",
+    operation_id = "showCompliancePacket", params(("report_id" = String, Path)),
+    responses((status = 200, body = Made), OrganizationReads))]
+async fn show_packet(
+    State(app): State<Arc<App>>,
+    names: PathNames,
+    OriginalUri(uri): OriginalUri,
+    Meant(caller, organization): Meant<Caller>,
+) -> Result<Json<Made>, Problem> {
+    let request = named(&app, &caller, organization, &names).await?;
+    Parameters::of(&uri, &[])?;
+    Ok(Json(made_of(&app, &request).await?))
+}
+
+/// All files of the packet as a ZIP archive, for `chancery verify` and for an auditor's own tools.
+#[utoipa::path(get, path = "/compliance-reports/{report_id}/bundle", tag = "compliance",
+    operation_id = "downloadCompliancePacket", params(("report_id" = String, Path)),
+    responses((status = 200, content_type = "application/zip", body = Vec<u8>), OrganizationReads))]
+async fn download_packet(
+    State(app): State<Arc<App>>,
+    names: PathNames,
+    OriginalUri(uri): OriginalUri,
+    Meant(caller, organization): Meant<Caller>,
+) -> Result<Response, Problem> {
+    let request = named(&app, &caller, organization, &names).await?;
+    Parameters::of(&uri, &[])?;
+    let envelope = bundle::envelope(&app, &request).await?.ok_or(Problem::new(Code::NotReady))?;
+    let statement = bundle::statement(&envelope)?;
+    let name = format!("{}.zip", request.packet);
+    let pieces = bundle::archive(&app, organization, request, &statement);
+    Ok(download(ARCHIVE, &name, pieces))
+}
+
+#[utoipa::path(get, path = "/compliance-reports/{report_id}/pdf", tag = "compliance",
+    operation_id = "downloadComplianceReport", params(("report_id" = String, Path)),
+    responses((status = 200, content_type = "application/pdf", body = Vec<u8>), OrganizationReads))]
+async fn download_report(
+    State(app): State<Arc<App>>,
+    names: PathNames,
+    OriginalUri(uri): OriginalUri,
+    Meant(caller, organization): Meant<Caller>,
+) -> Result<Response, Problem> {
+    let request = named(&app, &caller, organization, &names).await?;
+    Parameters::of(&uri, &[])?;
+    send(&app, organization, &request, REPORT_PDF).await
+}
+
+/// One file of the packet, as the signed statement names it, or `packet.dsse.json`.
+#[utoipa::path(get, path = "/compliance-reports/{report_id}/files/{name}", tag = "compliance",
+    operation_id = "downloadComplianceFile",
+    params(("report_id" = String, Path), ("name" = String, Path)),
+    responses((status = 200, content_type = "application/octet-stream", body = Vec<u8>),
+        OrganizationReads))]
+async fn download_file(
+    State(app): State<Arc<App>>,
+    names: PathNames,
+    OriginalUri(uri): OriginalUri,
+    Meant(caller, organization): Meant<Caller>,
+) -> Result<Response, Problem> {
+    let request = named(&app, &caller, organization, &names).await?;
+    Parameters::of(&uri, &[])?;
+    let name = names.text("name").unwrap_or_default().to_owned();
+    send(&app, organization, &request, &name).await
+}
+
+async fn send(
+    app: &Arc<App>,
+    organization: OrganizationId,
+    request: &Requested,
+    name: &str,
+) -> Result<Response, Problem> {
+    let envelope = bundle::envelope(app, request).await?.ok_or(Problem::new(Code::NotReady))?;
+    let statement = bundle::statement(&envelope)?;
+    let listed = statement.subject.iter().find(|file| file.name == name);
+    let kind = match listed {
+        Some(file) => file.media_type.as_str(),
+        None if name == ENVELOPE => ENVELOPE_TYPE,
+        None => return Err(Problem::new(Code::NotFound)),
+    };
+    let pieces = bundle::file(app, organization, request, name).await?;
+    let pieces = pieces.ok_or(Problem::new(Code::NotFound))?;
+    Ok(download(kind, name, pieces))
+}
+
+/// Pieces that become an answer. One that fails cuts the connection, so that nobody takes what came
+/// for whole.
+fn download(kind: &str, name: &str, pieces: mpsc::Receiver<Piece>) -> Response {
+    let headers = [
+        (CONTENT_TYPE, kind.to_owned()),
+        (CONTENT_DISPOSITION, format!("attachment; filename=\"{name}\"")),
+        (CACHE_CONTROL, "no-store".to_owned()),
+    ];
+    let pieces = futures_util::stream::unfold(pieces, async |mut pieces| {
+        pieces.recv().await.map(|piece| (piece, pieces))
+    });
+    (headers, Body::from_stream(pieces)).into_response()
+}

@@ -1,0 +1,182 @@
+//! The files of a packet, as somebody takes them along: one, or all in a ZIP archive that is the
+//! same, byte for byte, whenever it is asked for (but for what was erased since). Lines and disclosed
+//! values are read from the log again, page by page.
+
+use std::io::{self, Write as _};
+use std::sync::Arc;
+
+use events::evidence::Requested;
+use events::id::{OrganizationId, SubjectId};
+use tokio::sync::mpsc;
+use zip::write::{SimpleFileOptions, ZipWriter};
+
+use super::content::{self, Lines, decoded, disclose};
+use super::made::Error;
+use super::statement::Statement;
+use super::{ENVELOPE, EVENTS, disclosed_subject};
+use crate::App;
+use crate::dsse::Envelope;
+use crate::failure::Failure;
+
+/// Pieces that wait for a reader.
+const WAITING: usize = 8;
+/// A piece of an archive has at least so many bytes, but for the last.
+const LARGE: usize = 64 * 1024;
+
+pub(crate) type Piece = Result<Vec<u8>, Error>;
+
+fn broken(error: impl std::error::Error + Send + Sync + 'static) -> Error {
+    Error::Failed(Failure::Broken(error.into()))
+}
+
+/// The envelope of a packet that was made.
+pub(crate) async fn envelope(app: &App, request: &Requested) -> Result<Option<Envelope>, Error> {
+    let Some(body) = app.operational.packet_file(request.packet, ENVELOPE).await? else {
+        return Ok(None);
+    };
+    serde_json::from_slice(&body).map(Some).map_err(broken)
+}
+
+/// What the envelope of a packet says.
+pub(crate) fn statement(envelope: &Envelope) -> Result<Statement, Error> {
+    let payload = envelope.payload().unwrap_or_default();
+    serde_json::from_slice(&payload).map_err(broken)
+}
+
+/// One file of a packet, piece by piece. `None` when the packet has none of this name, or it was
+/// erased.
+pub(crate) async fn file(
+    app: &Arc<App>,
+    organization: OrganizationId,
+    request: &Requested,
+    name: &str,
+) -> Result<Option<mpsc::Receiver<Piece>>, Error> {
+    let (sender, pieces) = mpsc::channel(WAITING);
+    if name == EVENTS {
+        let (app, size) = (Arc::clone(app), request.version + 1);
+        tokio::spawn(async move { send_lines(&app, organization, size, &sender).await });
+        return Ok(Some(pieces));
+    }
+    let body = match disclosed_subject(name) {
+        Some(subject) => disclosures(app, organization, request, subject).await?,
+        None => app.operational.packet_file(request.packet, name).await?,
+    };
+    let Some(body) = body else { return Ok(None) };
+    // there is room, and somebody listens
+    drop(sender.send(Ok(body)).await);
+    Ok(Some(pieces))
+}
+
+async fn send_lines(app: &App, organization: OrganizationId, size: u64, to: &mpsc::Sender<Piece>) {
+    let mut lines = Lines::of(organization, size);
+    loop {
+        let piece = match lines.page(app).await {
+            Ok(page) if page.is_empty() => return,
+            Ok(page) => {
+                Ok(page.iter().flat_map(|it| [it.line.as_slice(), b"\n"].concat()).collect())
+            }
+            Err(error) => Err(error.into()),
+        };
+        let ends = piece.is_err();
+        if to.send(piece).await.is_err() || ends {
+            return;
+        }
+    }
+}
+
+/// What is still to be disclosed of a subject.
+async fn disclosures(
+    app: &App,
+    organization: OrganizationId,
+    request: &Requested,
+    subject: SubjectId,
+) -> Result<Option<Vec<u8>>, Error> {
+    let mut lines = Lines::of(organization, request.version + 1);
+    let mut found = (subject, String::new());
+    loop {
+        let page = lines.page(app).await?;
+        if page.is_empty() {
+            break;
+        }
+        for stored in page.iter().filter(|stored| !stored.sealed.is_empty()) {
+            let mut recorded = decoded(stored)?;
+            if content::disclosed(request.framework, &mut recorded)
+                .iter()
+                .any(|(_, sealed)| sealed.subject == subject)
+            {
+                disclose(app, request.framework, &mut recorded, &mut found).await?;
+            }
+        }
+    }
+    let (_, text) = found;
+    Ok((!text.is_empty()).then(|| text.into_bytes()))
+}
+
+/// All files in a ZIP archive, piece by piece.
+pub(crate) fn archive(
+    app: &Arc<App>,
+    organization: OrganizationId,
+    request: Requested,
+    statement: &Statement,
+) -> mpsc::Receiver<Piece> {
+    let (sender, pieces) = mpsc::channel(WAITING);
+    let names: Vec<String> = std::iter::once(ENVELOPE.to_owned())
+        .chain(statement.subject.iter().map(|file| file.name.clone()))
+        .collect();
+    let app = Arc::clone(app);
+    let runtime = tokio::runtime::Handle::current();
+    tokio::task::spawn_blocking(move || {
+        let file = |name: &str| runtime.block_on(file(&app, organization, &request, name));
+        if let Err(error) = write_archive(&names, file, &sender) {
+            // whoever reads must not take what they have for whole
+            drop(sender.blocking_send(Err(error)));
+        }
+    });
+    pieces
+}
+
+fn write_archive(
+    names: &[String],
+    file: impl Fn(&str) -> Result<Option<mpsc::Receiver<Piece>>, Error>,
+    to: &mpsc::Sender<Piece>,
+) -> Result<(), Error> {
+    let mut archive = ZipWriter::new_stream(Out { to, waiting: Vec::new() });
+    for name in names {
+        let Some(mut pieces) = file(name)? else { continue };
+        // no time of its own, so that the archive is always the same
+        let options = SimpleFileOptions::default().large_file(name == EVENTS);
+        archive.start_file(name.as_str(), options).map_err(broken)?;
+        while let Some(piece) = pieces.blocking_recv() {
+            archive.write_all(&piece?).map_err(broken)?;
+        }
+    }
+    let mut out = archive.finish().map_err(broken)?.into_inner();
+    out.hand_on().map_err(broken)
+}
+
+/// Hands what is written on to whoever reads, as fast as they take it.
+struct Out<'a> {
+    to: &'a mpsc::Sender<Piece>,
+    waiting: Vec<u8>,
+}
+
+impl Out<'_> {
+    fn hand_on(&mut self) -> io::Result<()> {
+        let piece = std::mem::take(&mut self.waiting);
+        self.to.blocking_send(Ok(piece)).map_err(|_| io::ErrorKind::BrokenPipe.into())
+    }
+}
+
+impl io::Write for Out<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.waiting.extend_from_slice(bytes);
+        if self.waiting.len() >= LARGE {
+            self.hand_on()?;
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
