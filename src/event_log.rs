@@ -20,9 +20,11 @@ use events::stream::Stream;
 pub mod eventstoredb;
 mod pages;
 pub mod postgres;
+mod reader;
 pub mod sqlite;
 
 pub use pages::Pages;
+pub(crate) use reader::LogReader;
 
 /// Bytes of one append, lines and sealed values together: what every store can hold.
 pub const LARGEST_APPEND: usize = 900 * 1024;

@@ -11,6 +11,7 @@ use events::id::{AccountId, OrganizationId};
 use events::organization::Organization;
 use events::permission::Role;
 use events::personal::{Opened, Personal};
+use events::recorded::Recorded;
 use events::stream::Stream;
 use events::time::Time;
 use events::wire;
@@ -19,7 +20,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use crate::access::Access;
-use crate::event_log::{ReadError, Stored};
+use crate::event_log::{Cause, ReadError, Stored};
 use crate::failure::{Failure, fails_with};
 use crate::{App, identity, keyring};
 
@@ -79,7 +80,8 @@ impl Events {
         self.next += stored.len() as u64;
         let mut page = Vec::with_capacity(stored.len());
         for event in &stored {
-            page.push(piece(app, event).await?);
+            let recorded = wire::decode(event.position, &event.line, &event.sealed);
+            page.push(piece(app, event, recorded.map_err(|error| corrupt(event, error))?).await?);
         }
         Ok(page)
     }
@@ -87,16 +89,16 @@ impl Events {
 
 pub(crate) struct Piece {
     pub(crate) json: Vec<u8>,
-    kind: &'static str,
-    hash: Link,
+    pub(crate) kind: &'static str,
+    pub(crate) hash: Link,
 }
 
-async fn piece(app: &App, event: &Stored) -> Result<Piece, Error> {
-    let corrupt = |source: crate::event_log::Cause| {
-        Error::from(ReadError::Corrupt { position: event.position, source })
-    };
-    let recorded = wire::decode(event.position, &event.line, &event.sealed);
-    let mut recorded = recorded.map_err(|error| corrupt(error.into()))?;
+/// An event as JSON, with its own line and its personal values.
+pub(crate) async fn piece(
+    app: &App,
+    event: &Stored,
+    mut recorded: Recorded,
+) -> Result<Piece, Error> {
     let mut sealed = Vec::new();
     let mut take = |name: &'static str, value: &mut Personal| {
         if !SECRETS.contains(&name) {
@@ -110,14 +112,18 @@ async fn piece(app: &App, event: &Stored) -> Result<Piece, Error> {
     for (name, sealed) in sealed {
         personal.insert(name, shown(app.keyring.open_value(&sealed).await?));
     }
-    let line = serde_json::from_slice(&event.line).map_err(|error| corrupt(error.into()))?;
+    let line = serde_json::from_slice(&event.line).map_err(|error| corrupt(event, error))?;
     let (kind, _) = wire::kind(&recorded.event);
     let position = event.position.to_string();
     let exported = Exported { kind: "event", position, hash: recorded.link, personal, line };
     Ok(Piece { json: json(&exported), kind, hash: recorded.link })
 }
 
-fn json(value: &impl Serialize) -> Vec<u8> {
+fn corrupt(event: &Stored, source: impl Into<Cause>) -> Error {
+    ReadError::Corrupt { position: event.position, source: source.into() }.into()
+}
+
+pub(crate) fn json(value: &impl Serialize) -> Vec<u8> {
     serde_json::to_vec(value).expect("text and numbers are always JSON")
 }
 
@@ -150,11 +156,46 @@ struct Manifest<'a> {
     version: Option<u64>,
     /// Of the last event's line.
     hash: Option<Link>,
-    /// Events by their types, and members.
+    #[serde(flatten)]
+    told: Told<'a>,
+}
+
+/// What was given before a manifest.
+#[derive(Serialize)]
+pub(crate) struct Told<'a> {
+    /// By their types.
     counts: &'a BTreeMap<&'static str, u64>,
     lines: u64,
     /// Of all lines before this one, each with its end.
     blake3: String,
+}
+
+/// Counts what is given, for the manifest.
+#[derive(Default)]
+pub(crate) struct Tally {
+    counts: BTreeMap<&'static str, u64>,
+    lines: u64,
+    all: blake3::Hasher,
+}
+
+impl Tally {
+    /// A line with its end goes out.
+    pub(crate) fn take(&mut self, out: &mut Vec<u8>, kind: &'static str, line: &[u8]) {
+        self.take_uncounted(out, line);
+        self.lines += 1;
+        *self.counts.entry(kind).or_default() += 1;
+    }
+
+    /// The same with what is no entry, such as the names of columns.
+    pub(crate) fn take_uncounted(&mut self, out: &mut Vec<u8>, line: &[u8]) {
+        self.all.update(line);
+        out.extend_from_slice(line);
+    }
+
+    pub(crate) fn told(&self) -> Told<'_> {
+        let blake3 = self.all.finalize().to_hex().to_string();
+        Told { counts: &self.counts, lines: self.lines, blake3 }
+    }
 }
 
 /// An organization's export on its way.
@@ -163,10 +204,8 @@ struct OfOrganization {
     organization: OrganizationId,
     events: Events,
     members: VecDeque<(AccountId, Role, Time)>,
-    counts: BTreeMap<&'static str, u64>,
-    lines: u64,
+    tally: Tally,
     hash: Option<Link>,
-    all: blake3::Hasher,
     is_done: bool,
 }
 
@@ -186,10 +225,8 @@ pub(crate) async fn of_organization(
         organization,
         events,
         members,
-        counts: BTreeMap::new(),
-        lines: 0,
+        tally: Tally::default(),
         hash: None,
-        all: blake3::Hasher::new(),
         is_done: false,
     };
     Ok(unfold(export, async |mut export| {
@@ -215,14 +252,14 @@ impl OfOrganization {
         let mut lines = Vec::new();
         for piece in self.events.page(&self.app).await? {
             self.hash = Some(piece.hash);
-            self.take(&mut lines, piece.kind, &piece.json);
+            self.tally.take(&mut lines, piece.kind, &ended(piece.json));
         }
         if lines.is_empty() {
             for (account, role, joined_at) in
                 self.members.drain(..self.members.len().min(PAGE)).collect::<Vec<_>>()
             {
                 let member = member(&self.app, account, role, joined_at).await?;
-                self.take(&mut lines, "member", &json(&member));
+                self.tally.take(&mut lines, "member", &ended(json(&member)));
             }
         }
         if lines.is_empty() {
@@ -233,24 +270,18 @@ impl OfOrganization {
                 exported_at: self.app.clock.now(),
                 version: self.events.end.checked_sub(1),
                 hash: self.hash,
-                counts: &self.counts,
-                lines: self.lines,
-                blake3: self.all.finalize().to_hex().to_string(),
+                told: self.tally.told(),
             };
-            lines = json(&manifest);
-            lines.push(b'\n');
+            lines = ended(json(&manifest));
         }
         Ok(Some(lines))
     }
+}
 
-    fn take(&mut self, lines: &mut Vec<u8>, kind: &'static str, json: &[u8]) {
-        for bytes in [json, b"\n"] {
-            self.all.update(bytes);
-            lines.extend_from_slice(bytes);
-        }
-        self.lines += 1;
-        *self.counts.entry(kind).or_default() += 1;
-    }
+/// A line with its end.
+pub(crate) fn ended(mut line: Vec<u8>) -> Vec<u8> {
+    line.push(b'\n');
+    line
 }
 
 async fn member(

@@ -16,6 +16,7 @@ use self::envelope::EnvelopeLayer;
 use self::problem::{Code, FieldError, Problem};
 use crate::App;
 
+mod access;
 mod access_review;
 mod account;
 mod admin;
@@ -102,6 +103,7 @@ fn of_one_organization() -> OpenApiRouter<Arc<App>> {
         .merge(restore_test::routes())
         .merge(checkpoint::routes())
         .merge(compliance::routes())
+        .merge(access::routes())
         .merge(export::routes_of_one());
     let mut active = named.clone();
     document::name_organization(named.get_openapi_mut());

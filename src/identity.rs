@@ -26,6 +26,10 @@ use crate::rate_limit::{Left, Network, TooOften};
 use crate::session_token::SessionToken;
 use crate::{App, keyring, password, second_factor};
 
+mod again;
+
+pub(crate) use self::again::{again, owner_again};
+
 /// How long a proven pair of address and password is remembered.
 const REMEMBERED_FOR: Duration = Duration::from_mins(5);
 const REMEMBERED_PAIRS: usize = 10_000;

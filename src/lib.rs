@@ -34,6 +34,7 @@ mod mail;
 mod metrics;
 mod node;
 mod note;
+mod open_streams;
 mod operational;
 mod operator_token;
 mod packet;
@@ -49,6 +50,7 @@ mod reactions;
 mod read_store;
 mod readiness;
 pub mod rebuild;
+pub mod replay;
 mod seal;
 mod second_factor;
 pub mod serve;
@@ -58,6 +60,7 @@ mod signer;
 mod signing_key;
 mod sqlite_file;
 mod token_activity;
+mod trail;
 pub mod verify;
 
 use std::sync::Arc;
@@ -108,6 +111,7 @@ pub struct App {
     past: past::Room,
     /// Packets are made one after the other.
     packets: tokio::sync::Mutex<()>,
+    open_streams: open_streams::OpenStreams,
     /// Accounts known to have their personal organization.
     complete_accounts: Cache<AccountId, ()>,
 }

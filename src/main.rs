@@ -3,8 +3,12 @@
 use std::process::ExitCode;
 
 use chancery::config::{Config, Flags};
+use chancery::replay::{Fault, Replay};
 use clap::{Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
+
+/// What was to be proven is not so.
+const FAULTY: u8 = 8;
 
 /// A command allocates some hundred times, on several threads at once.
 #[global_allocator]
@@ -38,6 +42,23 @@ enum Verb {
         #[command(flatten)]
         flags: chancery::verify::command::Flags,
     },
+    /// Ask the log itself
+    Audit {
+        #[command(subcommand)]
+        verb: AuditVerb,
+    },
+}
+
+#[derive(Subcommand)]
+enum AuditVerb {
+    /// Fold the events of an organization, and print as JSON what it was; stops with exit code 8 where
+    /// the chain of events breaks
+    Replay {
+        #[command(flatten)]
+        flags: Box<Flags>,
+        #[command(flatten)]
+        replay: Replay,
+    },
 }
 
 #[derive(Subcommand)]
@@ -66,7 +87,7 @@ fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) => {
             eprintln!("error: {error:#}");
-            ExitCode::FAILURE
+            if error.is::<Fault>() { ExitCode::from(FAULTY) } else { ExitCode::FAILURE }
         }
     }
 }
@@ -94,6 +115,9 @@ fn run(verb: Verb) -> anyhow::Result<ExitCode> {
         }
         Verb::Verify { flags } => return Ok(chancery::verify::command::run(&flags)?),
         Verb::Projections { verb } => return projections(&runtime, verb),
+        Verb::Audit { verb: AuditVerb::Replay { flags, replay } } => {
+            runtime.block_on(chancery::replay::replay(&flags, &replay))?;
+        }
     }
     Ok(ExitCode::SUCCESS)
 }

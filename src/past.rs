@@ -5,11 +5,13 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::marker::PhantomData;
+use std::str::FromStr;
 
 use events::State as _;
 use events::id::OrganizationId;
 use events::organization::Organization;
 use events::recorded::Recorded;
+use events::rights::Rights;
 use events::stream::Stream;
 use events::time::Time;
 use projections::{Impossible, Key, Pending, ReadModel, Touched as _, Written};
@@ -30,6 +32,23 @@ pub(crate) enum Moment {
     Version(u64),
     /// After the last event recorded until then.
     Time(Time),
+}
+
+/// It is neither a version nor a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a moment is a version or a time like 2026-01-31T09:30:00Z")]
+pub(crate) struct NoMoment;
+
+impl FromStr for Moment {
+    type Err = NoMoment;
+
+    fn from_str(text: &str) -> Result<Self, NoMoment> {
+        if text.bytes().all(|b| b.is_ascii_digit()) {
+            let version = text.parse().ok().filter(|version| i64::try_from(*version).is_ok());
+            return version.map(Self::Version).ok_or(NoMoment);
+        }
+        text.parse().map(Self::Time).map_err(|_| NoMoment)
+    }
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -133,6 +152,27 @@ pub(crate) async fn organization(
     };
     let version = until(app, organization, moment, evolve).await?;
     Ok((state, version))
+}
+
+/// Who could do what, and because of which events; the version and the moment.
+pub(crate) async fn rights(
+    app: &App,
+    organization: OrganizationId,
+    moment: Moment,
+) -> Result<(Rights, u64, Time), Error> {
+    let mut rights = Rights::default();
+    let evolve = |recorded: &[Recorded]| {
+        for recorded in recorded {
+            rights.evolve(recorded);
+        }
+        Ok(())
+    };
+    let version = until(app, organization, moment, evolve).await?;
+    let at = match moment {
+        Moment::Time(time) => time,
+        Moment::Version(_) => rights.at(),
+    };
+    Ok((rights, version, at))
 }
 
 /// Reads a stream up to a moment, and gives the version of the last event until then.

@@ -27,6 +27,7 @@ pub(crate) mod organization_overview;
 pub(crate) mod origin_of_members;
 pub(crate) mod page_token;
 pub(crate) mod person;
+pub(crate) mod rights;
 pub(crate) mod setting;
 pub(crate) mod token_list;
 pub(crate) mod view;

@@ -30,7 +30,7 @@ use crate::App;
 use crate::causes::causes;
 use crate::clock::Clock;
 use crate::config::{Config, Database, EventLogPlace, MailPlace};
-use crate::event_log::{AppendError, EventLog, Expected, NewEvent, ReadError};
+use crate::event_log::{AppendError, EventLog, Expected, LogReader, NewEvent, ReadError};
 use crate::execute::Running;
 use crate::fold::{self, Folds};
 use crate::identity::ProvenPairs;
@@ -38,6 +38,7 @@ use crate::keyring::{self, Keyring, MasterKey};
 use crate::mail::Post;
 use crate::metrics::Metrics;
 use crate::node::Node;
+use crate::open_streams::OpenStreams;
 use crate::operational::Operational;
 use crate::operator_token::OperatorToken;
 use crate::password::Passwords;
@@ -99,6 +100,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
         denied_attempts::queue(metrics.full("denied_attempts"));
     let (failed_sign_ins, waiting_failures) =
         failed_sign_ins::queue(metrics.full("failed_sign_ins"));
+    let (told, was_told) = watch::channel(false);
     let app = Arc::new(App {
         log: stores.log,
         read_store: stores.read_store,
@@ -132,6 +134,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
         failed_sign_ins,
         past: Room::default(),
         packets: tokio::sync::Mutex::default(),
+        open_streams: OpenStreams::until(was_told),
         complete_accounts: Cache::new(FOLDS),
     });
     erasure::repeat_all(&app).await.context("cannot erase again what was erased")?;
@@ -159,7 +162,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
             config.data.join("outbox").display()
         );
     }
-    answer_requests(listener, Arc::clone(&app), signals).await?;
+    answer_requests(listener, Arc::clone(&app), signals, told).await?;
     stop.send_replace(true);
     while workers.join_next().await.is_some() {}
     others.abort();
@@ -175,11 +178,12 @@ async fn answer_requests(
     listener: TcpListener,
     app: Arc<App>,
     signals: Signals,
+    told: watch::Sender<bool>,
 ) -> anyhow::Result<()> {
     let service = ServiceExt::<Request>::into_make_service_with_connect_info::<SocketAddr>(
         http::service(app),
     );
-    let (told, mut was_told) = watch::channel(false);
+    let mut was_told = told.subscribe();
     let server = axum::serve(listener, service).with_graceful_shutdown(async move {
         signals.told().await;
         told.send_replace(true);
@@ -271,7 +275,7 @@ impl Stores {
                 Some(pool.context("cannot use the database")?)
             }
         };
-        let log = Arc::new(open_log(config, pool.as_ref()).await?);
+        let log = Arc::new(open_log(config).await?);
         let keys = match &pool {
             None => keyring::Store::sqlite(&config.data.join("keyring.db"))?,
             Some(pool) => keyring::Store::postgres(pool.clone()),
@@ -308,16 +312,36 @@ fn make_folder(path: &Path) -> anyhow::Result<()> {
         .with_context(|| format!("cannot make the data folder `{}`", path.display()))
 }
 
-async fn open_log(config: &Config, pool: Option<&sqlx::PgPool>) -> anyhow::Result<EventLog> {
-    match (&config.event_log, pool) {
-        (EventLogPlace::InDatabase, None) => Ok(EventLog::sqlite(&config.data.join("log.db"))?),
-        (EventLogPlace::InDatabase, Some(_)) => {
-            let Database::Postgres(url) = &config.database else { unreachable!("there is a pool") };
+/// The log of a configuration, to write and to read.
+async fn open_log(config: &Config) -> anyhow::Result<EventLog> {
+    match (&config.event_log, &config.database) {
+        (EventLogPlace::InDatabase, Database::Sqlite) => {
+            Ok(EventLog::sqlite(&config.data.join("log.db"))?)
+        }
+        (EventLogPlace::InDatabase, Database::Postgres(url)) => {
             Ok(EventLog::postgres(url.expose_secret()).await?)
         }
         #[cfg(feature = "eventstore")]
         (EventLogPlace::EventStoreDb(url), _) => {
             Ok(EventLog::event_store_db(url.expose_secret()).await?)
+        }
+        #[cfg(not(feature = "eventstore"))]
+        (EventLogPlace::EventStoreDb(_), _) => unreachable!("refused by the configuration"),
+    }
+}
+
+/// The same, only to read: also beside a server that writes it.
+pub(crate) async fn open_reader(config: &Config) -> anyhow::Result<LogReader> {
+    match (&config.event_log, &config.database) {
+        (EventLogPlace::InDatabase, Database::Sqlite) => {
+            Ok(LogReader::sqlite(&config.data.join("log.db"))?)
+        }
+        (EventLogPlace::InDatabase, Database::Postgres(url)) => {
+            Ok(LogReader::postgres(url.expose_secret())?)
+        }
+        #[cfg(feature = "eventstore")]
+        (EventLogPlace::EventStoreDb(url), _) => {
+            Ok(LogReader::event_store_db(url.expose_secret()).await?)
         }
         #[cfg(not(feature = "eventstore"))]
         (EventLogPlace::EventStoreDb(_), _) => unreachable!("refused by the configuration"),

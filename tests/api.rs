@@ -1,11 +1,14 @@
 //! What the HTTP interface promises, as a caller sees it. Mirrors `src/http`.
 
+mod access;
 mod access_review;
 mod account;
 mod allowlist;
 mod as_of;
+mod audit_export;
 mod audit_log;
 mod audit_search;
+mod audit_stream;
 mod clock;
 mod conditional;
 mod declaration;

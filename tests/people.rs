@@ -100,6 +100,11 @@ impl Ask {
     pub(crate) async fn try_answer(self) -> Result<Answer, reqwest::Error> {
         let response = self.0.send().await?;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        let kind = headers.get("content-type").map(|kind| kind.to_str().expect("it is text"));
+        if kind == Some("text/event-stream") {
+            // it does not end: what it begins with is the answer
+            return Ok(Answer { status, headers, bytes: Vec::new() });
+        }
         Ok(Answer { status, headers, bytes: response.bytes().await?.to_vec() })
     }
 }

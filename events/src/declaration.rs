@@ -224,7 +224,10 @@ impl Command {
     }
 
     pub fn resource_version(&self, organization: &Organization) -> Option<u64> {
-        organization.declared.declaration(self.declaration()).map(|it| it.changed_version)
+        let declaration = self.declaration();
+        let found = organization.declared.declaration(declaration).map(|it| it.changed_version);
+        // a single one may be the first of its kind: then it has no version that anybody has seen
+        found.or(declaration.is_single().then_some(u64::MAX))
     }
 }
 

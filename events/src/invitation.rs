@@ -163,6 +163,11 @@ impl Organization {
         self.invitations.get(&invitation)
     }
 
+    /// All there ever were.
+    pub fn invitations(&self) -> impl Iterator<Item = (&InvitationId, &Invitation)> {
+        self.invitations.iter()
+    }
+
     /// Those that nothing has ended yet, also when their time is over.
     pub fn pending_invitations(&self) -> impl Iterator<Item = (&InvitationId, &Invitation)> {
         self.invitations.iter().filter(|(_, invitation)| invitation.status == Status::Pending)

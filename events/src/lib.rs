@@ -23,6 +23,7 @@ pub mod platform;
 pub mod principal;
 pub mod recorded;
 pub mod restore_test;
+pub mod rights;
 pub mod scope;
 pub mod setting;
 pub mod slug;

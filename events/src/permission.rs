@@ -13,7 +13,8 @@ pub enum Role {
 }
 
 /// Those over members are in order: each takes more than the one before it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Permission {
     ReadOrganization,
     ReadMembers,

@@ -182,6 +182,11 @@ impl Organization {
         self.tokens.get(&token)
     }
 
+    /// All there ever were.
+    pub fn tokens(&self) -> impl Iterator<Item = (&TokenId, &Token)> {
+        self.tokens.iter()
+    }
+
     /// Those that serve.
     pub fn live_tokens(&self, now: Time) -> impl Iterator<Item = (TokenId, &Token)> {
         let live = move |token: &&Token| token.ended(now).is_none();

@@ -162,7 +162,9 @@ fn ruled(
     let is_bare = found.recording == Recording::Never || found.size == 0;
     let evidence_kind = match result {
         Verdict::NotEvidenced if is_bare => EvidenceKind::None,
-        _ => control.evidence_kind,
+        Verdict::Pass | Verdict::Fail | Verdict::NotApplicable | Verdict::NotEvidenced => {
+            control.evidence_kind
+        }
     };
     let parameters = control.parameters.iter().map(|(name, value)| {
         (name.as_str(), Parameter { value: value.clone(), source: "default", version: None })

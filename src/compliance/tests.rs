@@ -1,1 +1,105 @@
-//! Placeholder.
+//! What must hold whatever a log says, and what each control says to small ones.
+
+use std::collections::BTreeSet;
+
+use events::evidence::Framework;
+use proptest::prelude::*;
+use serde_json::Value;
+
+use super::random_log::{Given, log};
+use super::*;
+
+mod declared;
+mod observed;
+mod told;
+
+fn evaluated(framework: Framework, given: &Given) -> Report {
+    let mut evaluation = Evaluation::of(framework, given.period, given.facts.clone());
+    for recorded in &given.recorded {
+        evaluation.take(recorded);
+    }
+    evaluation.finish()
+}
+
+/// Neither floats nor integers beyond 2^53.
+fn is_exact(value: &Value) -> bool {
+    match value {
+        Value::Number(number) => number.as_u64().is_some_and(|number| number < 1 << 53),
+        Value::Array(items) => items.iter().all(is_exact),
+        Value::Object(members) => members.values().all(is_exact),
+        Value::Null | Value::Bool(_) | Value::String(_) => true,
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 60, ..ProptestConfig::default() })]
+
+    #[test]
+    fn whatever_happened_every_control_says_something_honest(seed in any::<u64>()) {
+        let given = log(seed, 200);
+        for framework in Framework::ALL {
+            let report = evaluated(framework, &given);
+            let specification = Specification::of(framework);
+            let ids: Vec<&str> = report
+                .controls
+                .iter()
+                .map(|control| control.id)
+                .chain(report.not_evidenced.iter().map(|outside| outside.id))
+                .collect();
+            let expected = specification.controls.len() + specification.not_evidenced.len();
+            prop_assert_eq!(ids.len(), expected);
+            prop_assert_eq!(ids.iter().collect::<BTreeSet<_>>().len(), expected);
+            for control in &report.controls {
+                let file = control.population.as_ref();
+                let population = file.and_then(|file| {
+                    report.populations.iter().find(|known| known.name == file.file)
+                });
+                let size = population.map_or(0, |population| population.size);
+                prop_assert_eq!(file.is_some(), population.is_some());
+                if let Some(population) = population {
+                    let lines = population.lines.split(|byte| *byte == b'\n').count() as u64 - 1;
+                    prop_assert_eq!(lines, size);
+                }
+                match control.result {
+                    Verdict::Pass => prop_assert!(size > 0 && control.exceptions.is_empty()),
+                    Verdict::Fail => prop_assert!(!control.exceptions.is_empty()),
+                    Verdict::NotApplicable | Verdict::NotEvidenced => {
+                        prop_assert!(control.reason.is_some());
+                    }
+                }
+                for exception in &control.exceptions {
+                    let has_locator =
+                        exception.get("versions").is_some() || exception.get("gap_from").is_some();
+                    prop_assert!(has_locator, "{} {exception}", control.id);
+                }
+            }
+            prop_assert_eq!(&report, &evaluated(framework, &given));
+            let report = serde_json::to_value(&report).unwrap();
+            prop_assert!(is_exact(&report), "a number that RFC 8785 does not keep");
+        }
+    }
+}
+
+#[test]
+fn every_document_names_each_control_once_and_is_explained() {
+    let explained = include_str!("../../docs/controls.md");
+    let mut names = BTreeSet::new();
+    for framework in Framework::ALL {
+        let specification = Specification::of(framework);
+        assert!(specification.version.starts_with(framework.as_str()));
+        assert!(!specification.edition.is_empty() && !specification.boundary.is_empty());
+        assert!(!specification.categories.is_empty() && !specification.document.is_empty());
+        for control in &specification.controls {
+            assert!(names.insert(control.id.as_str()), "{} stands twice", control.id);
+            assert!(control.method.ends_with("@1"), "{}", control.method);
+            assert!(explained.contains(&format!("`{}`", control.id)), "{}", control.id);
+            assert!(explained.contains(&control.statement), "{}", control.id);
+            let is_due_later = control.applicable_from.is_some();
+            assert_eq!(is_due_later, framework == Framework::EuAiAct, "{}", control.id);
+        }
+        for outside in &specification.not_evidenced {
+            assert!(names.insert(outside.id.as_str()), "{} stands twice", outside.id);
+            assert!(explained.contains(&format!("`{}`", outside.id)), "{}", outside.id);
+        }
+    }
+}

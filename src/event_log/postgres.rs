@@ -81,6 +81,21 @@ impl Postgres {
         Ok(Self { requests, readers, hint, closing, sequencer, listener })
     }
 
+    /// The same for who only reads: changes nothing, also no schema, and takes no appends.
+    pub(super) fn to_read(url: &str) -> Result<Self, ConnectError> {
+        let options: PgConnectOptions = url.parse().map_err(ConnectError::unreachable)?;
+        let options = options.application_name("chancery log reader").disable_statement_logging();
+        let readers = PgPoolOptions::new()
+            .max_connections(READERS)
+            .acquire_timeout(CONNECT_WITHIN)
+            .connect_lazy_with(options.options([("default_transaction_read_only", "on")]));
+        // nobody hears what is asked here
+        let (requests, _) = mpsc::channel(QUEUE);
+        let listener = tokio::spawn(async {}).abort_handle();
+        let (hint, closing) = (watch::Sender::new(Hint::default()), Arc::new(Notify::new()));
+        Ok(Self { requests, readers, hint, closing, sequencer: Mutex::new(None), listener })
+    }
+
     /// Takes no more appends, answers those it has, and lets go of the server.
     pub async fn close(&self) {
         self.closing.notify_one();

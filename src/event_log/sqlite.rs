@@ -95,23 +95,17 @@ impl Sqlite {
         from: u64,
         limit: usize,
     ) -> Result<Vec<Stored>, ReadError> {
-        let stream = stream.to_string();
-        self.read_rows(
-            "SELECT position, line, sealed FROM event WHERE stream = ?1 AND version >= ?2 \
-             ORDER BY version LIMIT ?3",
-            move |statement| statement.query_map((stream, from, limit), stored)?.collect(),
-        )
-        .await
+        read_stream(&self.readers, stream, from, limit).await
     }
 
     pub(super) async fn read_all(&self, after: Position, limit: usize) -> Result<Page, ReadError> {
-        let events: Vec<Stored> = self
-            .read_rows(
-                "SELECT position, line, sealed FROM event WHERE position > ?1 \
-                 ORDER BY position LIMIT ?2",
-                move |statement| statement.query_map((after.0, limit), stored)?.collect(),
-            )
-            .await?;
+        let events: Vec<Stored> = read_rows(
+            &self.readers,
+            "SELECT position, line, sealed FROM event WHERE position > ?1 \
+             ORDER BY position LIMIT ?2",
+            move |statement| statement.query_map((after.0, limit), stored)?.collect(),
+        )
+        .await?;
         for (expected, event) in (after.0 + 1..).zip(&events) {
             if event.position.0 != expected {
                 let source = format!("position {expected} is missing").into();
@@ -131,22 +125,6 @@ impl Sqlite {
             }
             None => self.read_all(after, limit).await,
         }
-    }
-
-    async fn read_rows(
-        &self,
-        sql: &'static str,
-        rows: impl FnOnce(&mut rusqlite::Statement<'_>) -> Result<Vec<Stored>, rusqlite::Error>
-        + Send
-        + 'static,
-    ) -> Result<Vec<Stored>, ReadError> {
-        let readers = Arc::clone(&self.readers);
-        tokio::task::spawn_blocking(move || {
-            readers.read(|connection| rows(&mut *connection.prepare_cached(sql)?))
-        })
-        .await
-        .map_err(ReadError::unavailable)?
-        .map_err(ReadError::unavailable)
     }
 
     #[expect(clippy::unused_async, reason = "the other stores ask a server")]
@@ -181,6 +159,39 @@ impl Sqlite {
         // an error means the sequencer has ended, a time-out that nothing came: read again either way
         let _ = tokio::time::timeout(up_to, head.wait_for(|head| *head > after)).await;
     }
+}
+
+/// At most `limit` events of one stream, beginning with version `from`.
+pub(super) async fn read_stream(
+    readers: &Arc<Readers>,
+    stream: &Stream,
+    from: u64,
+    limit: usize,
+) -> Result<Vec<Stored>, ReadError> {
+    let stream = stream.to_string();
+    read_rows(
+        readers,
+        "SELECT position, line, sealed FROM event WHERE stream = ?1 AND version >= ?2 \
+         ORDER BY version LIMIT ?3",
+        move |statement| statement.query_map((stream, from, limit), stored)?.collect(),
+    )
+    .await
+}
+
+async fn read_rows(
+    readers: &Arc<Readers>,
+    sql: &'static str,
+    rows: impl FnOnce(&mut rusqlite::Statement<'_>) -> Result<Vec<Stored>, rusqlite::Error>
+    + Send
+    + 'static,
+) -> Result<Vec<Stored>, ReadError> {
+    let readers = Arc::clone(readers);
+    tokio::task::spawn_blocking(move || {
+        readers.read(|connection| rows(&mut *connection.prepare_cached(sql)?))
+    })
+    .await
+    .map_err(ReadError::unavailable)?
+    .map_err(ReadError::unavailable)
 }
 
 fn stored(row: &rusqlite::Row<'_>) -> Result<Stored, rusqlite::Error> {

@@ -32,10 +32,17 @@ use crate::access::Access;
 use crate::query::audit_trail::Filter;
 use crate::{App, identity, query};
 
+mod csv;
+mod export;
 mod filter;
+mod stream;
 
 pub(crate) fn routes() -> OpenApiRouter<Arc<App>> {
-    OpenApiRouter::new().routes(routes!(list_audit_log)).routes(routes!(show_audit_entry))
+    OpenApiRouter::new()
+        .routes(routes!(list_audit_log))
+        .merge(export::routes())
+        .merge(stream::routes())
+        .routes(routes!(show_audit_entry))
 }
 
 #[derive(Serialize, ToSchema)]
@@ -260,13 +267,13 @@ async fn show_audit_entry(
 }
 
 /// E-mail addresses of people: one look-up for each person, not for each entry.
-type People = HashMap<AccountId, Option<String>>;
+pub(super) type People = HashMap<AccountId, Option<String>>;
 
-async fn email(
+pub(super) async fn email(
     app: &App,
     account: AccountId,
     people: &mut People,
-) -> Result<Option<String>, Problem> {
+) -> Result<Option<String>, query::Error> {
     if let Some(email) = people.get(&account) {
         return Ok(email.clone());
     }
@@ -277,7 +284,7 @@ async fn email(
     Ok(email)
 }
 
-async fn shown(app: &App, entry: Entry, people: &mut People) -> Result<AuditEntry, Problem> {
+async fn shown(app: &App, entry: Entry, people: &mut People) -> Result<AuditEntry, query::Error> {
     let (kind, email) = match entry.actor {
         Actor::Account(account) => ("user", email(app, account, people).await?),
         Actor::Token(_) => ("token", None),
@@ -326,7 +333,7 @@ fn as_meant(field: &str, value: Value) -> Value {
     }
 }
 
-async fn value(app: &App, shown: Option<Shown>) -> Result<Option<Value>, Problem> {
+async fn value(app: &App, shown: Option<Shown>) -> Result<Option<Value>, query::Error> {
     match shown {
         None => Ok(None),
         Some(Shown::Plain(value)) => Ok(Some(value)),

@@ -21,6 +21,7 @@ use super::problem::{Code, Problem};
 use super::request::await_position;
 use crate::api_token::ApiToken;
 use crate::execute::{self, Client, Order, register, second_factor};
+use crate::failure::Failure;
 use crate::identity::{self, Bearer, Identity, Proven, Source};
 use crate::rate_limit::Network;
 use crate::session_token::SessionToken;
@@ -51,6 +52,27 @@ impl Caller {
     /// The person behind the credential, whatever it is.
     pub(crate) fn person(&self) -> Result<&Identity, Problem> {
         self.person.as_ref().ok_or(Problem::new(Code::PersonNeeded))
+    }
+
+    /// The caller as they are now, for an answer that goes on; `None` when what they came with serves
+    /// no more. Of a token that is asked with the organization's own rights.
+    pub(crate) async fn again(&self, app: &App) -> Result<Option<Self>, Failure> {
+        let person = match &self.person {
+            None => None,
+            Some(before) => {
+                let again = match self.bound_to {
+                    Some(_) => identity::owner_again(app, before).await?,
+                    None => identity::again(app, before).await?,
+                };
+                if again.is_none() {
+                    return Ok(None);
+                }
+                again
+            }
+        };
+        let has_second_factor = person.as_ref().is_some_and(|it| it.person.second_factor.is_some());
+        let principal = Principal { has_second_factor, now: app.clock.now(), ..self.principal };
+        Ok(Some(Self { principal, person, ..self.clone() }))
     }
 
     /// The person, who has signed in for this: no token does it for them.

@@ -21,7 +21,7 @@ use super::authentication::{Caller, Origin};
 use super::etag;
 use super::problem::{Code, Problem};
 use crate::execute::{Client, Naming, Order, Precondition};
-use crate::past::Moment;
+use crate::past::{Moment, NoMoment};
 use crate::{App, query, random};
 
 pub(crate) use self::shape::part;
@@ -88,16 +88,14 @@ impl Parameters {
 
     /// The moment that `as_of` names: a version of the organization's stream, or a time.
     pub(crate) fn as_of(&self) -> Result<Option<Moment>, Problem> {
-        let Some(text) = self.get(AS_OF) else { return Ok(None) };
-        let is_number = text.bytes().all(|b| b.is_ascii_digit());
-        let moment = if is_number {
-            let version = text.parse().ok().filter(|version| i64::try_from(*version).is_ok());
-            version.map(Moment::Version)
-        } else {
-            text.parse().ok().map(Moment::Time)
-        };
-        moment.map(Some).ok_or_else(|| {
-            let detail = "`as_of` is a version or a time like 2026-01-31T09:30:00Z";
+        self.moment(AS_OF)
+    }
+
+    /// The same by a parameter of this name.
+    pub(crate) fn moment(&self, name: &str) -> Result<Option<Moment>, Problem> {
+        let Some(text) = self.get(name) else { return Ok(None) };
+        text.parse().map(Some).map_err(|_: NoMoment| {
+            let detail = format!("`{name}` is a version or a time like 2026-01-31T09:30:00Z");
             Problem::with_detail(Code::InvalidParameter, detail)
         })
     }

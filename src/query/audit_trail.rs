@@ -1,6 +1,6 @@
 //! An organization's audit log, newest entry first.
 
-use events::id::EventId;
+use events::id::{EventId, OrganizationId};
 use events::stream::Stream;
 use projections::Key;
 use projections::audit_trail::{AuditTrail, Entry, Shown};
@@ -26,7 +26,7 @@ pub(crate) async fn list(
     let more = items.len() > size;
     items.truncate(size);
     let next = items.last().filter(|_| more).map(|entry| entry.version.to_string());
-    name_invitations(app, access, &mut items).await?;
+    name_invitations(app, access.organization(), &mut items).await?;
     Ok(Page { items, next })
 }
 
@@ -43,7 +43,7 @@ pub(crate) async fn numbered(
     let wanted = wanted(access, filter, Some(up_to.saturating_add(1)));
     let slice = Slice { skip: (page - 1).saturating_mul(size), limit: size };
     let mut items = entries(app, &wanted, slice).await?;
-    name_invitations(app, access, &mut items).await?;
+    name_invitations(app, access.organization(), &mut items).await?;
     let total = if *filter == Filter::default() {
         // versions have no gaps
         up_to + 1
@@ -60,22 +60,32 @@ pub(crate) async fn newest(app: &App, access: &Access) -> Result<u64, Error> {
     newest.ok_or(Error::NotFound)
 }
 
+/// The version of the newest event of all, whether rows show it yet or not.
+pub(crate) async fn newest_recorded(app: &App, access: &Access) -> Result<Option<u64>, Failure> {
+    let stream = Stream::Organization(access.organization());
+    Ok(app.log.last_version(&stream).await?)
+}
+
 pub(crate) async fn show(app: &App, access: &Access, event: EventId) -> Result<Entry, Error> {
     let mut entry = one::<AuditTrail>(app, Key::new(access.organization(), event)).await?;
-    name_invitations(app, access, std::slice::from_mut(&mut entry)).await?;
+    name_invitations(app, access.organization(), std::slice::from_mut(&mut entry)).await?;
     Ok(entry)
 }
 
 /// An invitation is called by the address to which it went, which only its first event holds.
-async fn name_invitations(app: &App, access: &Access, entries: &mut [Entry]) -> Result<(), Error> {
+pub(crate) async fn name_invitations(
+    app: &App,
+    organization: OrganizationId,
+    entries: &mut [Entry],
+) -> Result<(), Failure> {
     let nameless =
         |entry: &&mut Entry| entry.resource.kind == "invitation" && entry.resource.name.is_none();
     let mut nameless = entries.iter_mut().filter(nameless).peekable();
     if nameless.peek().is_none() {
         return Ok(());
     }
-    let stream = Stream::Organization(access.organization());
-    let organization = app.organizations.current(&app.log, stream).await.map_err(Failure::from)?;
+    let stream = Stream::Organization(organization);
+    let organization = app.organizations.current(&app.log, stream).await?;
     let folded = organization.read();
     for entry in nameless {
         let invitation = entry.resource.id.parse().ok();

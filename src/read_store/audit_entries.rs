@@ -1,6 +1,7 @@
 //! What entries of an audit log are asked for by. The same for both dialects.
 
 use events::time::Time;
+use projections::audit_trail::Columns;
 
 /// Entries of one organization, newest first.
 #[derive(Clone, Debug)]
@@ -24,6 +25,30 @@ pub(crate) struct Filter {
     pub(crate) until: Option<Time>,
     /// In lower case.
     pub(crate) words: Option<String>,
+}
+
+impl Filter {
+    /// Whether an entry with these columns is wanted: what the databases ask in SQL, for entries that
+    /// come from elsewhere.
+    pub(crate) fn admits(&self, columns: &Columns) -> bool {
+        let is = |wanted: &Option<String>, found: &str| {
+            wanted.as_ref().is_none_or(|wanted| wanted == found)
+        };
+        let is_action = match &self.action {
+            None => true,
+            Some(Action::Exactly(action)) => *action == columns.action,
+            Some(Action::Of(kind)) => {
+                columns.action.split_once('.').is_some_and(|(found, _)| found == kind)
+            }
+        };
+        is_action
+            && is(&self.actor, &columns.actor)
+            && is(&self.resource_type, &columns.resource_type)
+            && is(&self.resource_id, &columns.resource_id)
+            && self.since.is_none_or(|since| columns.at >= since)
+            && self.until.is_none_or(|until| columns.at < until)
+            && self.words.as_ref().is_none_or(|words| columns.words.contains(words.as_str()))
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

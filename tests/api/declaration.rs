@@ -133,6 +133,12 @@ async fn each_kind_is_declared_by_owners_and_admins_and_read_by_all() {
         let shown = ben.gets(&of(&words(&declared["id"]))).answer().await.expect(200).body();
         assert_eq!((&shown["kind"], &shown["statement"]), (&body["kind"], &declared["statement"]));
     }
+    let single = of("controller_record");
+    ana.deletes(&single).answer().await.expect(204);
+    let put = || ana.asks("PUT".parse().unwrap(), &single).json(&kinds[0]);
+    let of_another = put().with("if-match", "\"1\"").answer().await.refusal();
+    assert_eq!(of_another, (412, "precondition_failed".to_owned()));
+    put().answer().await.expect(200);
     let refused = ana.posts(DECLARATIONS, &kinds[0]).answer().await.refusal();
     assert_eq!(refused, (409, "already_declared".to_owned()));
     let other = ana.asks("PUT".parse().unwrap(), &of("dora_role")).json(&kinds[0]);
@@ -140,11 +146,11 @@ async fn each_kind_is_declared_by_owners_and_admins_and_read_by_all() {
 
     let all = ben.pages(&format!("{DECLARATIONS}?page_size=1"), "declarations").await;
     let found: Vec<_> = all.iter().map(|declared| words(&declared["kind"])).collect();
-    assert_eq!(found, ["ai_system", "dora_function", "dora_role", "controller_record"]);
+    assert_eq!(found, ["controller_record", "ai_system", "dora_function", "dora_role"]);
 
     // whoever oversees a system stays named when they are gone, but is not named again
     ana.deletes(&format!("/v1/organizations/acme/members/{ben_id}")).answer().await.expect(204);
-    let system = ana.gets(&of(&words(&all[0]["id"]))).answer().await.expect(200).body();
+    let system = ana.gets(&of(&words(&all[1]["id"]))).answer().await.expect(200).body();
     assert_eq!(system["recorded"]["overseers"], json!([ben_id]));
     let refused = ana.posts(DECLARATIONS, &kinds[3]).answer().await.expect(422).body();
     assert_eq!(words(&refused["errors"][0]["field"]), "overseers");
@@ -225,5 +231,25 @@ async fn a_restore_test_is_recorded_with_its_database_or_in_words() {
         body[field] = value;
         let refused = ana.posts(TESTS, &body).answer().await.expect(422).body();
         assert_eq!(words(&refused["errors"][0]["field"]), wrong, "{body}");
+    }
+}
+
+#[test]
+fn the_page_about_declarations_names_controls_that_there_are() {
+    let read = |path: &str| {
+        let path = format!("{}/{path}", env!("CARGO_MANIFEST_DIR"));
+        std::fs::read_to_string(path).expect("it can be read")
+    };
+    let specifications = ["soc2", "gdpr_ropa", "dora", "eu_ai_act"]
+        .map(|it| read(&format!("src/compliance/specifications/{it}.v1.json")))
+        .concat();
+    let page = read("docs/compliance-declarations.md");
+    let frameworks = ["soc2.", "ropa.", "dora.", "aia."];
+    let is_control = |word: &&str| frameworks.iter().any(|it| word.starts_with(it));
+    let named: Vec<&str> = page.split('`').filter(is_control).collect();
+    assert!(named.len() > 20, "{named:?}");
+    for control in named {
+        let id = format!("\"id\": \"{control}\"");
+        assert!(specifications.contains(&id), "there is no control `{control}`");
     }
 }

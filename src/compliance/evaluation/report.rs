@@ -105,6 +105,7 @@ pub(crate) struct NotEvidenced {
 
 /// A person whose values can be read no more.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[expect(clippy::struct_field_names, reason = "a packet's members are called so")]
 pub(crate) struct Erased {
     pub(crate) subject: SubjectId,
     pub(crate) erased_by_version: u64,

@@ -73,11 +73,10 @@ fn allowed(log: &Log, actor: Actor, needed: Needed) -> Result<(), &'static str> 
     };
     match needed {
         Needed::Nothing => Ok(()),
-        Needed::Right(permission) => right(permission),
         Needed::OwnerOr(owner, _) if owner.is_some() && owner == account => {
             right(Permission::UseOwnTokens)
         }
-        Needed::OwnerOr(_, Some(permission)) => right(permission),
+        Needed::Right(permission) | Needed::OwnerOr(_, Some(permission)) => right(permission),
         Needed::Oneself(member) if account == Some(member) => Ok(()),
         Needed::Secret if account.is_some() => Ok(()),
         Needed::OwnerOr(_, None) | Needed::Oneself(_) | Needed::Secret | Needed::Platform => {
@@ -124,8 +123,9 @@ fn needed(log: &Log, recorded: &Recorded) -> Option<Needed> {
         | Event::Incident(_)
         | Event::AccessReview(_)
         | Event::RestoreTest(_) => Needed::Right(Permission::Declare),
-        Event::Erasure(_) => Needed::Platform,
-        Event::Platform(_) | Event::Address(_) | Event::Account(_) => Needed::Platform,
+        Event::Erasure(_) | Event::Platform(_) | Event::Address(_) | Event::Account(_) => {
+            Needed::Platform
+        }
     })
 }
 

@@ -24,14 +24,14 @@ pub(crate) struct Incidents {
     most_open: i64,
     /// Only those that concern a declared AI system.
     of_ai_systems: bool,
-    incidents: BTreeMap<IncidentId, Incident>,
+    known: BTreeMap<IncidentId, Incident>,
     first: Option<Time>,
 }
 
 impl Incidents {
     pub(crate) fn new(most_open_seconds: i64, of_ai_systems: bool) -> Self {
         let most_open = most_open_seconds.saturating_mul(1000);
-        Self { most_open, of_ai_systems, incidents: BTreeMap::new(), first: None }
+        Self { most_open, of_ai_systems, known: BTreeMap::new(), first: None }
     }
 }
 
@@ -44,11 +44,11 @@ impl Check for Incidents {
                 self.first.get_or_insert(at);
                 let (is_classified, closed_at, versions) = (false, None, vec![version]);
                 let opened = Incident { opened_at: at, is_classified, closed_at, versions };
-                self.incidents.insert(*incident, opened);
+                self.known.insert(*incident, opened);
             }
             return;
         }
-        let Some(known) = self.incidents.get_mut(&event.incident()) else { return };
+        let Some(known) = self.known.get_mut(&event.incident()) else { return };
         match event {
             incident::Event::Classified { .. } if !known.is_classified => {
                 known.is_classified = true;
@@ -69,7 +69,7 @@ impl Check for Incidents {
     fn finish(self: Box<Self>, log: &Log, window: Period) -> Findings {
         let recording = Recording::Since(self.first);
         let mut found = Findings { recording, ..Findings::default() };
-        let mut incidents: Vec<_> = self.incidents.into_iter().collect();
+        let mut incidents: Vec<_> = self.known.into_iter().collect();
         incidents.sort_by_key(|(_, incident)| incident.versions[0]);
         for (id, incident) in incidents {
             let Incident { opened_at, is_classified, closed_at, versions } = incident;

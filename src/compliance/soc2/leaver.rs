@@ -43,9 +43,9 @@ pub(crate) struct Leavers {
     tokens: BTreeMap<TokenId, Token>,
     /// The tokens of each, so that nobody's are looked for among all.
     owned: BTreeMap<AccountId, Vec<TokenId>>,
-    leavers: Vec<Leaver>,
-    /// Where in `leavers` somebody who has not returned last stands.
-    gone: BTreeMap<AccountId, usize>,
+    gone: Vec<Leaver>,
+    /// Where in `gone` somebody who has not returned last stands.
+    away: BTreeMap<AccountId, usize>,
 }
 
 impl Leavers {
@@ -54,8 +54,8 @@ impl Leavers {
             most_latency: most_latency_seconds.saturating_mul(1000),
             tokens: BTreeMap::new(),
             owned: BTreeMap::new(),
-            leavers: Vec::new(),
-            gone: BTreeMap::new(),
+            gone: Vec::new(),
+            away: BTreeMap::new(),
         }
     }
 
@@ -91,8 +91,8 @@ impl Leavers {
         };
         let owned = self.owned.get(&member).map_or(&[][..], Vec::as_slice);
         let tokens = owned.iter().filter(serves).copied().collect();
-        self.gone.insert(member, self.leavers.len());
-        self.leavers.push(Leaver {
+        self.away.insert(member, self.gone.len());
+        self.gone.push(Leaver {
             member,
             how,
             at: log.now,
@@ -113,8 +113,8 @@ impl Leavers {
                 | Event::Invitation(invitation::Event::Rejected { .. })
                 | Event::Membership(membership::Event::Joined { .. })
         );
-        let Some(gone) = self.gone.get(&account).filter(|_| !is_allowed) else { return };
-        let leaver = &mut self.leavers[*gone];
+        let Some(gone) = self.away.get(&account).filter(|_| !is_allowed) else { return };
+        let leaver = &mut self.gone[*gone];
         if leaver.command != recorded.cause.command {
             leaver.later.push(recorded.version);
         }
@@ -134,8 +134,8 @@ impl Check for Leavers {
             }
             membership::Event::Left { member, .. } => self.leaves(log, recorded, *member, "left"),
             membership::Event::Joined { member, .. } => {
-                if let Some(gone) = self.gone.remove(member) {
-                    self.leavers[gone].has_returned = true;
+                if let Some(gone) = self.away.remove(member) {
+                    self.gone[gone].has_returned = true;
                 }
             }
             membership::Event::RoleChanged { .. }
@@ -147,7 +147,7 @@ impl Check for Leavers {
     fn finish(self: Box<Self>, log: &Log, window: Period) -> Findings {
         let mut found = Findings::default();
         let mut longest = 0;
-        let in_period = self.leavers.iter().filter(|leaver| log.period.contains(leaver.at));
+        let in_period = self.gone.iter().filter(|leaver| log.period.contains(leaver.at));
         for leaver in in_period {
             let (mut late, mut versions): (Vec<Value>, _) = (vec![], vec![leaver.version]);
             for id in &leaver.tokens {

@@ -33,18 +33,18 @@ impl Token {
 
 pub(crate) struct Tokens {
     most_age: i64,
-    tokens: BTreeMap<TokenId, Token>,
+    made: BTreeMap<TokenId, Token>,
     owned: BTreeMap<AccountId, Vec<TokenId>>,
 }
 
 impl Tokens {
     pub(crate) fn new(most_age_seconds: i64) -> Self {
         let most_age = most_age_seconds.saturating_mul(1000);
-        Self { most_age, tokens: BTreeMap::new(), owned: BTreeMap::new() }
+        Self { most_age, made: BTreeMap::new(), owned: BTreeMap::new() }
     }
 
     fn end(&mut self, token: TokenId, at: Time) {
-        if let Some(token) = self.tokens.get_mut(&token) {
+        if let Some(token) = self.made.get_mut(&token) {
             token.end(at);
             token.is_revoked = true;
         }
@@ -67,12 +67,12 @@ impl Tokens {
                 ended_at: None,
                 is_revoked: false,
             };
-            self.tokens.insert(made.token, token);
+            self.made.insert(made.token, token);
         }
         match event {
             token::Event::Created { .. } => {}
             token::Event::Rotated { token, previous_valid_until, .. } => {
-                if let Some(token) = self.tokens.get_mut(token) {
+                if let Some(token) = self.made.get_mut(token) {
                     token.end(*previous_valid_until);
                 }
             }
@@ -96,7 +96,7 @@ impl Check for Tokens {
             }
         }
         if let Event::Organization(organization::Event::Deleted { .. }) = &recorded.event {
-            for token in self.tokens.values_mut() {
+            for token in self.made.values_mut() {
                 token.end(log.now);
             }
         }
@@ -105,7 +105,7 @@ impl Check for Tokens {
     fn finish(self: Box<Self>, _: &Log, window: Period) -> Findings {
         let mut found = Findings::default();
         let mut oldest = 0;
-        let mut tokens: Vec<_> = self.tokens.into_iter().collect();
+        let mut tokens: Vec<_> = self.made.into_iter().collect();
         tokens.sort_by_key(|(_, token)| token.version);
         for (id, token) in tokens {
             let end = [token.expires_at, token.ended_at].into_iter().flatten().min();

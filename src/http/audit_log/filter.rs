@@ -13,7 +13,7 @@ use crate::query::audit_trail::{Action, Filter};
 use crate::{App, identity};
 
 /// What filters, in the order in which links repeat it.
-const FILTERS: [&str; 7] =
+pub(super) const FILTERS: [&str; 7] =
     ["action", "actor", "resource_type", "resource_id", "since", "until", "q"];
 const PAGE: &str = "page";
 const PER_PAGE: &str = "per_page";
@@ -51,8 +51,7 @@ impl Wanted {
         parameters: &Parameters,
         organization: OrganizationId,
     ) -> Result<Self, Problem> {
-        let given = |name: &'static str| Some((name, parameters.get(name)?.to_owned()));
-        let written: Vec<_> = FILTERS.into_iter().filter_map(given).collect();
+        let written = written(parameters);
         let filter = filter(app, parameters).await?;
         let paging = Way::of(app, parameters, &list_name(organization, &written))?;
         Ok(Self { filter, paging, written })
@@ -67,6 +66,12 @@ impl Wanted {
     pub(super) fn list(&self, organization: OrganizationId) -> String {
         list_name(organization, &self.written)
     }
+}
+
+/// The filters as the caller wrote them.
+pub(super) fn written(parameters: &Parameters) -> Vec<(&'static str, String)> {
+    let given = |name: &'static str| Some((name, parameters.get(name)?.to_owned()));
+    FILTERS.into_iter().filter_map(given).collect()
 }
 
 fn list_name(organization: OrganizationId, written: &[(&'static str, String)]) -> String {
@@ -109,7 +114,8 @@ fn positive(text: &str) -> Option<usize> {
     text.parse().ok().filter(|page| (1..=usize::try_from(u32::MAX).unwrap_or(1)).contains(page))
 }
 
-async fn filter(app: &App, parameters: &Parameters) -> Result<Filter, Problem> {
+/// What the filters among the parameters mean.
+pub(super) async fn filter(app: &App, parameters: &Parameters) -> Result<Filter, Problem> {
     let words = parameters.get("q").map(|words| words.trim().to_lowercase());
     let is_text = |words: &String| {
         (1..=LONGEST_SEARCH).contains(&words.len()) && !words.contains(char::is_control)
@@ -171,6 +177,6 @@ fn time(name: &str, text: &str) -> Result<Time, Problem> {
     text.parse().map_err(|error| invalid(format!("`{name}`: {error}")))
 }
 
-fn invalid(detail: impl fmt::Display) -> Problem {
+pub(in crate::http) fn invalid(detail: impl fmt::Display) -> Problem {
     Problem::with_detail(Code::InvalidParameter, detail.to_string())
 }

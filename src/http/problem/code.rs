@@ -308,6 +308,10 @@ codes! {
          tokens were sent from it that do not exist, or too many accounts were registered and mails \
          asked for. While that is so, the right password has to wait as well; sessions go on."
         "Wait as long as `Retry-After` says.";
+    TooManyStreams: TOO_MANY_REQUESTS "too_many_streams",
+        "as many streams as one credential may have are open; close one";
+        "A credential holds at most ten streams of audit logs open at once on each node."
+        "Close one, or share one among those who read it.";
     Internal: INTERNAL_SERVER_ERROR "internal",
         "something went wrong here; the request id helps to find out what";
         "A fault of the server, which has written down what happened under the request id."
@@ -348,6 +352,7 @@ impl Code {
             Self::IdempotencyInProgress
                 | Self::Contended
                 | Self::TooManyRequests
+                | Self::TooManyStreams
                 | Self::NotCaughtUp
                 | Self::NotReady
                 | Self::SignerElsewhere

@@ -52,81 +52,86 @@ pub(super) fn newest() -> Vec<(Stream, Event)> {
     samples.extend(of_evidence().into_iter().map(|event| (organization, event.into())));
     samples.extend(of_the_organization().into_iter().map(|event| (organization, event)));
     for (_, sample) in &samples {
-        match sample {
-            Event::Platform(
-                platform::Event::Initialized { .. }
-                | platform::Event::KeyIntroduced { .. }
-                | platform::Event::KeyRetired { .. }
-                | platform::Event::KeyRevoked { .. }
-                | platform::Event::Sealed { .. }
-                | platform::Event::Verified { .. },
-            )
-            | Event::Evidence(
-                evidence::Event::Subscribed { .. }
-                | evidence::Event::Unsubscribed { .. }
-                | evidence::Event::PacketRequested { .. },
-            )
-            | Event::Address(address::Event::Claimed { .. })
-            | Event::Account(
-                account::Event::Registered { .. }
-                | account::Event::Abandoned {}
-                | account::Event::Updated { .. }
-                | account::Event::PasswordChanged { .. }
-                | account::Event::PasswordResetRequested { .. }
-                | account::Event::PasswordReset { .. }
-                | account::Event::EmailVerificationRequested { .. }
-                | account::Event::EmailVerified { .. }
-                | account::Event::AddressLost { .. }
-                | account::Event::SecondFactorPrepared { .. }
-                | account::Event::SecondFactorEnabled { .. }
-                | account::Event::SecondFactorUsed { .. }
-                | account::Event::BackupCodeUsed { .. }
-                | account::Event::SecondFactorDisabled {}
-                | account::Event::SignInFailed { .. }
-                | account::Event::ErasureStarted {}
-                | account::Event::ErasureAbandoned { .. }
-                | account::Event::Erased {}
-                | account::Event::SessionStarted { .. }
-                | account::Event::SessionRefreshed { .. }
-                | account::Event::SessionEnded { .. }
-                | account::Event::OrganizationChosen { .. },
-            )
-            | Event::Organization(
-                organization::Event::Created { .. }
-                | organization::Event::Updated { .. }
-                | organization::Event::Deleted { .. },
-            )
-            | Event::Membership(
-                membership::Event::Joined { .. }
-                | membership::Event::RoleChanged { .. }
-                | membership::Event::Removed { .. }
-                | membership::Event::Left { .. }
-                | membership::Event::SecondFactorChanged { .. }
-                | membership::Event::OwnershipTransferred { .. },
-            )
-            | Event::Invitation(
-                invitation::Event::Sent { .. }
-                | invitation::Event::Resent { .. }
-                | invitation::Event::Canceled { .. }
-                | invitation::Event::Rejected { .. }
-                | invitation::Event::Expired { .. },
-            )
-            | Event::Setting(setting::Event::Updated(_))
-            | Event::Token(
-                token::Event::Created { .. }
-                | token::Event::Rotated { .. }
-                | token::Event::Revoked { .. },
-            )
-            | Event::Erasure(erasure::Event::Erased { .. })
-            // each of these is named in `declared`
-            | Event::Declaration(_)
-            | Event::Incident(_)
-            | Event::AccessReview(_)
-            | Event::RestoreTest(_)
-            | Event::AccessAttempt(access_attempt::Event::Denied { .. }) => {}
-        }
+        is_named(sample);
     }
     samples
+}
+
+/// Names every event there is.
+fn is_named(sample: &Event) {
+    match sample {
+        Event::Platform(
+            platform::Event::Initialized { .. }
+            | platform::Event::KeyIntroduced { .. }
+            | platform::Event::KeyRetired { .. }
+            | platform::Event::KeyRevoked { .. }
+            | platform::Event::Sealed { .. }
+            | platform::Event::Verified { .. },
+        )
+        | Event::Evidence(
+            evidence::Event::Subscribed { .. }
+            | evidence::Event::Unsubscribed { .. }
+            | evidence::Event::PacketRequested { .. },
+        )
+        | Event::Address(address::Event::Claimed { .. })
+        | Event::Account(
+            account::Event::Registered { .. }
+            | account::Event::Abandoned {}
+            | account::Event::Updated { .. }
+            | account::Event::PasswordChanged { .. }
+            | account::Event::PasswordResetRequested { .. }
+            | account::Event::PasswordReset { .. }
+            | account::Event::EmailVerificationRequested { .. }
+            | account::Event::EmailVerified { .. }
+            | account::Event::AddressLost { .. }
+            | account::Event::SecondFactorPrepared { .. }
+            | account::Event::SecondFactorEnabled { .. }
+            | account::Event::SecondFactorUsed { .. }
+            | account::Event::BackupCodeUsed { .. }
+            | account::Event::SecondFactorDisabled {}
+            | account::Event::SignInFailed { .. }
+            | account::Event::ErasureStarted {}
+            | account::Event::ErasureAbandoned { .. }
+            | account::Event::Erased {}
+            | account::Event::SessionStarted { .. }
+            | account::Event::SessionRefreshed { .. }
+            | account::Event::SessionEnded { .. }
+            | account::Event::OrganizationChosen { .. },
+        )
+        | Event::Organization(
+            organization::Event::Created { .. }
+            | organization::Event::Updated { .. }
+            | organization::Event::Deleted { .. },
+        )
+        | Event::Membership(
+            membership::Event::Joined { .. }
+            | membership::Event::RoleChanged { .. }
+            | membership::Event::Removed { .. }
+            | membership::Event::Left { .. }
+            | membership::Event::SecondFactorChanged { .. }
+            | membership::Event::OwnershipTransferred { .. },
+        )
+        | Event::Invitation(
+            invitation::Event::Sent { .. }
+            | invitation::Event::Resent { .. }
+            | invitation::Event::Canceled { .. }
+            | invitation::Event::Rejected { .. }
+            | invitation::Event::Expired { .. },
+        )
+        | Event::Setting(setting::Event::Updated(_))
+        | Event::Token(
+            token::Event::Created { .. }
+            | token::Event::Rotated { .. }
+            | token::Event::Revoked { .. },
+        )
+        | Event::Erasure(erasure::Event::Erased { .. })
+        // each of these is named in `declared`
+        | Event::Declaration(_)
+        | Event::Incident(_)
+        | Event::AccessReview(_)
+        | Event::RestoreTest(_)
+        | Event::AccessAttempt(access_attempt::Event::Denied { .. }) => {}
+    }
 }
 
 fn of_the_platform() -> Vec<platform::Event> {
