@@ -148,10 +148,10 @@ const UNUSABLE_KEYS: &[&str] =
     &["k3_a_key_of_small_order", "k3_one_key_for_both", "k3_two_keys_with_one_id"];
 
 /// What the auditor has, and where the packets are.
-struct Cases(TempDir);
+pub(crate) struct Cases(TempDir);
 
 impl Cases {
-    fn made_from(seed: &str) -> Self {
+    pub(crate) fn made_from(seed: &str) -> Self {
         let folder = TempDir::new().unwrap();
         let python = std::env::var("CHANCERY_TEST_PYTHON").expect("tests/run names it");
         let program = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/attacks.py");
@@ -164,12 +164,12 @@ impl Cases {
     }
 
     /// What belongs to this case alone, or to all of them.
-    fn file(&self, case: &str, name: &str) -> PathBuf {
+    pub(crate) fn file(&self, case: &str, name: &str) -> PathBuf {
         let own = self.0.path().join(case).join(name);
         if own.exists() { own } else { self.0.path().join(name) }
     }
 
-    fn packet(&self, case: &str) -> PathBuf {
+    pub(crate) fn packet(&self, case: &str) -> PathBuf {
         let names = ["packet", "packet.zip", "packet.json"];
         let mut paths = names.iter().map(|name| self.0.path().join(case).join(name));
         paths.find(|path| path.exists()).unwrap_or_else(|| panic!("{case} has a packet"))

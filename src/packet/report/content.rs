@@ -349,19 +349,17 @@ fn members(value: &Value) -> Vec<String> {
 fn parameters(value: &Value) -> Vec<String> {
     let parameter = |(name, parameter): (&String, &Value)| {
         let (value, source) = (shown(&parameter["value"]), shown(&parameter["source"]));
-        match &parameter["version"] {
-            Value::Null => format!("{name} = {value} ({source})"),
-            version => format!("{name} = {value} ({source}, event {})", shown(version)),
-        }
+        let event = parameter.get("version").map(|it| format!(", event {}", shown(it)));
+        format!("{name} = {value} ({source}{})", event.unwrap_or_default())
     };
     or_nothing(value.as_object().map_or(vec![], |it| it.iter().map(parameter).collect()))
 }
 
 fn population(value: &Value) -> String {
-    match value {
-        Value::Null => NOTHING.to_owned(),
-        population => format!("{} in {}", shown(&population["size"]), shown(&population["file"])),
+    if value.is_null() {
+        return NOTHING.to_owned();
     }
+    format!("{} in {}", shown(&value["size"]), shown(&value["file"]))
 }
 
 fn exceptions(value: &Value) -> Vec<String> {

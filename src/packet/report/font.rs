@@ -43,7 +43,7 @@ impl Font {
     }
 }
 
-/// Text in WinAnsi, the encoding of these fonts. What that lacks becomes a question mark, and so do
+/// Text in `WinAnsi`, the encoding of these fonts. What that lacks becomes a question mark, and so do
 /// control characters.
 pub(super) fn encoded(text: &str) -> Vec<u8> {
     text.chars().map(code_of).collect()
@@ -56,7 +56,7 @@ fn code_of(c: char) -> u8 {
     }
 }
 
-/// Where WinAnsi differs from Latin-1.
+/// Where `WinAnsi` differs from Latin-1.
 const ABOVE_ASCII: [(u8, char); 27] = [
     (0x80, '€'),
     (0x82, '‚'),

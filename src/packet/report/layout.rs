@@ -1,6 +1,8 @@
 //! Where everything stands on paper: lines, tables and pages. Lengths are in points, from the lower
 //! left corner.
 
+use std::slice;
+
 use super::content::Block;
 use super::font::{Font, encoded};
 use super::qr::Code;
@@ -76,7 +78,7 @@ impl Layout {
             Block::Facts { facts, .. } => {
                 let widths = [NAMES, WIDTH - NAMES];
                 for (name, lines) in facts {
-                    let name = Cell::new(&[name.clone()], Font::Bold, NAMES - GAP);
+                    let name = Cell::new(slice::from_ref(name), Font::Bold, NAMES - GAP);
                     let said = Cell::new(lines, Font::Plain, WIDTH - NAMES);
                     self.row(&widths, &[name, said]);
                 }
@@ -139,8 +141,9 @@ impl Layout {
     fn table(&mut self, heads: &[String], rows: &[Vec<String>]) {
         let widths = columns(heads, rows);
         let cells = |texts: &[String], font| -> Vec<Cell> {
-            let cell =
-                |(text, width): (&String, &f32)| Cell::new(&[text.clone()], font, width - GAP);
+            let cell = |(text, width): (&String, &f32)| {
+                Cell::new(slice::from_ref(text), font, width - GAP)
+            };
             texts.iter().zip(&widths).map(cell).collect()
         };
         let head = cells(heads, Font::Bold);

@@ -55,7 +55,7 @@ fn drawn(marks: &[Mark], title: &str, number: &str) -> Vec<u8> {
     for mark in marks {
         match mark {
             Mark::Text { x, y, font, size, text } => {
-                write(&mut content, (*x, *y), *font, *size, text)
+                write(&mut content, (*x, *y), *font, *size, text);
             }
             Mark::Rectangle { x, y, width, height } => {
                 content.rect(*x, *y, *width, *height).fill_nonzero();
