@@ -21,6 +21,7 @@ mod failure;
 mod file_lock;
 mod fold;
 mod forgotten;
+mod html;
 mod http;
 mod identity;
 mod keyring;

@@ -165,7 +165,7 @@ impl Cases {
     }
 
     /// What belongs to this case alone, or to all of them.
-    fn file(&self, case: &str, name: &str) -> PathBuf {
+    pub(crate) fn file(&self, case: &str, name: &str) -> PathBuf {
         let own = self.0.path().join(case).join(name);
         if own.exists() { own } else { self.0.path().join(name) }
     }

@@ -28,5 +28,6 @@ mod rights;
 mod rounds;
 mod server;
 mod strangers;
+mod third_party;
 mod versions;
 mod written;

@@ -11,9 +11,10 @@ use axum::routing::get;
 use axum::{Json, Router};
 use serde_json::{Value, json};
 
-use self::page::{Html, cell, code};
+use self::page::{cell, code};
 use super::problem::{Code, Explained, Problem};
 use crate::App;
+use crate::html::Html;
 
 mod operation;
 mod page;
@@ -98,7 +99,7 @@ fn index(document: &Value, tags: &BTreeMap<&str, Operations<'_>>) -> String {
         });
         html.table(&["Operation", "Request"], rows.collect());
     }
-    html.page("Reference")
+    page::whole(&html, "Reference")
 }
 
 /// In which form an explanation is asked for.
@@ -146,7 +147,7 @@ fn one_code(code: Code, headers: &HeaderMap) -> Response {
             html.paragraph(&format!("Status {status}: {sentence}."));
             html.heading(2, "meaning", "What it means").paragraph(meaning);
             html.heading(2, "remedy", "What to do").paragraph(remedy);
-            page::answer(html.page(code))
+            page::answer(page::whole(&html, code))
         }
     })
 }
@@ -173,7 +174,7 @@ fn all_codes(headers: &HeaderMap) -> Response {
             let mut html = Html::default();
             html.paragraph("Every refusal is `application/problem+json` with one of these codes.");
             html.table(&["Status", "Code", "Says"], rows.collect());
-            page::answer(html.page("Errors"))
+            page::answer(page::whole(&html, "Errors"))
         }
     })
 }

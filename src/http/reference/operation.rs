@@ -2,8 +2,9 @@
 
 use serde_json::Value;
 
-use super::page::{Html, cell, code};
+use super::page::{self, cell, code};
 use super::{Operations, schema};
+use crate::html::Html;
 
 /// `createOrganization` as people write it.
 pub(super) fn title(operation_id: &str) -> String {
@@ -23,7 +24,7 @@ pub(super) fn page(document: &Value, tag: &str, operations: &Operations<'_>) -> 
     for (path, method, operation) in operations {
         show(&mut html, document, path, method, operation);
     }
-    html.page(&title(tag))
+    page::whole(&html, &title(tag))
 }
 
 fn show(html: &mut Html, document: &Value, path: &str, method: &str, operation: &Value) {

@@ -2,7 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
-use super::page::{Html, cell, code};
+use super::page::{self, cell, code};
+use crate::html::Html;
 
 const SCHEMAS: &str = "#/components/schemas/";
 /// No body nests deeper than this; a schema that contains itself ends there.
@@ -16,7 +17,7 @@ pub(super) fn page(document: &Value) -> String {
         html.heading(2, name, name);
         fields(&mut html, document, schema);
     }
-    html.page("Schemas")
+    page::whole(&html, "Schemas")
 }
 
 /// The members of an object, or what else the schema is.
