@@ -45,7 +45,6 @@ impl Leaf {
 /// All organizations' heads at one moment.
 pub(crate) struct Seal {
     leaves: BTreeMap<Stream, Leaf>,
-    pub(crate) root: Hash,
     /// Of the event, on the platform's stream.
     pub(crate) version: u64,
 }
@@ -109,7 +108,7 @@ pub(crate) async fn seal(app: &App) -> Result<Seal, Error> {
         let last = entry.read().state.seal().cloned();
         // another node may have sealed a later moment meanwhile
         if let Some(last) = last.filter(|last| last.root == root.to_string()) {
-            return Ok(Seal { leaves, root, version: last.version });
+            return Ok(Seal { leaves, version: last.version });
         }
     }
 }
