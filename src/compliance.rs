@@ -17,9 +17,8 @@ mod tests;
 #[cfg(test)]
 mod second_opinion;
 
-pub(crate) use evaluation::report::{
-    Control, Erased, EvidenceKind, Exception, NotEvidenced, Parameter, Population,
-    PopulationReference, Report, Verdict,
-};
+pub(crate) use evaluation::report::Report;
+#[cfg(test)]
+pub(crate) use evaluation::report::{Control, EvidenceKind, Verdict};
 pub(crate) use evaluation::{Evaluation, Facts, Period, Verification};
 pub(crate) use specification::Specification;

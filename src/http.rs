@@ -28,6 +28,7 @@ mod check;
 mod checkpoint;
 mod client_address;
 mod compliance;
+mod compliance_verification;
 mod declaration;
 mod document;
 mod email_verification;
@@ -83,6 +84,7 @@ fn api(app: &App) -> OpenApiRouter<Arc<App>> {
         .merge(organization::routes())
         .merge(invitation::routes_of_the_invited())
         .merge(signing_key::operator_routes())
+        .merge(compliance_verification::routes())
         .merge(health::api_routes())
 }
 

@@ -6,10 +6,6 @@ mod api_token;
 mod catalogue;
 mod causes;
 mod clock;
-#[cfg_attr(
-    not(test),
-    expect(dead_code, unused_imports, reason = "packets and the verifier are built on it")
-)]
 mod compliance;
 pub mod config;
 mod denied_attempts;

@@ -103,7 +103,7 @@ fn start_tracing() {
 }
 
 fn run(verb: Verb) -> anyhow::Result<ExitCode> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let runtime = || tokio::runtime::Builder::new_multi_thread().enable_all().build();
     match verb {
         Verb::Serve { flags, check_config } => {
             let config = Config::read(&flags)?;
@@ -111,12 +111,12 @@ fn run(verb: Verb) -> anyhow::Result<ExitCode> {
                 eprintln!("the configuration is sound");
                 return Ok(ExitCode::SUCCESS);
             }
-            runtime.block_on(chancery::serve::serve(config))?;
+            runtime()?.block_on(chancery::serve::serve(config))?;
         }
         Verb::Verify { flags } => return Ok(chancery::verify::command::run(&flags)?),
-        Verb::Projections { verb } => return projections(&runtime, verb),
+        Verb::Projections { verb } => return projections(&runtime()?, verb),
         Verb::Audit { verb: AuditVerb::Replay { flags, replay } } => {
-            runtime.block_on(chancery::replay::replay(&flags, &replay))?;
+            runtime()?.block_on(chancery::replay::replay(&flags, &replay))?;
         }
     }
     Ok(ExitCode::SUCCESS)

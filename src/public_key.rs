@@ -125,4 +125,93 @@ mod tests {
         assert_eq!(PublicKey::of_bytes(&identity), Err(NoKey));
         assert_eq!(PublicKey::of_bytes(&[0; 31]), Err(NoKey));
     }
+
+    fn bytes(hex: &str) -> Vec<u8> {
+        let pairs = hex.as_bytes().chunks(2);
+        let byte = |pair: &[u8]| u8::from_str_radix(str::from_utf8(pair).expect("hex"), 16);
+        pairs.map(|pair| byte(pair).expect("hex")).collect()
+    }
+
+    /// The points whose order divides the cofactor, in each of their encodings.
+    const SMALL_ORDER: [&str; 14] = [
+        "0100000000000000000000000000000000000000000000000000000000000000",
+        "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+        "0000000000000000000000000000000000000000000000000000000000000080",
+        "0000000000000000000000000000000000000000000000000000000000000000",
+        "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+        "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac03fa",
+        "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+        "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc85",
+        // the same points, their coordinate not reduced or with the other sign
+        "0100000000000000000000000000000000000000000000000000000000000080",
+        "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff",
+        "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+        "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff",
+        "edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+        "edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff",
+    ];
+
+    #[test]
+    fn no_encoding_of_a_point_of_small_order_is_a_key() {
+        for key in SMALL_ORDER {
+            assert_eq!(PublicKey::of_bytes(&bytes(key)), Err(NoKey), "{key}");
+        }
+    }
+
+    // RFC 8032, 7.1, test 2
+    const SECOND_KEY: &str = "3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c";
+    const MESSAGE: &[u8] = &[0x72];
+    const R: &str = "92a009a9f0d4cab8720e820b5f642540a2b27b5416503f8fb3762223ebdb69da";
+    const S: &str = "085ac1e43e15996e458f3613d0f11d8c387b2eaeb4302aeeb00d291612bb0c00";
+    /// The order of the group, which changes nothing where numbers are counted modulo it.
+    const L: [u8; 32] = [
+        0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58, 0xd6, 0x9c, 0xf7, 0xa2, 0xde, 0xf9, 0xde,
+        0x14, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x10,
+    ];
+
+    #[test]
+    fn a_signature_has_one_form_only() {
+        let key = PublicKey::of_bytes(&bytes(SECOND_KEY)).expect("a key");
+        let signature = [bytes(R), bytes(S)].concat();
+        assert!(key.verifies(MESSAGE, &signature));
+        assert!(!key.verifies(b"another", &signature));
+        let mut larger = Vec::new();
+        let mut carry = 0;
+        for (one, other) in bytes(S).into_iter().zip(L) {
+            let sum = u16::from(one) + u16::from(other) + carry;
+            larger.push(sum.to_le_bytes()[0]);
+            carry = sum >> 8;
+        }
+        assert!(!key.verifies(MESSAGE, &[bytes(R), larger].concat()), "S + L");
+        let mut high_bits = signature.clone();
+        high_bits[63] |= 0xe0;
+        assert!(!key.verifies(MESSAGE, &high_bits));
+        for length in [0, 32, 63, 65] {
+            let mut other = signature.clone();
+            other.resize(length, 0);
+            assert!(!key.verifies(MESSAGE, &other), "{length} bytes");
+        }
+    }
+
+    #[test]
+    fn a_signature_with_a_point_of_small_order_is_none() {
+        let key = PublicKey::of_bytes(&bytes(SECOND_KEY)).expect("a key");
+        for point in SMALL_ORDER {
+            for s in [bytes(S), vec![0; 32]] {
+                let signature = [bytes(point), s].concat();
+                assert!(!key.verifies(MESSAGE, &signature), "{point}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_single_bit_counts() {
+        let key = PublicKey::of_bytes(&bytes(SECOND_KEY)).expect("a key");
+        let signature = [bytes(R), bytes(S)].concat();
+        for bit in 0..8 * signature.len() {
+            let mut other = signature.clone();
+            other[bit / 8] ^= 1 << (bit % 8);
+            assert!(!key.verifies(MESSAGE, &other), "bit {bit}");
+        }
+    }
 }

@@ -1,6 +1,8 @@
 //! Verifies a compliance packet without a server, a database or a network, with keys that whoever
-//! verifies has got by another way than the packet. The checks V1 to V11 stand in `docs/` and, each
-//! with its reasons, in [`fault`]. Lines are read one by one: memory does not grow with the log.
+//! verifies has got by another way than the packet. `docs/verifying-a-packet.md` lists the checks, and
+//! each code of [`fault`]. Lines are read one by one: memory grows with what is disclosed, not with
+//! the log. A verifier's only output is its verdict: what it checked, and the first thing that is
+//! wrong.
 
 mod bundle;
 pub mod command;
@@ -31,7 +33,7 @@ use self::envelope::Signed;
 pub(crate) use self::fault::{Checked, Fault, Reason};
 use self::file::{Digested, Listed};
 use self::head::Heads;
-pub(crate) use self::keys::{PinnedKey, PinnedKeys};
+pub(crate) use self::keys::{PinnedKey, PinnedKeys, Validity};
 use self::later::Later;
 use self::line::{Lines, Passed, Wanted};
 pub(crate) use self::verdict::{Report, Verdict};

@@ -10,6 +10,7 @@ mod audit_log;
 mod audit_search;
 mod audit_stream;
 mod clock;
+mod compliance_verification;
 mod conditional;
 mod declaration;
 mod deletion;

@@ -8,11 +8,11 @@ import hashlib
 import io
 import json
 import stat
-import struct
 import sys
 import zipfile
 from pathlib import Path
 
+import jsonschema
 from packet import (
     BEGIN, DAY, INSTALLATION, PERIOD, Key, Log, Organization, Packet, b64, base64url, canonical,
     consistency, identifier, inclusion, leaf_hash, node_hash, note, proof, root, seal, time,
@@ -59,6 +59,28 @@ def honest_packet(to):
 @case
 def honest_zip(to):
     to.zip(honest().signed())
+
+
+@case
+def honest_zip_written_as_a_stream(to):
+    """As a server writes it that does not know sizes before."""
+
+    class OneWay(io.RawIOBase):
+        content = b""
+
+        def writable(self):
+            return True
+
+        def write(self, octets):
+            self.content += bytes(octets)
+            return len(octets)
+
+    out = OneWay()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in honest().signed().items():
+            with archive.open(entry(name), "w", force_zip64=name == "events.jsonl") as file:
+                file.write(content)
+    to.write("packet.zip", out.content)
 
 
 @case
@@ -1018,7 +1040,17 @@ class Folder:
         self.write(f"kept/{size}", note(origin, packet.log.leaves()[:size], KEYS["log"]))
 
 
+def is_as_published(payload):
+    """The statement is what its published schema says."""
+    root = Path(__file__).parent.parent
+    schema = json.loads((root / "docs/packet.schema.json").read_text())
+    jsonschema.Draft202012Validator.check_schema(schema)
+    for statement in (payload, (root / "tests/packets/statement.json").read_bytes()):
+        jsonschema.Draft202012Validator(schema).validate(json.loads(statement))
+
+
 if __name__ == "__main__":
+    is_as_published(honest().payload())
     OUT.mkdir(parents=True, exist_ok=True)
     (OUT / "packet-key").write_text(KEYS["packet"].pem())
     (OUT / "log-key").write_text(KEYS["log"].line(INSTALLATION) + "\n")

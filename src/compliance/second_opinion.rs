@@ -48,18 +48,23 @@ fn theirs(given: &Given, folder: &Path) -> BTreeMap<String, Opinion> {
         text.extend(line(recorded));
         text.push(b'\n');
     }
-    std::fs::write(&lines, text).unwrap();
+    std::fs::write(&lines, text).expect("a temporary folder can be written");
     let runs = given.facts.verifications.iter();
     let runs: Vec<_> =
         runs.map(|run| json!({ "at": run.at, "succeeded": run.succeeded })).collect();
     let period = given.period;
     let known = json!({ "from": period.from, "to": period.to, "verifications": runs });
-    std::fs::write(&facts, known.to_string()).unwrap();
+    std::fs::write(&facts, known.to_string()).expect("a temporary folder can be written");
     let python = std::env::var("CHANCERY_TEST_PYTHON").unwrap_or_else(|_| "python3".to_owned());
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/controls.py");
-    let ran = Command::new(python).arg(script).arg(&lines).arg(&facts).output().unwrap();
+    let ran = Command::new(python)
+        .arg(script)
+        .arg(&lines)
+        .arg(&facts)
+        .output()
+        .expect("there is a Python");
     assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
-    serde_json::from_slice(&ran.stdout).unwrap()
+    serde_json::from_slice(&ran.stdout).expect("the script prints JSON")
 }
 
 /// What this program says of each control that is computed.
@@ -94,14 +99,16 @@ fn opinion(control: &Control) -> Opinion {
     Opinion {
         result: result.to_owned(),
         exceptions: control.exceptions.len() as u64,
-        population: size.parse().unwrap(),
+        population: size.parse().expect("a size is a number"),
     }
 }
 
 #[test]
 fn an_independent_script_comes_to_the_same_results() {
-    let chosen = std::env::var("CHANCERY_TEST_SEED").ok().map(|seed| seed.parse().unwrap());
-    let folder = tempfile::tempdir().unwrap();
+    let chosen = std::env::var("CHANCERY_TEST_SEED")
+        .ok()
+        .map(|seed| seed.parse().expect("a seed is a number"));
+    let folder = tempfile::tempdir().expect("a temporary folder");
     let mut differences = Vec::new();
     let mut seen: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for seed in (0..LOGS).chain(chosen) {

@@ -17,6 +17,10 @@ pub(crate) struct Specification {
     /// `<framework>/<version>`.
     pub(crate) version: String,
     pub(crate) edition: String,
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "for whoever reads the document in a packet")
+    )]
     pub(crate) categories: Vec<String>,
     /// What the packet's statements are about, and what is out of it.
     pub(crate) boundary: String,

@@ -3,9 +3,11 @@
 use std::collections::BTreeSet;
 
 use events::evidence::Framework;
+use events::wire;
 use proptest::prelude::*;
 use serde_json::Value;
 
+use super::evaluation::log::RECORDED_WITHIN;
 use super::random_log::{Given, log};
 use super::*;
 
@@ -57,8 +59,9 @@ proptest! {
                 let size = population.map_or(0, |population| population.size);
                 prop_assert_eq!(file.is_some(), population.is_some());
                 if let Some(population) = population {
-                    let lines = population.lines.split(|byte| *byte == b'\n').count() as u64 - 1;
-                    prop_assert_eq!(lines, size);
+                    let text = std::str::from_utf8(&population.lines).expect("JSON is text");
+                    prop_assert_eq!(text.lines().count() as u64, size);
+                    prop_assert!(text.lines().all(|line| wire::is_canonical(line.as_bytes())));
                 }
                 match control.result {
                     Verdict::Pass => prop_assert!(size > 0 && control.exceptions.is_empty()),
@@ -74,7 +77,7 @@ proptest! {
                 }
             }
             prop_assert_eq!(&report, &evaluated(framework, &given));
-            let report = serde_json::to_value(&report).unwrap();
+            let report = serde_json::to_value(&report).expect("a report is JSON");
             prop_assert!(is_exact(&report), "a number that RFC 8785 does not keep");
         }
     }
@@ -91,6 +94,9 @@ fn every_document_names_each_control_once_and_is_explained() {
         assert!(!specification.categories.is_empty() && !specification.document.is_empty());
         for control in &specification.controls {
             assert!(names.insert(control.id.as_str()), "{} stands twice", control.id);
+            if let Some(delay) = control.parameters.get("max_recording_delay_seconds") {
+                assert_eq!(*delay, RECORDED_WITHIN.as_secs().to_string(), "{}", control.id);
+            }
             assert!(control.method.ends_with("@1"), "{}", control.method);
             assert!(explained.contains(&format!("`{}`", control.id)), "{}", control.id);
             assert!(explained.contains(&control.statement), "{}", control.id);

@@ -37,6 +37,8 @@ pub(super) struct OrganizationPreviews;
 pub(super) struct ConfirmedCommands;
 /// How a read that needs no credential can be refused.
 pub(super) struct PublicReads;
+/// How the verification of what somebody brings can be refused.
+pub(super) struct PublicVerifications;
 /// How a command of the operator can be refused.
 pub(super) struct OperatorCommands;
 /// How a command can be refused that needs no credential.
@@ -70,6 +72,7 @@ refusals! {
     ConfirmedCommands: 400 401 403 404 409 412 413 415 422 428 429 503;
     PublicCommands: 400 401 404 409 410 413 415 422 429 503;
     PublicReads: 404 429 503;
+    PublicVerifications: 400 413 415 429 503;
     OperatorCommands: 400 401 413 415 422 429 503;
     InvitationCommands: 400 401 403 404 409 410 412 413 415 422 429 503;
     InvitationReads: 400 401 404 410 429 503;

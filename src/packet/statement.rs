@@ -194,3 +194,6 @@ pub(crate) struct Seal {
     /// That the packet's head is a prefix of the sealed one, or the other way round.
     pub(crate) consistency: Vec<Hash>,
 }
+
+#[cfg(test)]
+mod tests;

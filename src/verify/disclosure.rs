@@ -31,7 +31,8 @@ struct Line {
 #[serde(deny_unknown_fields)]
 struct Erased {
     subject: SubjectId,
-    erased_by_version: u64,
+    #[serde(rename = "erased_by_version")]
+    by_version: u64,
     digests: Vec<String>,
 }
 
@@ -145,7 +146,7 @@ impl Disclosures {
         } else {
             match &recorded.event {
                 Event::Invitation(invitation::Event::Sent { invitee, .. }) => *invitee,
-                Event::Organization(_) | Event::Setting(_) => SubjectId(self.organization.0),
+                Event::Organization(_) | Event::Setting(_) => self.organization.subject(),
                 _ => subject,
             }
         };
@@ -187,9 +188,12 @@ pub(super) fn is_private(
     privacy: &Privacy,
     listed: &BTreeSet<SubjectId>,
     gone: &BTreeSet<SubjectId>,
-    erased_by: &BTreeMap<SubjectId, u64>,
+    erased_by: &BTreeSet<(SubjectId, u64)>,
 ) -> Checked<()> {
-    if let Some(subject) = listed.difference(gone).find(|subject| erased_by.contains_key(subject)) {
+    if let Some(subject) = listed
+        .difference(gone)
+        .find(|subject| erased_by.iter().any(|(erased, _)| erased == *subject))
+    {
         let message = format!("it discloses values of {subject}, who has been erased");
         return Err(Fault::new(Reason::ErasedDisclosed, message));
     }
@@ -197,10 +201,8 @@ pub(super) fn is_private(
     ensure(said == *listed, Reason::Privacy, || {
         "it discloses values of other people than it says".to_owned()
     })?;
-    let said: BTreeMap<_, _> = erased(privacy)?
-        .into_iter()
-        .map(|erased| (erased.subject, erased.erased_by_version))
-        .collect();
+    let said: BTreeSet<_> =
+        erased(privacy)?.into_iter().map(|erased| (erased.subject, erased.by_version)).collect();
     ensure(said == *erased_by, Reason::Privacy, || {
         "the erased people that it names are not those whose erasure the log records".to_owned()
     })

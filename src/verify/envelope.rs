@@ -11,12 +11,11 @@ use super::keys::{PinnedKey, PinnedKeys};
 use super::{Expected, Report};
 use crate::dsse::{self, Envelope};
 use crate::note;
+use crate::packet::CHECKPOINT;
 use crate::packet::statement::{Hashes, PREDICATE, SCHEMA_VERSION, STATEMENT_TYPE, Statement};
 
 pub(super) struct Signed<'a> {
     pub(super) statement: Statement,
-    /// As it was signed; members that this program does not know are in it, too.
-    pub(super) value: Value,
     /// Every pinned key that signed it.
     pub(super) keys: Vec<&'a PinnedKey>,
 }
@@ -46,13 +45,13 @@ pub(super) fn open<'a>(
     let names: Vec<_> = signed_by.iter().map(|pinned| pinned.key.id().to_string()).collect();
     report.checked("V1", format!("the statement is signed by the pinned key {}", names.join(", ")));
 
-    let (statement, value) = statement(&payload)?;
+    let statement = statement(&payload)?;
     is_consistent(&statement, keys, expected)?;
     report.checked("V2", "it is a canonical in-toto statement of an evidence packet".to_owned());
-    Ok(Signed { statement, value, keys: signed_by })
+    Ok(Signed { statement, keys: signed_by })
 }
 
-fn statement(payload: &[u8]) -> Checked<(Statement, Value)> {
+fn statement(payload: &[u8]) -> Checked<Statement> {
     let value = json::read(payload).map_err(|why| {
         let reason = match why {
             json::Unsound::NoJson(_) => Reason::NotJson,
@@ -75,8 +74,7 @@ fn statement(payload: &[u8]) -> Checked<(Statement, Value)> {
         format!("its schema is {version:?}; this program reads {SCHEMA_VERSION}")
     })?;
     let statement = serde_json::from_slice(payload);
-    let statement = statement.map_err(|why| Fault::new(Reason::StatementShape, why.to_string()))?;
-    Ok((statement, value))
+    statement.map_err(|why| Fault::new(Reason::StatementShape, why.to_string()))
 }
 
 fn is_consistent(statement: &Statement, keys: &PinnedKeys, expected: &Expected) -> Checked<()> {
@@ -109,6 +107,9 @@ fn is_consistent(statement: &Statement, keys: &PinnedKeys, expected: &Expected) 
     })?;
     ensure(log.hash == Hashes::default(), Reason::StatementShape, || {
         "it names hashes that this program does not know".to_owned()
+    })?;
+    ensure(log.checkpoint == CHECKPOINT, Reason::StatementShape, || {
+        format!("its checkpoint is in {:?}, not in {CHECKPOINT}", log.checkpoint)
     })?;
     let (period, packet) = (predicate.period, &predicate.packet);
     ensure(period.from < period.to, Reason::Period, || "its period is empty".to_owned())?;

@@ -154,3 +154,21 @@ impl fmt::Display for Fault {
 pub(crate) fn ensure(is_so: bool, reason: Reason, message: impl FnOnce() -> String) -> Checked<()> {
     if is_so { Ok(()) } else { Err(Fault::new(reason, message())) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_is_explained_once() {
+        let page = include_str!("../../docs/verifying-a-packet.md");
+        let named: Vec<_> = page.lines().filter_map(|line| line.strip_prefix("| `V")).collect();
+        let named: Vec<_> = named.iter().filter_map(|line| line.split('`').next()).collect();
+        let codes: Vec<_> = Reason::ALL.iter().map(|reason| &reason.code()[1..]).collect();
+        for code in &codes {
+            let times = named.iter().filter(|name| *name == code).count();
+            assert_eq!(times, 1, "V{code}");
+        }
+        assert_eq!(named.len(), codes.len());
+    }
+}

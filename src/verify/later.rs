@@ -108,7 +108,7 @@ impl Later {
     }
 
     pub(super) fn has_erased(&self, subject: SubjectId) -> bool {
-        self.lines.erased.contains_key(&subject)
+        self.lines.erased.iter().any(|(erased, _)| *erased == subject)
     }
 
     /// A sentence about it, where there is one.

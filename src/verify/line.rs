@@ -2,7 +2,7 @@
 //! number, links to the line before, and is not older than it; together they have a root. What later
 //! checks want to know of single lines is said before, and collected on the way.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufReader, Read};
 
 use events::Event;
@@ -40,13 +40,13 @@ pub(super) struct Lines {
     pub(super) wanted: Wanted,
     pub(super) last: Option<Recorded>,
     /// Who was erased, by which version.
-    pub(super) erased: BTreeMap<SubjectId, u64>,
+    pub(super) erased: BTreeSet<(SubjectId, u64)>,
 }
 
 impl Lines {
     pub(super) fn new(stream: &Stream, wanted: Wanted) -> Self {
         let (walk, edge) = (Walk::new(stream), Edge::default());
-        let mut lines = Self { walk, edge, wanted, last: None, erased: BTreeMap::new() };
+        let mut lines = Self { walk, edge, wanted, last: None, erased: BTreeSet::new() };
         lines.note_root();
         lines
     }
@@ -77,7 +77,7 @@ impl Lines {
         self.edge.push(leaf, |_, _| ());
         self.note_root();
         if let Event::Erasure(erasure::Event::Erased { subject }) = recorded.event {
-            self.erased.entry(subject).or_insert(recorded.version);
+            self.erased.insert((subject, recorded.version));
         }
         reader.line(line, &recorded);
         self.last = Some(recorded);

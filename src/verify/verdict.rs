@@ -173,6 +173,9 @@ impl fmt::Display for Verdict {
             writeln!(f, "not checked   {says}")?;
         }
         match &self.fault {
+            None if log.is_none() => {
+                writeln!(f, "VALID         as far as the envelope alone shows")
+            }
             None => writeln!(f, "VALID"),
             Some(fault) => {
                 writeln!(f, "INVALID       {fault}")?;

@@ -26,6 +26,8 @@ impl Operation {
         self.path.starts_with("/v1/auth/") && self.method == Method::POST
             || PROBES.contains(&self.path.as_str())
             || self.path == "/v1/invitations/{secret}"
+            || self.path.starts_with("/.well-known/")
+            || self.path == "/v1/compliance/verify"
     }
 
     /// What the document says about the JSON of this answer.

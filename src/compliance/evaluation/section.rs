@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use events::declaration::Content;
 use events::organization::Organization;
 use events::permission::Role;
 use events::recorded::Recorded;
@@ -57,6 +58,7 @@ impl Sections {
                 "leavers": self.left.to_string(),
             },
             "changes": changes,
+            "declared": declared(organization),
         })
     }
 }
@@ -84,6 +86,33 @@ fn tokens(log: &Log) -> Vec<Value> {
         })
     };
     log.organization.live_tokens(log.period.to).map(listed).collect()
+}
+
+/// Whom the frameworks concern, as the organization declared it by the end of the period.
+fn declared(organization: &Organization) -> Value {
+    let (mut dora_role, mut headcount, mut systems) = (None, None, Vec::new());
+    for (id, declaration) in organization.declared().declarations() {
+        let version = declaration.changed_version;
+        match &declaration.content {
+            Content::DoraRole(role) => {
+                dora_role = Some(json!({ "role": role.role, "version": version }));
+            }
+            // for the exemption of Article 30(5), which nobody decides here
+            Content::ControllerRecord(record) => headcount = record.headcount,
+            Content::AiSystem(system) => systems.push(json!({
+                "high_risk": system.high_risk,
+                "role": system.role,
+                "system": id,
+                "version": version,
+            })),
+            Content::ProcessingActivity(_) | Content::DoraFunction(_) => {}
+        }
+    }
+    json!({
+        "ai_systems": systems,
+        "dora_role": dora_role,
+        "headcount": headcount.map(|count| count.to_string()),
+    })
 }
 
 fn invitations(log: &Log) -> Vec<Value> {

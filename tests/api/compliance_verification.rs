@@ -1,0 +1,184 @@
+//! Anybody may have a packet verified by the server, with the server's own keys; and whoever pins
+//! those keys verifies what the server made without it.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use reqwest::Method;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::attacks::Cases;
+use crate::people::{Answer, Person, words};
+use crate::server::{Installation, Node, text};
+
+const ZIP: &str = "application/zip";
+const VERIFY: &str = "/v1/compliance/verify";
+const CHALLENGE: &str = "auditor-nonce-1";
+const FRAMEWORKS: [&str; 4] = ["soc2", "gdpr_ropa", "dora", "eu_ai_act"];
+
+async fn asked(node: &Node, path: &str, kind: &str, body: impl Into<Vec<u8>>) -> Answer {
+    Person::stranger(node).asks(Method::POST, path).bytes(kind, body).answer().await
+}
+
+async fn verdict(node: &Node, kind: &str, body: impl Into<Vec<u8>>) -> Value {
+    asked(node, VERIFY, kind, body).await.expect(200).body()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_packet_of_another_installation_is_told_so_to_anybody() {
+    let installation = Installation::sqlite();
+    let node = installation.start().await;
+    let cases = Cases::made_from("1");
+    let zip = std::fs::read(cases.packet("honest_zip")).unwrap();
+    let answer = verdict(&node, ZIP, zip).await;
+    assert_eq!(answer["valid"], false);
+    assert_eq!(answer["fault"]["code"], "V1-dsse-signature");
+    assert_eq!(answer["checks"], json!([]));
+
+    let envelope = std::fs::read(cases.packet("honest_envelope_alone")).unwrap();
+    for kind in ["application/json", "application/vnd.dsse.envelope.v1+json"] {
+        let answer = verdict(&node, kind, envelope.clone()).await;
+        assert_eq!(answer["fault"]["code"], "V1-dsse-signature", "{kind}");
+    }
+    for (case, code) in [
+        ("b1_a_path_out_of_the_bundle", "V0-entry-name"),
+        ("b1_two_entries_of_one_name", "V0-entry-twice"),
+        ("b1_a_bomb", "V0-too-large:packet.dsse.json"),
+    ] {
+        let zip = std::fs::read(cases.packet(case)).unwrap();
+        assert_eq!(verdict(&node, ZIP, zip).await["fault"]["code"], code);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_packet_is_no_error_of_the_server() {
+    let installation = Installation::sqlite();
+    let node = installation.start().await;
+    for (body, code) in
+        [("", "V1-envelope"), ("{}", "V1-envelope"), ("PK\u{3}\u{4}", "V0-unreadable")]
+    {
+        let answer = verdict(&node, ZIP, body).await;
+        assert_eq!(answer["fault"]["code"], code, "{body:?}");
+    }
+    for (path, kind, status) in [
+        (VERIFY, "text/html", 415),
+        ("/v1/compliance/verify?organization=acme", ZIP, 400),
+        ("/v1/compliance/verify?colour=red", ZIP, 400),
+    ] {
+        assert_eq!(asked(&node, path, kind, "x").await.status, status, "{path}");
+    }
+    let large = vec![b' '; (64 << 20) + 1];
+    assert_eq!(asked(&node, VERIFY, ZIP, large).await.status, 413);
+}
+
+/// What an auditor keeps in a folder of their own.
+struct Auditor {
+    folder: TempDir,
+}
+
+impl Auditor {
+    async fn of(node: &Node) -> Self {
+        let auditor = Self { folder: TempDir::new().unwrap() };
+        for (path, name) in [
+            ("/.well-known/compliance-signing-keys", "packet-keys"),
+            ("/.well-known/log-keys", "log-keys"),
+        ] {
+            let keys = Person::stranger(node).gets(path).answer().await.expect(200);
+            auditor.keeps(name, &keys.bytes);
+        }
+        auditor
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn keeps(&self, name: &str, content: &[u8]) -> PathBuf {
+        let path = self.path(name);
+        std::fs::write(&path, content).unwrap();
+        path
+    }
+
+    /// The code of the first fault, if there is one, and everything that was said.
+    fn verifies(&self, packet: &Path, more: &[&str]) -> (Option<String>, String) {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_chancery"));
+        command.arg("verify").arg(packet).arg("--json");
+        command.arg("--packet-key").arg(self.path("packet-keys"));
+        command.arg("--log-key").arg(self.path("log-keys"));
+        let output = command.args(more).output().unwrap();
+        let said = text(&output.stdout);
+        let verdict: Value = serde_json::from_str(&said).unwrap_or_else(|_| {
+            panic!("{}", text(&output.stderr));
+        });
+        assert_eq!(output.status.success(), verdict["valid"] == true);
+        (verdict["fault"]["code"].as_str().map(str::to_owned), said)
+    }
+}
+
+async fn packet(by: &Person, framework: &str) -> (String, Vec<u8>) {
+    let body = json!({ "framework": framework, "challenge": CHALLENGE });
+    let made = by.posts("/v1/organizations/acme/compliance-reports", &body).answer().await;
+    let id = words(&made.expect(201).body()["report_id"]);
+    let bundle = bundle(by, &id).await;
+    (id, bundle)
+}
+
+async fn bundle(by: &Person, id: &str) -> Vec<u8> {
+    let path = format!("/v1/organizations/acme/compliance-reports/{id}/bundle");
+    by.gets(&path).answer().await.expect(200).bytes
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_server_made_holds_for_whoever_pins_its_keys() {
+    let installation = Installation::sqlite();
+    let node = installation.start().await;
+    let ana = Person::registers(&node, "ana").await;
+    let ben = Person::registers(&node, "ben").await;
+    let organization = words(&ana.creates("acme").await.body()["id"]);
+    ana.takes_in(&ben, "acme", "developer").await;
+    let auditor = Auditor::of(&node).await;
+    let mut bundles = Vec::new();
+    for framework in FRAMEWORKS {
+        let path = format!("/v1/organizations/acme/compliance-subscriptions/{framework}");
+        ana.asks(Method::PUT, &path).answer().await.expect(200);
+        let (id, bundle) = packet(&ana, framework).await;
+        let said = verdict(&node, ZIP, bundle.clone()).await;
+        assert_eq!(said["valid"], true, "{framework}: {said:#}");
+        let path = auditor.keeps(&format!("{framework}.zip"), &bundle);
+        let expected = ["--organization", &organization, "--challenge", CHALLENGE];
+        let (fault, said) = auditor.verifies(&path, &expected);
+        assert_eq!(fault, None, "{framework}: {said}");
+        let (fault, _) = auditor.verifies(&path, &["--challenge", "another"]);
+        assert_eq!(fault.as_deref(), Some("V9-challenge-not-last-event"));
+        bundles.push((id, path));
+    }
+
+    // the head that was kept binds every later packet
+    let (first, path) = &bundles[0];
+    let name = format!("/v1/organizations/acme/compliance-reports/{first}/files/checkpoint");
+    let checkpoint = ana.gets(&name).answer().await.expect(200).bytes;
+    let kept = auditor.keeps("kept", &checkpoint).display().to_string();
+    let (fault, said) = auditor.verifies(&bundles[3].1, &["--checkpoint", &kept]);
+    assert_eq!(fault, None, "{said}");
+
+    // once ben is erased what was disclosed of him is gone, and the log says why
+    ben.erases().answer().await.expect(204);
+    node.until_it_says("an erasure is recorded wherever").await;
+    let path_of_export = "/v1/organizations/acme/audit-log/export";
+    let export = ana.gets(path_of_export).answer().await.expect(200).bytes;
+    assert!(text(&export).contains("person.erased"));
+    let again = auditor.keeps("again.zip", &bundle(&ana, first).await);
+    let (fault, said) = auditor.verifies(&again, &[]);
+    let fault = fault.unwrap_or_default();
+    assert!(fault.starts_with("V4-missing-file:disclosures-"), "{fault}: {said}");
+    let later = auditor.keeps("later.ndjson", &export).display().to_string();
+    let (fault, said) = auditor.verifies(&again, &["--later-log", &later]);
+    assert_eq!(fault, None, "{said}");
+    // the copy from before still holds
+    assert_eq!(auditor.verifies(path, &[]).0, None);
+    let (_, bundle) = packet(&ana, "soc2").await;
+    let (fault, said) =
+        auditor.verifies(&auditor.keeps("new.zip", &bundle), &["--checkpoint", &kept]);
+    assert_eq!(fault, None, "{said}");
+}
