@@ -155,7 +155,7 @@ async fn show_packet_key(
 /// Every key that heads of logs were ever signed with, the newest first: one verifier of signed notes
 /// (C2SP) a line.
 #[utoipa::path(get, path = "/.well-known/log-keys", operation_id = "listLogKeys", tag = "evidence",
-    responses((status = 200, body = String, content_type = "text/plain"), PublicReads))]
+    responses((status = 200, body = String, content_type = "text/plain; charset=utf-8"), PublicReads))]
 async fn list_log_keys(State(app): State<Arc<App>>) -> Result<String, Problem> {
     let mut lines = String::new();
     let keys = signing_key::all(&app).await?;
