@@ -30,7 +30,7 @@ use crate::failure::{Failure, fails_with};
 use crate::note::Inclusion;
 use crate::operational::{self, KeptFile};
 use crate::query::ledger::Tree;
-use crate::{query, seal, signer, signing_key};
+use crate::{fail_point, query, seal, signer, signing_key};
 
 /// Events that are proven one by one, besides by the log as a whole.
 const MOST_PROOFS: usize = 200;
@@ -85,6 +85,7 @@ pub(crate) async fn ensure(
     }
     let request = requested(app, organization, packet).await?.ok_or(Error::NotFound)?;
     let (key_id, files) = make(app, organization, &request).await?;
+    fail_point::reached("packet.signed");
     app.operational.keep_packet(packet, key_id, files).await?;
     tracing::info!(%organization, %packet, "a compliance packet is made");
     Ok(())
