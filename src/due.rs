@@ -122,10 +122,7 @@ pub(crate) async fn advance(app: &App, span: Duration) -> Result<Time, Error> {
         if !query::has_reached(app, position, CAUGHT_UP_WITHIN).await {
             return Err(Error::Behind);
         }
-        match piece.next {
-            Some(next) => place = next,
-            None => break,
-        }
+        place = query::due_list::place_of(due);
     }
     app.clock.move_to(end, &app.operational).await?;
     Ok(app.clock.now())
