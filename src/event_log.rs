@@ -24,7 +24,7 @@ mod reader;
 pub mod sqlite;
 
 pub use pages::Pages;
-pub(crate) use reader::LogReader;
+pub(crate) use reader::{Columns, LogReader, Row};
 
 /// Bytes of one append, lines and sealed values together: what every store can hold.
 pub const LARGEST_APPEND: usize = 900 * 1024;
@@ -270,6 +270,33 @@ impl EventLog {
             Self::Postgres(log) => log.read_all(after, limit).await,
             #[cfg(feature = "eventstore")]
             Self::EventStoreDb(log) => log.read_all(after, limit).await,
+        }
+    }
+
+    /// At most `limit` events strictly after a position, as they lie in the store: what its own
+    /// columns say may contradict the lines, and positions may be missing.
+    pub(crate) async fn read_rows(
+        &self,
+        after: Position,
+        limit: usize,
+    ) -> Result<Vec<Row>, ReadError> {
+        match self {
+            Self::Sqlite(log) => log.read_rows(after, limit).await,
+            Self::Postgres(log) => log.read_rows(after, limit).await,
+            #[cfg(feature = "eventstore")]
+            Self::EventStoreDb(log) => {
+                let (mut after, mut rows) = (after, Vec::new());
+                loop {
+                    let page = log.read_all(after, limit).await?;
+                    let events = page.events.into_iter();
+                    rows.extend(events.map(|stored| Row { stored, columns: None }));
+                    after = page.next;
+                    // a page can be empty and not the last
+                    if page.at_head || !rows.is_empty() {
+                        return Ok(rows);
+                    }
+                }
+            }
         }
     }
 

@@ -41,6 +41,7 @@ mod health;
 mod incident;
 mod invitation;
 mod link;
+mod log_verification;
 mod membership;
 mod organization;
 mod password;
@@ -84,6 +85,7 @@ fn api(app: &App) -> OpenApiRouter<Arc<App>> {
         .merge(organization::routes())
         .merge(invitation::routes_of_the_invited())
         .merge(signing_key::operator_routes())
+        .merge(log_verification::operator_routes())
         .merge(compliance_verification::routes())
         .merge(health::api_routes())
 }

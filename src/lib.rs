@@ -26,6 +26,7 @@ mod http;
 mod identity;
 mod keyring;
 mod link_secret;
+pub mod log_verification;
 mod mail;
 mod metrics;
 mod node;

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use chancery::config::{Config, Flags};
+use chancery::log_verification;
 use chancery::replay::{Fault, Replay};
 use clap::{Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
@@ -42,10 +43,26 @@ enum Verb {
         #[command(flatten)]
         flags: chancery::verify::command::Flags,
     },
+    /// Verify the event log
+    Log {
+        #[command(subcommand)]
+        verb: LogVerb,
+    },
     /// Ask the log itself
     Audit {
         #[command(subcommand)]
         verb: AuditVerb,
+    },
+}
+
+#[derive(Subcommand)]
+enum LogVerb {
+    /// Compare every line with the lines before it, the trees over the logs, what was signed, the seals
+    /// over all logs and the stored packets, also beside the server; stops with exit code 8 at the
+    /// first fault, and names its place
+    Verify {
+        #[command(flatten)]
+        flags: Box<Flags>,
     },
 }
 
@@ -87,7 +104,8 @@ fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) => {
             eprintln!("error: {error:#}");
-            if error.is::<Fault>() { ExitCode::from(FAULTY) } else { ExitCode::FAILURE }
+            let is_fault = error.is::<Fault>() || error.is::<log_verification::Fault>();
+            if is_fault { ExitCode::from(FAULTY) } else { ExitCode::FAILURE }
         }
     }
 }
@@ -115,6 +133,9 @@ fn run(verb: Verb) -> anyhow::Result<ExitCode> {
         }
         Verb::Verify { flags } => return Ok(chancery::verify::command::run(&flags)?),
         Verb::Projections { verb } => return projections(&runtime()?, verb),
+        Verb::Log { verb: LogVerb::Verify { flags } } => {
+            runtime()?.block_on(log_verification::verify(&flags))?;
+        }
         Verb::Audit { verb: AuditVerb::Replay { flags, replay } } => {
             runtime()?.block_on(chancery::replay::replay(&flags, &replay))?;
         }

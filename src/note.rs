@@ -22,6 +22,22 @@ pub(crate) fn origin_of(installation: &str, stream: &Stream) -> String {
     }
 }
 
+/// The installation and the stream that a log of this name belongs to.
+pub(crate) fn named_by(origin: &str) -> Option<(&str, Stream)> {
+    if let Some(installation) = origin.strip_suffix("/platform") {
+        return Some((installation, Stream::Platform));
+    }
+    let (rest, id) = origin.rsplit_once('/')?;
+    let (installation, kind) = rest.rsplit_once('/')?;
+    let stream = match kind {
+        "addresses" => Stream::Address(id.parse().ok()?),
+        "accounts" => Stream::Account(id.parse().ok()?),
+        "organizations" => Stream::Organization(id.parse().ok()?),
+        _ => return None,
+    };
+    Some((installation, stream))
+}
+
 /// The head of a log: so many lines, with this root.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Head {

@@ -60,6 +60,11 @@ impl Operational {
         sqlite::State::open(path).map(Self::Sqlite)
     }
 
+    /// The state in a file, for who only reads it, also beside the server.
+    pub(crate) fn sqlite_to_read(path: &Path) -> Result<Self, Error> {
+        sqlite::State::to_read(path).map(Self::Sqlite)
+    }
+
     pub(crate) fn postgres(pool: sqlx::PgPool) -> Self {
         Self::Postgres(postgres::State::new(pool))
     }
@@ -136,6 +141,14 @@ impl Operational {
         match self {
             Self::Sqlite(state) => state.packet_key(packet),
             Self::Postgres(state) => state.packet_key(packet).await,
+        }
+    }
+
+    /// Every packet that was made.
+    pub(crate) async fn packets(&self) -> Result<Vec<PacketId>, Error> {
+        match self {
+            Self::Sqlite(state) => state.packets(),
+            Self::Postgres(state) => state.packets().await,
         }
     }
 

@@ -45,6 +45,16 @@ pub(crate) async fn connect(url: &str) -> Result<PgPool, Error> {
     Ok(pool)
 }
 
+/// The same for who only reads: changes nothing, also no schema.
+pub(crate) fn to_read(url: &str) -> Result<PgPool, Error> {
+    let options: PgConnectOptions = url.parse().map_err(Error::Unreachable)?;
+    let options = options.application_name("chancery reader");
+    Ok(PgPoolOptions::new()
+        .max_connections(CONNECTIONS)
+        .acquire_timeout(CONNECT_WITHIN)
+        .connect_lazy_with(options.options([("default_transaction_read_only", "on")])))
+}
+
 /// Refuses a server that is too old and runs the migrations that are missing, all in one
 /// transaction, under a lock that also works behind a pooler.
 pub(crate) async fn bring_up_to_date(connection: &mut PgConnection) -> Result<(), Error> {

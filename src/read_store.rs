@@ -142,6 +142,18 @@ impl ReadStore {
         Ok(Self { backend: Backend::Postgres(rows), reached: Reached::default() })
     }
 
+    /// The rows in a file, for who only reads them, also beside the server.
+    pub(crate) fn sqlite_to_read(path: &Path) -> Result<Self, Error> {
+        let rows = sqlite::Rows::to_read(path)?;
+        Ok(Self { backend: Backend::Sqlite(rows), reached: Reached::default() })
+    }
+
+    /// The same of a database.
+    pub(crate) fn postgres_to_read(pool: sqlx::PgPool) -> Self {
+        let rows = postgres::Rows::to_read(pool);
+        Self { backend: Backend::Postgres(rows), reached: Reached::default() }
+    }
+
     /// Takes the right to advance the read models, raising the epoch: whoever had it before, an
     /// earlier process of this node too, can write nothing more. `None` while another node has it.
     pub(crate) async fn lease(&self, owner: &str) -> Result<Option<Lease>, Error> {

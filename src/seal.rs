@@ -42,6 +42,14 @@ impl Leaf {
     }
 }
 
+/// The root over the heads of organizations' logs, in the order of their streams.
+pub(crate) fn root_over(heads: impl Iterator<Item = (Stream, u64, Hash)>) -> Hash {
+    tree::root(heads.map(|(stream, size, root)| {
+        let line = Leaf { root, size, stream }.line();
+        Hash::of_leaf(line.as_bytes())
+    }))
+}
+
 /// All organizations' heads at one moment.
 pub(crate) struct Seal {
     leaves: BTreeMap<Stream, Leaf>,

@@ -87,6 +87,27 @@ impl Signer {
         Ok(Self(state))
     }
 
+    /// The same for who only reads what was signed. Nobody, where that is not remembered here.
+    pub(crate) fn to_read(place: &SignerState, data: &Path) -> Result<Self, Error> {
+        let path = match place {
+            SignerState::Postgres(url) => {
+                return Ok(Self(Some(State::postgres_to_read(url.expose_secret())?)));
+            }
+            SignerState::File(path) => path.clone(),
+            SignerState::InDataFolder => data.join("signer-state"),
+        };
+        let state = path.exists().then(|| State::sqlite_to_read(&path)).transpose()?;
+        Ok(Self(state))
+    }
+
+    /// What was signed last of every log, by its name. `None` where another node remembers it.
+    pub(crate) async fn remembered(&self) -> Result<Option<Vec<(String, Signed)>>, Error> {
+        match &self.0 {
+            Some(state) => Ok(Some(state.all().await?)),
+            None => Ok(None),
+        }
+    }
+
     fn state(&self) -> Result<&State, Error> {
         self.0.as_ref().ok_or(Error::Elsewhere)
     }

@@ -76,6 +76,15 @@ impl SqliteFile {
         Ok(Self { writer, readers: Readers::new(path) })
     }
 
+    /// The same for who only reads, also beside the program that writes. The file must be there.
+    pub(crate) fn to_read(path: &Path) -> Result<Self, Error> {
+        let readers = Readers::new(path);
+        readers.read(|_| Ok(()))?;
+        // nobody takes what is written here
+        let (writer, _) = mpsc::channel();
+        Ok(Self { writer, readers })
+    }
+
     /// Runs on the writer's thread, in the order of the calls. Goes on when the caller gives up.
     pub(crate) async fn write<T: Send + 'static>(
         &self,

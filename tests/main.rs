@@ -11,6 +11,7 @@ mod erasure;
 mod event_log;
 mod invitations;
 mod line;
+mod log_verification;
 mod mailbox;
 mod naive_fold;
 mod nodes;

@@ -120,6 +120,12 @@ impl Walk {
     pub fn step(&mut self, line: &[u8]) -> Result<(), Broken> {
         let version = self.next;
         let read = crate::wire::head(line).map_err(|_| Broken::Unreadable { version })?;
+        self.step_read(&read, line)
+    }
+
+    /// The same for who has read already where the line says it belongs.
+    pub fn step_read(&mut self, read: &crate::wire::Head, line: &[u8]) -> Result<(), Broken> {
+        let version = self.next;
         if !crate::wire::is_canonical(line) {
             return Err(Broken::NotCanonical { version });
         }

@@ -128,10 +128,12 @@ pub struct Seal {
 }
 
 /// Once that the whole log was verified.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verification {
     pub at: Time,
     pub succeeded: bool,
+    pub lines: u64,
+    pub position: String,
 }
 
 #[derive(Debug, Default)]
@@ -211,8 +213,13 @@ impl State for Platform {
                     at: recorded.at,
                 });
             }
-            Event::Verified { succeeded, .. } => {
-                self.verifications.push(Verification { at: recorded.at, succeeded: *succeeded });
+            Event::Verified { succeeded, lines, position } => {
+                self.verifications.push(Verification {
+                    at: recorded.at,
+                    succeeded: *succeeded,
+                    lines: *lines,
+                    position: position.clone(),
+                });
             }
         }
     }

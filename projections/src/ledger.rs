@@ -154,6 +154,16 @@ impl Head {
         root.unwrap_or_else(Hash::of_nothing)
     }
 
+    /// The same of a head that may be no head at all; `None` when it is none.
+    pub fn checked_root(&self) -> Option<Hash> {
+        let mut size = 0_u64;
+        for nodes in self.levels.iter().rev() {
+            let nodes = u64::try_from(nodes.len()).ok().filter(|nodes| *nodes < WIDTH)?;
+            size = size.checked_mul(WIDTH)?.checked_add(nodes)?;
+        }
+        (size == self.size).then(|| self.root())
+    }
+
     pub fn key(stream: &Stream) -> Key {
         Key::new(HEADS, stream)
     }

@@ -14,7 +14,9 @@ use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::task::{AbortHandle, JoinHandle};
 use tokio::time::{Instant, timeout};
 
-use super::{AppendError, Appended, Cause, Expected, NewEvent, Page, ReadError, Stored};
+use super::{
+    AppendError, Appended, Cause, Columns, Expected, NewEvent, Page, ReadError, Row, Stored,
+};
 use crate::postgres_database;
 use listener::Hint;
 use sequencer::{Request, Sequencer};
@@ -158,6 +160,24 @@ impl Postgres {
         }
         let next = events.last().map_or(after, |last| last.position);
         Ok(Page { at_head: events.len() < limit, next, events })
+    }
+
+    pub(super) async fn read_rows(
+        &self,
+        after: Position,
+        limit: usize,
+    ) -> Result<Vec<Row>, ReadError> {
+        let sql = "SELECT position, line, sealed, stream, version, event_id, kind, link \
+                   FROM log.event WHERE position > $1 ORDER BY position LIMIT $2";
+        let query = || sqlx::query(sql).bind(as_bigint(after.0)).bind(as_bigint(limit));
+        let row = |row: &PgRow| {
+            let version = count(row, 4)?.unwrap_or(u64::MAX);
+            let (stream, event_id) = (row.try_get(3)?, row.try_get(5)?);
+            let (kind, link) = (row.try_get(6)?, row.try_get(7)?);
+            let columns = Columns { stream, version, event_id, kind, link };
+            Ok(Row { stored: stored(row)?, columns: Some(columns) })
+        };
+        self.rows(query, row).await
     }
 
     pub(super) async fn head(&self) -> Result<Position, ReadError> {

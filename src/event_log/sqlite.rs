@@ -10,8 +10,9 @@ use events::recorded::Position;
 use events::stream::Stream;
 use quick_cache::sync::Cache;
 use tokio::sync::{mpsc, oneshot, watch};
+use uuid::Uuid;
 
-use super::{AppendError, Appended, Expected, NewEvent, Page, ReadError, Stored};
+use super::{AppendError, Appended, Columns, Expected, NewEvent, Page, ReadError, Row, Stored};
 use crate::file_lock::FileLock;
 use crate::sqlite_file::{self, Durability, Readers};
 use sequencer::{Request, Sequencer};
@@ -116,6 +117,14 @@ impl Sqlite {
         Ok(Page { at_head: events.len() < limit, next, events })
     }
 
+    pub(super) async fn read_rows(
+        &self,
+        after: Position,
+        limit: usize,
+    ) -> Result<Vec<Row>, ReadError> {
+        rows_after(&self.readers, after, limit).await
+    }
+
     pub(super) async fn follow(&self, after: Position, limit: usize) -> Result<Page, ReadError> {
         let head = *self.shared.head.borrow();
         match self.shared.tail.after(after, head, limit) {
@@ -178,13 +187,36 @@ pub(super) async fn read_stream(
     .await
 }
 
-async fn read_rows(
+/// At most `limit` events strictly after a position, with what the columns say.
+pub(super) async fn rows_after(
+    readers: &Arc<Readers>,
+    after: Position,
+    limit: usize,
+) -> Result<Vec<Row>, ReadError> {
+    let row = |row: &rusqlite::Row<'_>| {
+        let (stream, version) = (row.get(3)?, row.get(4)?);
+        let (event_id, kind) = (Uuid::from_bytes(row.get(5)?), row.get(6)?);
+        let columns = Columns { stream, version, event_id, kind, link: row.get(7)? };
+        Ok(Row { stored: stored(row)?, columns: Some(columns) })
+    };
+    read_rows(
+        readers,
+        "SELECT position, line, sealed, stream, version, event_id, kind, link FROM event \
+         WHERE position > ?1 ORDER BY position LIMIT ?2",
+        move |statement| statement.query_map((after.0, limit), row)?.collect(),
+    )
+    .await
+}
+
+pub(super) fn head(readers: &Readers) -> Result<Position, ReadError> {
+    readers.read(sequencer::head).map_err(ReadError::unavailable)
+}
+
+async fn read_rows<T: Send + 'static>(
     readers: &Arc<Readers>,
     sql: &'static str,
-    rows: impl FnOnce(&mut rusqlite::Statement<'_>) -> Result<Vec<Stored>, rusqlite::Error>
-    + Send
-    + 'static,
-) -> Result<Vec<Stored>, ReadError> {
+    rows: impl FnOnce(&mut rusqlite::Statement<'_>) -> Result<Vec<T>, rusqlite::Error> + Send + 'static,
+) -> Result<Vec<T>, ReadError> {
     let readers = Arc::clone(readers);
     tokio::task::spawn_blocking(move || {
         readers.read(|connection| rows(&mut *connection.prepare_cached(sql)?))

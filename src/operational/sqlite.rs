@@ -27,6 +27,10 @@ impl State {
         Ok(Self { file: file.map_err(Error::unavailable)? })
     }
 
+    pub(super) fn to_read(path: &Path) -> Result<Self, Error> {
+        SqliteFile::to_read(path).map(|file| Self { file }).map_err(Error::unavailable)
+    }
+
     pub(super) async fn first_body(
         &self,
         command: CommandId,

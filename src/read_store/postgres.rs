@@ -47,6 +47,11 @@ impl Rows {
         Ok(Self { pool })
     }
 
+    /// The same for who only reads.
+    pub(super) fn to_read(pool: PgPool) -> Self {
+        Self { pool }
+    }
+
     pub(super) async fn lease(&self, owner: &str) -> Result<Option<Lease>, Error> {
         let taken = sqlx::query(
             "UPDATE read.projector SET epoch = epoch + 1, owner = $1, \

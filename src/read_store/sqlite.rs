@@ -52,6 +52,12 @@ impl Rows {
         Ok(rows)
     }
 
+    /// The same for who only reads, also beside the program that writes.
+    pub(super) fn to_read(path: &Path) -> Result<Self, Error> {
+        let file = SqliteFile::to_read(path).map_err(Error::unavailable)?;
+        Ok(Self { file, live: RwLock::default(), kept: Arc::new(Kept::new()) })
+    }
+
     fn note(&self, progress: &[Progress]) {
         let mut live = self.live.write().expect("nothing panics with the lock held");
         for model in progress {

@@ -47,6 +47,42 @@ impl State {
         Ok(Self::Postgres(pool))
     }
 
+    /// The same for who only reads: changes nothing. The file must be there.
+    pub(super) fn sqlite_to_read(path: &Path) -> Result<Self, Error> {
+        SqliteFile::to_read(path).map(Self::Sqlite).map_err(unavailable)
+    }
+
+    pub(super) fn postgres_to_read(url: &str) -> Result<Self, Error> {
+        crate::postgres_database::to_read(url).map(Self::Postgres).map_err(unavailable)
+    }
+
+    /// What was signed last of every log, by its name.
+    pub(super) async fn all(&self) -> Result<Vec<(String, Signed)>, Error> {
+        match self {
+            Self::Sqlite(file) => file
+                .read(|connection| {
+                    connection
+                        .prepare_cached("SELECT origin, size, root FROM signed_head")?
+                        .query_map([], |row| {
+                            Ok((row.get(0)?, Signed { size: row.get(1)?, root: Hash(row.get(2)?) }))
+                        })?
+                        .collect()
+                })
+                .map_err(unavailable),
+            Self::Postgres(pool) => {
+                let found: Vec<(String, i64, [u8; 32])> =
+                    sqlx::query_as("SELECT origin, size, root FROM signer.signed_head")
+                        .fetch_all(pool)
+                        .await
+                        .map_err(unavailable)?;
+                let signed = |(origin, size, root): (String, i64, _)| {
+                    (origin, Signed { size: size.cast_unsigned(), root: Hash(root) })
+                };
+                Ok(found.into_iter().map(signed).collect())
+            }
+        }
+    }
+
     pub(super) async fn last(&self, origin: &str) -> Result<Option<Signed>, Error> {
         match self {
             Self::Sqlite(file) => file

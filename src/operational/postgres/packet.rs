@@ -1,6 +1,7 @@
 //! Compliance packets that were made.
 
 use events::id::PacketId;
+use uuid::Uuid;
 
 use super::State;
 use crate::operational::{Error, KeptFile};
@@ -46,6 +47,15 @@ impl State {
             .fetch_optional(&self.pool)
             .await
             .map_err(Error::unavailable)
+    }
+
+    pub(in crate::operational) async fn packets(&self) -> Result<Vec<PacketId>, Error> {
+        let found: Vec<Uuid> =
+            sqlx::query_scalar("SELECT packet FROM state.packet ORDER BY packet")
+                .fetch_all(&self.pool)
+                .await
+                .map_err(Error::unavailable)?;
+        Ok(found.into_iter().map(PacketId).collect())
     }
 
     pub(in crate::operational) async fn packet_file(

@@ -2,6 +2,7 @@
 
 use events::id::PacketId;
 use rusqlite::OptionalExtension as _;
+use uuid::Uuid;
 
 use super::State;
 use crate::operational::{Error, KeptFile};
@@ -41,6 +42,16 @@ impl State {
                 .prepare_cached("SELECT key_id FROM packet WHERE packet = ?1")?
                 .query_row([packet.0.as_bytes()], |row| row.get(0))
                 .optional()
+        });
+        found.map_err(Error::unavailable)
+    }
+
+    pub(in crate::operational) fn packets(&self) -> Result<Vec<PacketId>, Error> {
+        let found = self.file.read(|connection| {
+            connection
+                .prepare_cached("SELECT packet FROM packet ORDER BY packet")?
+                .query_map([], |row| row.get(0).map(Uuid::from_bytes).map(PacketId))?
+                .collect()
         });
         found.map_err(Error::unavailable)
     }
