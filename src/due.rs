@@ -13,6 +13,7 @@ use crate::App;
 use crate::causes::causes;
 use crate::event_log::ReadError;
 use crate::failure::Failure;
+use crate::packet::made;
 use crate::reactions::{self, Trouble};
 use crate::{execute, operational, query};
 
@@ -35,6 +36,8 @@ pub(crate) enum Error {
     Query(#[from] query::Error),
     #[error("what is due cannot be done")]
     Execute(#[from] execute::Error),
+    #[error("a packet that is due cannot be made")]
+    Packet(#[from] made::Error),
     #[error("the clock cannot be moved")]
     Operational(#[from] operational::Error),
     #[error("the log cannot be read")]
@@ -119,19 +122,25 @@ pub(crate) async fn advance(app: &App, span: Duration) -> Result<Time, Error> {
         if !query::has_reached(app, position, CAUGHT_UP_WITHIN).await {
             return Err(Error::Behind);
         }
-        match piece.next {
-            Some(next) => place = next,
-            None => break,
-        }
+        place = query::due_list::place_of(due);
     }
     app.clock.move_to(end, &app.operational).await?;
     Ok(app.clock.now())
 }
 
-async fn carry_out(app: &App, due: &Due) -> Result<Position, execute::Error> {
+async fn carry_out(app: &App, due: &Due) -> Result<Position, Error> {
     match due.what {
         What::InvitationExpires { organization, invitation } => {
-            execute::due::expire_invitation(app, organization, invitation, due.at).await
+            Ok(execute::due::expire_invitation(app, organization, invitation, due.at).await?)
+        }
+        What::QuarterlyPacket { organization, framework } => {
+            let (position, packet) =
+                execute::due::request_quarterly_packet(app, organization, framework, due.at)
+                    .await?;
+            if let Some(packet) = packet.filter(|_| app.signer.is_here()) {
+                made::ensure(app, organization, packet).await?;
+            }
+            Ok(position)
         }
     }
 }

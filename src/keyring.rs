@@ -6,8 +6,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use chacha20poly1305::aead::{Aead as _, KeyInit as _, Payload};
-use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use events::id::{CommandId, EventId, SubjectId};
 use events::personal::{self, Disclosure, Opened, Personal, Sealed};
 use events::recorded::BodyMac;
@@ -24,15 +22,16 @@ use crate::link_secret::{LinkSecret, Purpose};
 mod master;
 mod opened_keys;
 mod postgres;
+mod sealed_box;
 mod signing;
 mod sqlite;
 mod subject_key;
 
 pub(crate) use master::MasterKey;
 use opened_keys::{FORGOTTEN_WITHIN, OpenedKey, OpenedKeys};
+use sealed_box::{open_bytes, place, seal_bytes};
 use subject_key::SubjectKey;
 
-const NONCE: usize = 24;
 const ROOT: &str = "root";
 
 pub(crate) type Key = SecretBox<[u8; 32]>;
@@ -492,25 +491,4 @@ fn keyed(key: &Key, purpose: &str, parts: &[&[u8]]) -> [u8; 32] {
         hasher.update(part);
     }
     *hasher.finalize().as_bytes()
-}
-
-/// What a box is bound to: it opens at its own place only.
-fn place(log_id: Uuid, event: EventId, field: &str) -> Vec<u8> {
-    [log_id.as_bytes(), event.0.as_bytes(), field.as_bytes()].concat()
-}
-
-fn seal_bytes(key: &[u8; 32], place: &[u8], plain: &[u8]) -> Vec<u8> {
-    let bits = crate::random::bits(&[place, plain]);
-    let nonce: [u8; NONCE] = std::array::from_fn(|place| bits[place]);
-    let payload = Payload { msg: plain, aad: place };
-    let boxed = XChaCha20Poly1305::new(key.into())
-        .encrypt(&XNonce::from(nonce), payload)
-        .expect("XChaCha20-Poly1305 fails only above 256 GiB");
-    [nonce.as_slice(), &boxed].concat()
-}
-
-fn open_bytes(key: &[u8; 32], place: &[u8], sealed: &[u8]) -> Option<Vec<u8>> {
-    let (nonce, boxed) = sealed.split_first_chunk::<NONCE>()?;
-    let payload = Payload { msg: boxed, aad: place };
-    XChaCha20Poly1305::new(key.into()).decrypt(&XNonce::from(*nonce), payload).ok()
 }

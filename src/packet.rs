@@ -8,6 +8,7 @@
 pub(crate) mod bundle;
 pub(crate) mod content;
 pub(crate) mod made;
+pub(crate) mod posture;
 mod report;
 pub(crate) mod statement;
 

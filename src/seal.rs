@@ -53,7 +53,6 @@ pub(crate) fn root_over(heads: impl Iterator<Item = (Stream, u64, Hash)>) -> Has
 /// All organizations' heads at one moment.
 pub(crate) struct Seal {
     leaves: BTreeMap<Stream, Leaf>,
-    pub(crate) root: Hash,
     /// Of the event, on the platform's stream.
     pub(crate) version: u64,
 }
@@ -117,7 +116,7 @@ pub(crate) async fn seal(app: &App) -> Result<Seal, Error> {
         let last = entry.read().state.seal().cloned();
         // another node may have sealed a later moment meanwhile
         if let Some(last) = last.filter(|last| last.root == root.to_string()) {
-            return Ok(Seal { leaves, root, version: last.version });
+            return Ok(Seal { leaves, version: last.version });
         }
     }
 }

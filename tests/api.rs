@@ -18,6 +18,7 @@ mod denied_attempts;
 mod document;
 mod envelope;
 mod erasure;
+mod evidence;
 mod export;
 mod idempotency;
 mod incident;

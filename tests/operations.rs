@@ -29,6 +29,8 @@ pub(crate) struct Places {
     /// A key of the organization.
     pub(crate) token: String,
     pub(crate) stated: Stated,
+    /// A packet of the framework that the organization subscribes to; empty where none is asked for.
+    pub(crate) packet: String,
 }
 
 /// What members have stated: a function, an incident that is classified, and a review in which
@@ -60,6 +62,17 @@ impl Stated {
         Self { declaration: words(&declaration["id"]), incident, review }
     }
 }
+
+/// Subscribes to a framework, and has a packet made.
+pub(crate) async fn has_packet_made(ana: &Person, slug: &str) -> String {
+    let subscription = format!("/v1/organizations/{slug}/compliance-subscriptions/{FRAMEWORK}");
+    ana.puts(&subscription, &json!({})).answer().await.expect(200);
+    let wanted = json!({ "framework": FRAMEWORK });
+    let reports = format!("/v1/organizations/{slug}/compliance-reports");
+    words(&ana.posts(&reports, &wanted).answer().await.expect(201).body()["report_id"])
+}
+
+const FRAMEWORK: &str = "soc2";
 
 fn function() -> Value {
     json!({ "kind": "dora_function", "name": "Payments", "critical_or_important": true })
@@ -156,7 +169,10 @@ impl Operation {
             "POST /restore-tests" => {
                 Some(json!({ "scope": "mail", "result": "failed", "duration_seconds": 60 }))
             }
-            "DELETE /declarations/{declaration}"
+            "POST /compliance-reports" => Some(json!({ "framework": FRAMEWORK })),
+            "PUT /compliance-subscriptions/{framework}"
+            | "DELETE /compliance-subscriptions/{framework}"
+            | "DELETE /declarations/{declaration}"
             | "POST /declarations/{declaration}/review"
             | "POST /incidents/{incident}/recover"
             | "POST /access-reviews"
@@ -179,9 +195,14 @@ impl Operation {
         ["{declaration}", "{incident}", "{review}"].iter().any(|name| self.path.contains(name))
     }
 
+    /// Whether it is about frameworks and packets.
+    pub(crate) fn is_about_evidence(&self) -> bool {
+        self.path.contains("/compliance-")
+    }
+
     /// Where it is done.
     pub(crate) fn path_at(&self, places: &Places) -> String {
-        let Places { org, member, invitation, event, token, stated } = places;
+        let Places { org, member, invitation, event, token, stated, packet } = places;
         let named = [
             ("{org}", org),
             ("{member}", member),
@@ -191,6 +212,9 @@ impl Operation {
             ("{declaration}", &stated.declaration),
             ("{incident}", &stated.incident),
             ("{review}", &stated.review),
+            ("{framework}", &FRAMEWORK.to_owned()),
+            ("{report_id}", packet),
+            ("{name}", &"checkpoint".to_owned()),
         ];
         let path =
             named.iter().fold(self.path.clone(), |path, (name, value)| path.replace(name, value));

@@ -453,6 +453,7 @@ class Packet:
             "privileged_at_period_end": [],
             "membership_changes": {"joiners": "0", "movers": "0", "leavers": "0"},
             "changes": {},
+            "declared": {"ai_systems": [], "dora_role": None, "headcount": None},
         }
 
     def erased_by(self):

@@ -198,6 +198,10 @@ impl Person {
         self.asks(Method::POST, path).json(body)
     }
 
+    pub(crate) fn puts(&self, path: &str, body: &Value) -> Ask {
+        self.asks(Method::PUT, path).json(body)
+    }
+
     pub(crate) fn patches(&self, path: &str, body: &Value) -> Ask {
         self.asks(Method::PATCH, path).json(body)
     }

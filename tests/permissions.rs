@@ -9,7 +9,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-use crate::operations::{Operation, Places, Stated, of_organizations};
+use crate::operations::{Operation, Places, Stated, has_packet_made, of_organizations};
 use crate::people::{Answer, Person, words};
 use crate::server::Installation;
 
@@ -73,7 +73,11 @@ async fn tried(operation: &Operation, people: &People, asking: &Asking<'_>, slug
     let is_about_a_statement = operation.is_about_a_statement();
     let stated =
         if is_about_a_statement { Stated::by(founder, slug).await } else { Stated::default() };
+    let is_about_evidence = operation.is_about_evidence();
+    let packet =
+        if is_about_evidence { has_packet_made(founder, slug).await } else { String::new() };
     let places = Places {
+        packet,
         org: slug.to_owned(),
         member: other_id.clone(),
         invitation: words(&invited["id"]),

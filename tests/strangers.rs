@@ -4,7 +4,7 @@
 
 use reqwest::header::HeaderMap;
 
-use crate::operations::{Operation, Places, Stated, of_organizations};
+use crate::operations::{Operation, Places, Stated, has_packet_made, of_organizations};
 use crate::people::{Answer, Person, words};
 use crate::server::{Installation, Node};
 
@@ -67,6 +67,7 @@ async fn pairs(node: &Node) -> Vec<(Places, Places)> {
         event: words(&event["id"]),
         token: words(&key["token_info"]["id"]),
         stated: Stated::by(&ana, "acme").await,
+        packet: has_packet_made(&ana, "acme").await,
     };
     let personal = ben.lists().await.swap_remove(0);
     let nothing = Places { org: "acne".to_owned(), ..there.clone() };

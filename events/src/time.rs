@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, Datelike as _, NaiveDate, NaiveTime, SecondsFormat, Utc};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Milliseconds since 1970-01-01T00:00:00Z.
@@ -28,6 +28,18 @@ impl Time {
     }
 
     /// How long it is until `later`; nothing when that has passed.
+    /// The calendar quarter (UTC) that this is in, half-open.
+    pub fn quarter(self) -> (Self, Self) {
+        let date = DateTime::from_timestamp_millis(self.0).unwrap_or_default().date_naive();
+        let first = |year: i32, quarter: u32| {
+            let day = NaiveDate::from_ymd_opt(year, quarter * 3 + 1, 1).unwrap_or_default();
+            Self(day.and_time(NaiveTime::MIN).and_utc().timestamp_millis())
+        };
+        let (year, quarter) = (date.year(), date.month0() / 3);
+        let end = if quarter == 3 { first(year + 1, 0) } else { first(year, quarter + 1) };
+        (first(year, quarter), end)
+    }
+
     pub fn until(self, later: Self) -> Duration {
         Duration::from_millis(u64::try_from(later.0.saturating_sub(self.0)).unwrap_or_default())
     }
@@ -191,6 +203,20 @@ mod tests {
         let first = DateTime::<Utc>::MIN_UTC.timestamp_millis();
         let last = DateTime::<Utc>::MAX_UTC.timestamp_millis();
         prop_oneof![first..=last, -62_167_219_200_000..=253_402_300_799_999_i64]
+    }
+
+    #[test]
+    fn a_quarter_ends_where_the_next_begins() {
+        let read = |text: &str| text.parse::<Time>().expect("a time");
+        let quarter = |text: &str| {
+            let (start, end) = read(text).quarter();
+            (start.to_string(), end.to_string())
+        };
+        let fourth = ("2026-10-01T00:00:00.000Z".to_owned(), "2027-01-01T00:00:00.000Z".to_owned());
+        assert_eq!(quarter("2026-11-22T17:00:00.000Z"), fourth);
+        assert_eq!(quarter("2026-12-31T23:59:59.999Z"), fourth);
+        assert_eq!(quarter("2027-01-01T00:00:00.000Z").0, fourth.1);
+        assert_eq!(quarter("2028-02-29T12:00:00.000Z").1, "2028-04-01T00:00:00.000Z");
     }
 
     proptest! {

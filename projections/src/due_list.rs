@@ -2,12 +2,14 @@
 //! organization that was deleted stays here; doing it then does nothing.
 
 use events::Event;
+use events::evidence::Event::{PacketRequested, Subscribed, Unsubscribed};
+use events::evidence::Framework;
 use events::id::{InvitationId, OrganizationId};
 use events::invitation::Event::{Canceled, Expired, Rejected, Resent, Sent};
 use events::membership::Event::{
     Joined, Left, OwnershipTransferred, Removed, RoleChanged, SecondFactorChanged,
 };
-use events::recorded::Recorded;
+use events::recorded::{Actor, Recorded};
 use events::stream::Stream;
 use events::time::Time;
 use serde::{Deserialize, Serialize};
@@ -28,13 +30,24 @@ pub struct Due {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum What {
-    InvitationExpires { organization: OrganizationId, invitation: InvitationId },
+    InvitationExpires {
+        organization: OrganizationId,
+        invitation: InvitationId,
+    },
+    /// The packet about a quarter that is over then.
+    QuarterlyPacket {
+        organization: OrganizationId,
+        framework: Framework,
+    },
 }
 
 impl What {
     fn id(self) -> String {
         match self {
             Self::InvitationExpires { invitation, .. } => invitation.to_string(),
+            Self::QuarterlyPacket { organization, framework } => {
+                format!("{organization}-{}", framework.as_str())
+            }
         }
     }
 }
@@ -43,13 +56,14 @@ pub struct DueList;
 
 impl ReadModel for DueList {
     const NAME: &'static str = "due_list";
-    const VERSION: u32 = 1;
+    const VERSION: u32 = 2;
     type Row = Due;
 
     fn project(recorded: &Recorded) -> Vec<(Key, Change<Due>)> {
         let Stream::Organization(organization) = recorded.stream else { return vec![] };
         let expires =
             |invitation: InvitationId| What::InvitationExpires { organization, invitation };
+        let quarterly = |framework: Framework| What::QuarterlyPacket { organization, framework };
         let falls_due = |what: What, at: Time| vec![(key(what), Put(Due { at, what }))];
         let is_over = |what: What| vec![(key(what), Remove)];
         match &recorded.event {
@@ -60,6 +74,16 @@ impl ReadModel for DueList {
                 Canceled { invitation, .. } | Rejected { invitation } | Expired { invitation },
             )
             | Event::Membership(Joined { invitation, .. }) => is_over(expires(*invitation)),
+            Event::Evidence(Subscribed { framework }) => {
+                falls_due(quarterly(*framework), recorded.at.quarter().1)
+            }
+            // the next one, when this is the one that was due
+            Event::Evidence(PacketRequested { framework, .. })
+                if recorded.actor == Actor::System =>
+            {
+                falls_due(quarterly(*framework), recorded.at.quarter().1)
+            }
+            Event::Evidence(Unsubscribed { framework }) => is_over(quarterly(*framework)),
             Event::Membership(
                 RoleChanged { .. }
                 | Removed { .. }
@@ -76,7 +100,7 @@ impl ReadModel for DueList {
             | Event::Incident(_)
             | Event::AccessReview(_)
             | Event::RestoreTest(_)
-            | Event::Evidence(_)
+            | Event::Evidence(PacketRequested { .. })
             | Event::Account(_)
             | Event::Address(_)
             | Event::Platform(_) => vec![],

@@ -22,6 +22,7 @@ use utoipa_axum::routes;
 use uuid::Uuid;
 
 use self::filter::{Number, Wanted, Way};
+use self::proof::EntryProof;
 use super::authentication::Caller;
 use super::document::{OrganizationReads, Unmodified};
 use super::organization::Meant;
@@ -35,6 +36,7 @@ use crate::{App, identity, query};
 mod csv;
 mod export;
 mod filter;
+mod proof;
 mod stream;
 
 pub(crate) fn routes() -> OpenApiRouter<Arc<App>> {
@@ -124,6 +126,16 @@ pub(crate) struct AuditEntry {
     hash: Link,
     #[schema(value_type = String)]
     created_at: Time,
+}
+
+/// An entry with the proof that it stands in the log.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct ProvenEntry {
+    #[serde(flatten)]
+    entry: AuditEntry,
+    /// `null` on a node that does not sign, and where what was signed contradicts the log: the
+    /// checkpoint says which.
+    proof: Option<EntryProof>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -245,7 +257,7 @@ async fn by_number(
 
 #[utoipa::path(get, path = "/audit-log/{event_id}", operation_id = "showAuditEntry",
     tag = "audit log", params(("event_id" = String, Path)),
-    responses((status = 200, body = AuditEntry), Unmodified, OrganizationReads))]
+    responses((status = 200, body = ProvenEntry), Unmodified, OrganizationReads))]
 async fn show_audit_entry(
     State(app): State<Arc<App>>,
     names: PathNames,
@@ -262,8 +274,9 @@ async fn show_audit_entry(
     if let Some(known) = etag::not_modified(&headers, version) {
         return Ok(known);
     }
-    let body = shown(&app, entry, &mut HashMap::new()).await?;
-    Ok(etag::tagged(version, Json(body).into_response()))
+    let entry = shown(&app, entry, &mut HashMap::new()).await?;
+    let proof = proof::of(&app, organization, version).await?;
+    Ok(etag::tagged(version, Json(ProvenEntry { entry, proof }).into_response()))
 }
 
 /// E-mail addresses of people: one look-up for each person, not for each entry.

@@ -35,7 +35,8 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<App>> {
 /// lines, root of the tree over them. Keep it: later it proves that nothing was taken back.
 #[utoipa::path(get, path = "/audit-log/checkpoint", operation_id = "showCheckpoint",
     tag = "evidence",
-    responses((status = 200, body = String, content_type = "text/plain"), OrganizationReads))]
+    responses((status = 200, body = String, content_type = "text/plain; charset=utf-8"),
+        OrganizationReads))]
 async fn show_checkpoint(
     State(app): State<Arc<App>>,
     OriginalUri(uri): OriginalUri,

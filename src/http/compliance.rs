@@ -24,6 +24,7 @@ use super::request::{Authenticated, Parameters, PathNames};
 use crate::access::Access;
 use crate::{App, execute};
 
+mod posture;
 mod report;
 mod shown_packet;
 
@@ -32,6 +33,7 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(list_subscriptions))
         .routes(routes!(subscribe, unsubscribe))
         .merge(report::routes())
+        .merge(posture::routes())
 }
 
 #[derive(Serialize, ToSchema)]

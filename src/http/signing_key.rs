@@ -19,7 +19,7 @@ use super::admin::Operator;
 use super::answer;
 use super::document::{OperatorCommands, PublicReads};
 use super::problem::{Code, FieldError, Problem};
-use super::request::{PathNames, Submission};
+use super::request::{Authenticated, PathNames, Submission};
 use crate::public_key::{NoteKey, PublicKey};
 use crate::{App, signing_key};
 
@@ -155,7 +155,8 @@ async fn show_packet_key(
 /// Every key that heads of logs were ever signed with, the newest first: one verifier of signed notes
 /// (C2SP) a line.
 #[utoipa::path(get, path = "/.well-known/log-keys", operation_id = "listLogKeys", tag = "evidence",
-    responses((status = 200, body = String, content_type = "text/plain"), PublicReads))]
+    responses((status = 200, body = String, content_type = "text/plain; charset=utf-8"),
+        PublicReads))]
 async fn list_log_keys(State(app): State<Arc<App>>) -> Result<String, Problem> {
     let mut lines = String::new();
     let keys = signing_key::all(&app).await?;
@@ -181,9 +182,8 @@ pub(crate) struct RotateBody {
         published, and what it has signed stays good.",
     request_body = RotateBody, responses((status = 200, body = KeySet), OperatorCommands))]
 async fn rotate_signing_key(
-    _: Operator,
     State(app): State<Arc<App>>,
-    submission: Submission,
+    Authenticated(_operator, submission): Authenticated<Operator>,
 ) -> Result<Response, Problem> {
     rotate(&app, &submission).await
 }
@@ -193,9 +193,8 @@ async fn rotate_signing_key(
     description = "The same as `POST /v1/admin/signing-keys/rotate`.",
     request_body = RotateBody, responses((status = 200, body = KeySet), OperatorCommands))]
 async fn rotate_compliance_signing_key(
-    _: Operator,
     State(app): State<Arc<App>>,
-    submission: Submission,
+    Authenticated(_operator, submission): Authenticated<Operator>,
 ) -> Result<Response, Problem> {
     rotate(&app, &submission).await
 }
@@ -222,10 +221,9 @@ pub(crate) struct RevokeBody {
     description = "The key was stolen. Another signs in its place if it still signed.",
     request_body = RevokeBody, responses((status = 200, body = KeySet), OperatorCommands))]
 async fn revoke_signing_key(
-    _: Operator,
     State(app): State<Arc<App>>,
     names: PathNames,
-    submission: Submission,
+    Authenticated(_operator, submission): Authenticated<Operator>,
 ) -> Result<Response, Problem> {
     let RevokeBody { compromised_since } = submission.json()?;
     if compromised_since > app.clock.now() {

@@ -3,7 +3,8 @@
 use events::platform::KeyId;
 use secrecy::SecretBox;
 
-use super::{Error, Key, Keyring, open_bytes, seal_bytes};
+use super::sealed_box::{open_bytes, seal_bytes};
+use super::{Error, Key, Keyring};
 
 impl Keyring {
     /// Keeps the seed of a signing key; durable when this returns.

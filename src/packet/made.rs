@@ -30,11 +30,11 @@ use crate::failure::{Failure, fails_with};
 use crate::note::Inclusion;
 use crate::operational::{self, KeptFile};
 use crate::query::ledger::Tree;
-use crate::{query, seal, signer, signing_key};
+use crate::{fail_point, query, seal, signer, signing_key};
 
 /// Events that are proven one by one, besides by the log as a whole.
 const MOST_PROOFS: usize = 200;
-const DECLARATION: &str = "Evidence derived from recorded events. It is no opinion, no certificate \
+pub(super) const DECLARATION: &str = "Evidence derived from recorded events. It is no opinion, no certificate \
                            and no legal advice.";
 const DISCLOSURE: &str = "Every line of the log. Of personal values, the addresses that invitations \
                           went to and what the organization declared for this framework.";
@@ -85,23 +85,24 @@ pub(crate) async fn ensure(
     }
     let request = requested(app, organization, packet).await?.ok_or(Error::NotFound)?;
     let (key_id, files) = make(app, organization, &request).await?;
+    fail_point::reached("packet.signed");
     app.operational.keep_packet(packet, key_id, files).await?;
     tracing::info!(%organization, %packet, "a compliance packet is made");
     Ok(())
 }
 
 /// What one pass over the log found.
-struct Found {
+pub(super) struct Found {
     events: File,
-    head: String,
-    root: events::tree::Hash,
+    pub(super) head: String,
+    pub(super) root: events::tree::Hash,
     state: Organization,
     actor: Actor,
-    report: compliance::Report,
+    pub(super) report: compliance::Report,
     disclosed: BTreeMap<events::id::SubjectId, Digests>,
 }
 
-async fn find(
+pub(super) async fn find(
     app: &App,
     organization: OrganizationId,
     request: &Requested,
@@ -234,7 +235,10 @@ pub(super) fn canonical(value: &impl Serialize) -> Vec<u8> {
 }
 
 /// When the log was verified until the packet was asked for.
-async fn verifications(app: &App, request: &Requested) -> Result<Vec<Verification>, Error> {
+pub(super) async fn verifications(
+    app: &App,
+    request: &Requested,
+) -> Result<Vec<Verification>, Error> {
     let entry = app.platform.current(&app.log, Stream::Platform).await?;
     let folded = entry.read();
     let runs = folded.state.verifications().iter().filter(|run| run.at <= request.at);

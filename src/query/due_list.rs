@@ -30,6 +30,11 @@ pub(crate) async fn is_being_built(app: &App) -> Result<bool, Error> {
     Ok(list.is_none_or(|list| list.status == Status::Building))
 }
 
+/// The place of one thing that is due: what falls due after it comes behind.
+pub(crate) fn place_of(due: &Due) -> String {
+    DueList::sort(due)
+}
+
 /// The place right before everything that is due at or after a time.
 pub(crate) fn place_before(time: Time) -> String {
     sort_until(time)

@@ -103,6 +103,13 @@ pub(crate) async fn all_heads(app: &App) -> Result<BTreeMap<Stream, Head>, Error
     all.iter().map(|row| named(&row.body)).collect()
 }
 
+/// One line of a log, as it was recorded. `None` where the log ends before.
+pub(crate) async fn line(app: &App, stream: Stream, version: u64) -> Result<Option<String>, Error> {
+    let stored = app.log.read_stream(&stream, version, 1).await.map_err(Failure::from)?;
+    let text = stored.into_iter().next().map(|stored| String::from_utf8(stored.line));
+    text.transpose().map_err(|error| Error::Failed(Failure::Broken(error.into())))
+}
+
 impl Tree {
     pub(crate) async fn of(app: &App, stream: Stream) -> Result<Self, Error> {
         super::known_rows(app).await?;

@@ -42,6 +42,12 @@ pub(crate) struct PacketSignature {
 }
 
 pub(super) fn of(envelope: &Envelope) -> Result<(DsseEnvelope, Value, PacketSignature), Problem> {
+    let (dsse, signature) = signed(envelope)?;
+    Ok((dsse, packet(&bundle::statement(envelope)?), signature))
+}
+
+/// The envelope, and its signature in the words of other clients.
+pub(super) fn signed(envelope: &Envelope) -> Result<(DsseEnvelope, PacketSignature), Problem> {
     let internal = || Problem::new(Code::Internal);
     let payload = envelope.payload().ok_or_else(internal)?;
     let signed = envelope.signatures.first().ok_or_else(internal)?;
@@ -51,7 +57,6 @@ pub(super) fn of(envelope: &Envelope) -> Result<(DsseEnvelope, Value, PacketSign
         value: signed.sig.clone(),
         canonical_sha256: Sha256::digest(&payload).iter().map(|b| format!("{b:02x}")).collect(),
     };
-    let packet = packet(&bundle::statement(envelope)?);
     let dsse = DsseEnvelope {
         payload: envelope.payload.clone(),
         payload_type: envelope.payload_type.clone(),
@@ -61,7 +66,7 @@ pub(super) fn of(envelope: &Envelope) -> Result<(DsseEnvelope, Value, PacketSign
             .map(|it| DsseSignature { keyid: it.keyid.clone(), sig: it.sig.clone() })
             .collect(),
     };
-    Ok((dsse, packet, signature))
+    Ok((dsse, signature))
 }
 
 /// What clients of other products read of a packet.

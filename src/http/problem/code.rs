@@ -329,7 +329,7 @@ codes! {
         "another node signs; ask there, or start this one with `--signer-state`";
         "Of nodes that share a database, only those sign that remember what was signed last: the \
          first one, or all that were given one place with `--signer-state`."
-        "Ask the node that signs, or give all nodes one `--signer-state postgres://…`.";
+        "Ask the node that signs, or give all nodes one database of their own with `--signer-state`.";
     SignerRefuses: SERVICE_UNAVAILABLE "signer_refuses",
         "the log is not the one that was signed before; nothing more is signed";
         "The log has become shorter, or its beginning another, than what was signed: an older copy \

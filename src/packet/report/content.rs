@@ -305,8 +305,11 @@ fn one_line((name, value): (&str, String)) -> (String, Vec<String>) {
     (name.to_owned(), vec![value])
 }
 
-/// A member's name as words.
+/// A member's name as words, unless it is the name of a kind of event.
 fn words(name: &str) -> String {
+    if name.contains('.') {
+        return name.to_owned();
+    }
     let mut words = name.replace('_', " ");
     if let Some(first) = words.get_mut(..1) {
         first.make_ascii_uppercase();
