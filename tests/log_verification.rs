@@ -271,8 +271,8 @@ const ATTACKS: [(&str, Attack); 15] = [
         rows[acme[0]].puts(&value);
         let stream = rows[acme[0]].stream.clone();
         chain_anew(rows, &stream);
-        // the first who knows better is a seal, a packet, the ledger or the signer
-        "root".to_owned()
+        // of all who know better the packet knows the fewest lines
+        format!("packets: stream {stream}, version ")
     }),
     ("deletes a row", |rows, acme| {
         let row = rows.remove(acme[2]);
@@ -287,8 +287,7 @@ const ATTACKS: [(&str, Attack); 15] = [
         let stream = rows.remove(acme[2]).stream;
         close_up(rows);
         chain_anew(rows, &stream);
-        // other logs' lines have moved, too, and the ledger knows where they stood
-        "tree: stream organization-".to_owned()
+        format!("packets: stream {stream}, version ")
     }),
     ("swaps two lines", |rows, acme| {
         let (one, other) = (rows[acme[1]].clone(), rows[acme[2]].clone());
@@ -331,8 +330,7 @@ const ATTACKS: [(&str, Attack); 15] = [
         rows.insert(acme[2], forged);
         close_up(rows);
         chain_anew(rows, &stream);
-        // other logs' lines have moved, too, and the ledger knows where they stood
-        "tree: stream organization-".to_owned()
+        format!("packets: stream {stream}, version ")
     }),
     ("renumbers", |rows, acme| {
         let position = rows[acme[2]].position;
@@ -351,10 +349,30 @@ const ATTACKS: [(&str, Attack); 15] = [
         let stream = rows[acme[0]].stream.clone();
         rows.retain(|row| row.stream != stream);
         close_up(rows);
-        // the seal behind the packet was over two logs
-        "logs with the root".to_owned()
+        format!("tree: stream {stream}, version 0: the log has 0 lines; the ledger knows")
     }),
 ];
+
+/// Makes the signer and the ledger forget a log, and how far the ledger has come.
+async fn forgets(installation: &Installation, is_sqlite: bool, stream: &str) {
+    let id = stream.trim_start_matches("organization-");
+    let signer = rusqlite::Connection::open(installation.data().join("signer-state")).unwrap();
+    let forgotten = signer.execute("DELETE FROM signed_head WHERE origin LIKE '%' || ?1", [id]);
+    assert_eq!(forgotten.unwrap(), 1);
+    let schema = if is_sqlite { "" } else { "read." };
+    let row = format!("DELETE FROM {schema}row WHERE model = 'ledger' AND id = '{stream}'");
+    let position = format!("UPDATE {schema}read_model SET position = 0 WHERE name = 'ledger'");
+    for sql in [row, position] {
+        let changed = if is_sqlite {
+            let read = rusqlite::Connection::open(installation.data().join("read.db")).unwrap();
+            read.execute(&sql, []).unwrap() as u64
+        } else {
+            let mut read = installation.database().connect().await;
+            read.execute(AssertSqlSafe(sql)).await.unwrap().rows_affected()
+        };
+        assert_eq!(changed, 1);
+    }
+}
 
 async fn every_attack_on_the_rows_is_named(installation: Installation, is_sqlite: bool) {
     let node = installation.start().await;
@@ -375,6 +393,30 @@ async fn every_attack_on_the_rows_is_named(installation: Installation, is_sqlite
     }
     administrator.puts(&untouched).await;
     assert_sound(&installation);
+
+    // whoever sees to it that nobody else remembers the organization is told of by a seal
+    let globex = of(&untouched, "globex");
+    let stream = untouched[globex[0]].stream.clone();
+    forgets(&installation, is_sqlite, &stream).await;
+    let mut rows = untouched.clone();
+    rows.retain(|row| row.stream != stream);
+    close_up(&mut rows);
+    let mut replaced = untouched.clone();
+    let other = format!("organization-{}", events::id::OrganizationId(Uuid::new_v4()));
+    for at in globex {
+        let mut value = replaced[at].value();
+        value["stream"] = json!(other);
+        replaced[at].puts(&value);
+        replaced[at].stream.clone_from(&other);
+    }
+    chain_anew(&mut replaced, &other);
+    for (rows, expected) in [(rows, "lines are missing"), (replaced, "logs have the root")] {
+        administrator.puts(&rows).await;
+        let (code, said) = verified(&installation);
+        assert_eq!(code, Some(8), "{said}");
+        assert!(said.contains("error: seals: stream platform, version "), "{said}");
+        assert!(said.contains(expected), "{said}");
+    }
     drop(administrator);
 
     // a server tells it too, and packets tell that the log was found like that
