@@ -56,12 +56,12 @@ impl fmt::Display for Place {
 pub struct Fault {
     pub(crate) stage: Stage,
     pub(crate) place: Place,
-    pub(crate) kind: Kind,
+    pub(crate) kind: Box<Kind>,
 }
 
 impl Fault {
     pub(super) fn new(stage: Stage, place: Place, kind: Kind) -> Self {
-        Self { stage, place, kind }
+        Self { stage, place, kind: Box::new(kind) }
     }
 }
 
