@@ -146,7 +146,7 @@ async fn run(
     pass.expect_seals(remembered::seals(sources.log).await?);
     let mut fault = walk(sources.log, &mut pass, head, &mut progress).await?;
     if fault.is_none() {
-        fault = pass.unmet();
+        fault = pass.last_fault();
     }
     if fault.is_none()
         && let Some(operational) = sources.operational

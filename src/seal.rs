@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use events::platform::Command;
-use events::recorded::Actor;
+use events::recorded::{Actor, Position};
 use events::stream::Stream;
 use events::tree::{self, Edge, Hash, Outline, Place};
 use serde::Serialize;
@@ -125,9 +125,20 @@ pub(crate) async fn seal(app: &App) -> Result<Seal, Error> {
 pub(crate) async fn seal_when_due(app: &App) -> Result<(), Error> {
     let entry = app.platform.current(&app.log, Stream::Platform).await.map_err(Failure::from);
     let entry = entry.map_err(query::Error::from)?;
-    let last = entry.read().state.seal().map(|seal| seal.at);
+    let (last, sealed) = {
+        let state = &entry.read().state;
+        // before the first seal an hour passes, too
+        let began = state.keys().first().map(|key| key.introduced_at);
+        let seal = state.seal();
+        (seal.map(|seal| seal.at).or(began), seal.map(|seal| seal.position.clone()))
+    };
     if last.is_some_and(|at| at.after(EVERY) > app.clock.now()) {
         return Ok(());
     }
-    seal(app).await.map(drop)
+    let sealed = sealed.and_then(|position| position.parse().ok()).map(Position);
+    let grown = ledger::heads_since(app, sealed.unwrap_or_default()).await?;
+    if grown.iter().any(|(stream, _)| matches!(stream, Stream::Organization(_))) {
+        seal(app).await?;
+    }
+    Ok(())
 }

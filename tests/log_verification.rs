@@ -4,9 +4,10 @@
 use events::chain::Link;
 use reqwest::Method;
 use serde_json::{Value, json};
-use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection, Row as _};
+use sqlx::{AssertSqlSafe, Executor as _};
 use uuid::Uuid;
 
+use crate::administrator::{Administrator, Row};
 use crate::people::{Person, words};
 use crate::server::{Installation, Node, on_every_store, text};
 
@@ -85,142 +86,6 @@ async fn an_untouched_log_verifies_beside_its_server_and_without(installation: I
     assert_sound(&installation);
 }
 
-/// One row of the log, as the database holds it.
-#[derive(Clone, Debug)]
-struct Row {
-    position: i64,
-    stream: String,
-    version: i64,
-    event_id: Uuid,
-    kind: String,
-    line: Vec<u8>,
-    sealed: Vec<u8>,
-    link: Vec<u8>,
-}
-
-impl Row {
-    fn value(&self) -> Value {
-        serde_json::from_slice(&self.line).unwrap()
-    }
-
-    /// Another line, with every column as it should be for it.
-    fn puts(&mut self, value: &Value) {
-        self.line = serde_json_canonicalizer::to_vec(value).unwrap();
-        self.link = Link::of_line(&self.line).as_bytes().to_vec();
-    }
-
-    /// What is said of this place.
-    fn place(&self) -> String {
-        format!("stream {}, version {}, position {}", self.stream, self.version, self.position)
-    }
-}
-
-/// Somebody who may do anything in the database, and has dropped the triggers that would mind.
-enum Administrator {
-    Sqlite(rusqlite::Connection),
-    Postgres(PgConnection),
-}
-
-impl Administrator {
-    async fn of(installation: &Installation, is_sqlite: bool) -> Self {
-        let mut administrator = if is_sqlite {
-            let log = rusqlite::Connection::open(installation.data().join("log.db")).unwrap();
-            Self::Sqlite(log)
-        } else {
-            Self::Postgres(installation.database().connect().await)
-        };
-        let triggers: &[&str] = if is_sqlite {
-            &["event_no_update", "event_no_delete", "event_only_next"]
-        } else {
-            &["event_no_change", "event_no_truncate", "event_only_next"]
-        };
-        for trigger in triggers {
-            let on = if is_sqlite { "" } else { " ON log.event" };
-            administrator.does(&format!("DROP TRIGGER {trigger}{on}")).await;
-        }
-        administrator
-    }
-
-    async fn does(&mut self, sql: &str) {
-        match self {
-            Self::Sqlite(connection) => connection.execute_batch(sql).unwrap(),
-            Self::Postgres(connection) => {
-                connection.execute(AssertSqlSafe(sql.to_owned())).await.unwrap();
-            }
-        }
-    }
-
-    async fn rows(&mut self) -> Vec<Row> {
-        let columns = "position, stream, version, event_id, kind, line, sealed, link";
-        match self {
-            Self::Sqlite(connection) => {
-                let sql = format!("SELECT {columns} FROM event ORDER BY position");
-                let mut statement = connection.prepare(&sql).unwrap();
-                let row = |row: &rusqlite::Row<'_>| {
-                    Ok(Row {
-                        position: row.get(0)?,
-                        stream: row.get(1)?,
-                        version: row.get(2)?,
-                        event_id: Uuid::from_bytes(row.get(3)?),
-                        kind: row.get(4)?,
-                        line: row.get(5)?,
-                        sealed: row.get(6)?,
-                        link: row.get(7)?,
-                    })
-                };
-                statement.query_map([], row).unwrap().collect::<Result<_, _>>().unwrap()
-            }
-            Self::Postgres(connection) => {
-                let sql = format!("SELECT {columns} FROM log.event ORDER BY position");
-                let rows = sqlx::query(AssertSqlSafe(sql)).fetch_all(connection).await.unwrap();
-                let row = |row: &sqlx::postgres::PgRow| Row {
-                    position: row.get(0),
-                    stream: row.get(1),
-                    version: row.get(2),
-                    event_id: row.get(3),
-                    kind: row.get(4),
-                    line: row.get(5),
-                    sealed: row.get(6),
-                    link: row.get(7),
-                };
-                rows.iter().map(row).collect()
-            }
-        }
-    }
-
-    /// These rows and no others.
-    async fn puts(&mut self, rows: &[Row]) {
-        match self {
-            Self::Sqlite(connection) => {
-                let transaction = connection.transaction().unwrap();
-                transaction.execute("DELETE FROM event", []).unwrap();
-                for row in rows {
-                    let sql = "INSERT INTO event (position, stream, version, event_id, kind, line, \
-                               sealed, link, stored_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 0)";
-                    let id = row.event_id.as_bytes();
-                    let Row { position, stream, version, kind, line, sealed, link, .. } = row;
-                    let values = (position, stream, version, id, kind, line, sealed, link);
-                    transaction.execute(sql, values).unwrap();
-                }
-                transaction.commit().unwrap();
-            }
-            Self::Postgres(connection) => {
-                let mut transaction = connection.begin().await.unwrap();
-                transaction.execute("DELETE FROM log.event").await.unwrap();
-                for row in rows {
-                    let sql = "INSERT INTO log.event (position, stream, version, event_id, kind, \
-                               line, sealed, link) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
-                    let query = sqlx::query(sql).bind(row.position).bind(&row.stream);
-                    let query = query.bind(row.version).bind(row.event_id).bind(&row.kind);
-                    let query = query.bind(&row.line).bind(&row.sealed).bind(&row.link);
-                    query.execute(&mut *transaction).await.unwrap();
-                }
-                transaction.commit().await.unwrap();
-            }
-        }
-    }
-}
-
 /// Which rows are of this organization's log.
 fn of(rows: &[Row], slug: &str) -> Vec<usize> {
     let created = rows
@@ -271,8 +136,8 @@ const ATTACKS: [(&str, Attack); 15] = [
         rows[acme[0]].puts(&value);
         let stream = rows[acme[0]].stream.clone();
         chain_anew(rows, &stream);
-        // the first who knows better is a seal, a packet, the ledger or the signer
-        "root".to_owned()
+        // of all who know better the packet knows the fewest lines
+        format!("packets: stream {stream}, version ")
     }),
     ("deletes a row", |rows, acme| {
         let row = rows.remove(acme[2]);
@@ -287,8 +152,7 @@ const ATTACKS: [(&str, Attack); 15] = [
         let stream = rows.remove(acme[2]).stream;
         close_up(rows);
         chain_anew(rows, &stream);
-        // other logs' lines have moved, too, and the ledger knows where they stood
-        "tree: stream organization-".to_owned()
+        format!("packets: stream {stream}, version ")
     }),
     ("swaps two lines", |rows, acme| {
         let (one, other) = (rows[acme[1]].clone(), rows[acme[2]].clone());
@@ -331,8 +195,7 @@ const ATTACKS: [(&str, Attack); 15] = [
         rows.insert(acme[2], forged);
         close_up(rows);
         chain_anew(rows, &stream);
-        // other logs' lines have moved, too, and the ledger knows where they stood
-        "tree: stream organization-".to_owned()
+        format!("packets: stream {stream}, version ")
     }),
     ("renumbers", |rows, acme| {
         let position = rows[acme[2]].position;
@@ -351,10 +214,30 @@ const ATTACKS: [(&str, Attack); 15] = [
         let stream = rows[acme[0]].stream.clone();
         rows.retain(|row| row.stream != stream);
         close_up(rows);
-        // the seal behind the packet was over two logs
-        "logs with the root".to_owned()
+        format!("tree: stream {stream}, version 0: the log has 0 lines; the ledger knows")
     }),
 ];
+
+/// Makes the signer and the ledger forget a log, and how far the ledger has come.
+async fn forgets(installation: &Installation, is_sqlite: bool, stream: &str) {
+    let id = stream.trim_start_matches("organization-");
+    let signer = rusqlite::Connection::open(installation.data().join("signer-state")).unwrap();
+    let forgotten = signer.execute("DELETE FROM signed_head WHERE origin LIKE '%' || ?1", [id]);
+    assert_eq!(forgotten.unwrap(), 1);
+    let schema = if is_sqlite { "" } else { "read." };
+    let row = format!("DELETE FROM {schema}row WHERE model = 'ledger' AND id = '{stream}'");
+    let position = format!("UPDATE {schema}read_model SET position = 0 WHERE name = 'ledger'");
+    for sql in [row, position] {
+        let changed = if is_sqlite {
+            let read = rusqlite::Connection::open(installation.data().join("read.db")).unwrap();
+            read.execute(&sql, []).unwrap() as u64
+        } else {
+            let mut read = installation.database().connect().await;
+            read.execute(AssertSqlSafe(sql)).await.unwrap().rows_affected()
+        };
+        assert_eq!(changed, 1);
+    }
+}
 
 async fn every_attack_on_the_rows_is_named(installation: Installation, is_sqlite: bool) {
     let node = installation.start().await;
@@ -375,6 +258,30 @@ async fn every_attack_on_the_rows_is_named(installation: Installation, is_sqlite
     }
     administrator.puts(&untouched).await;
     assert_sound(&installation);
+
+    // whoever sees to it that nobody else remembers the organization is told of by a seal
+    let globex = of(&untouched, "globex");
+    let stream = untouched[globex[0]].stream.clone();
+    forgets(&installation, is_sqlite, &stream).await;
+    let mut rows = untouched.clone();
+    rows.retain(|row| row.stream != stream);
+    close_up(&mut rows);
+    let mut replaced = untouched.clone();
+    let other = format!("organization-{}", events::id::OrganizationId(Uuid::new_v4()));
+    for at in globex {
+        let mut value = replaced[at].value();
+        value["stream"] = json!(other);
+        replaced[at].puts(&value);
+        replaced[at].stream.clone_from(&other);
+    }
+    chain_anew(&mut replaced, &other);
+    for (rows, expected) in [(rows, "lines are missing"), (replaced, "logs have the root")] {
+        administrator.puts(&rows).await;
+        let (code, said) = verified(&installation);
+        assert_eq!(code, Some(8), "{said}");
+        assert!(said.contains("error: seals: stream platform, version "), "{said}");
+        assert!(said.contains(expected), "{said}");
+    }
     drop(administrator);
 
     // a server tells it too, and packets tell that the log was found like that

@@ -56,12 +56,12 @@ impl fmt::Display for Place {
 pub struct Fault {
     pub(crate) stage: Stage,
     pub(crate) place: Place,
-    pub(crate) kind: Kind,
+    pub(crate) kind: Box<Kind>,
 }
 
 impl Fault {
     pub(super) fn new(stage: Stage, place: Place, kind: Kind) -> Self {
-        Self { stage, place, kind }
+        Self { stage, place, kind: Box::new(kind) }
     }
 }
 
@@ -124,8 +124,10 @@ pub(crate) enum Kind {
          logs have the root {root}"
     )]
     Seal { at: Position, count: u64, known: String, found: u64, root: Hash },
-    #[error("it names no position before itself")]
-    SealPosition,
+    #[error(
+        "all logs were sealed up to position {0}, and it stands before that: lines are missing"
+    )]
+    SealPosition(String),
     #[error("the packet {0} cannot be read")]
     NoPacket(PacketId),
     #[error("no key that was published signed the packet {0}, or it was compromised by then")]

@@ -30,6 +30,9 @@ pub(super) struct Pass {
     /// How many logs there were at such a moment, and the root over them.
     sealed: HashMap<Position, (u64, Hash)>,
     seals: u64,
+    /// Faults that do not name the log which was changed: told where nothing names it.
+    displaced: Option<Fault>,
+    missealed: Option<Fault>,
     pub(super) platform: Platform,
     /// Whose lines stand in the log.
     pub(super) packets: Vec<PacketId>,
@@ -81,7 +84,7 @@ impl Pass {
         if stream == Stream::Platform {
             let recorded = wire::decode(stored.position, &stored.line, &stored.sealed)
                 .map_err(|_| Fault::new(Stage::Bytes, place, Kind::NoEvent))?;
-            self.compare_seal(&recorded, place)?;
+            self.compare_seal(&recorded, place);
             self.platform.evolve(&recorded);
         }
         self.lines += 1;
@@ -117,7 +120,9 @@ impl Pass {
                 return Err(Fault::new(by.stage(), place, kind));
             }
             if let Some(known) = at.filter(|at| *at != position) {
-                return Err(Fault::new(by.stage(), place, Kind::Moved { size, known }));
+                // something before it, of whichever log, was put in or taken out
+                let moved = Fault::new(by.stage(), place, Kind::Moved { size, known });
+                self.displaced.get_or_insert(moved);
             }
             if let Witness::Packet(packet) = by {
                 if !asks_for(row, packet) {
@@ -129,27 +134,33 @@ impl Pass {
         Ok(())
     }
 
-    fn compare_seal(&mut self, recorded: &Recorded, place: Place) -> Result<(), Fault> {
+    fn compare_seal(&mut self, recorded: &Recorded, place: Place) {
         let Event::Platform(platform::Event::Sealed { count, root, position }) = &recorded.event
         else {
-            return Ok(());
+            return;
         };
         let at = position.parse().map(Position).ok();
         let found = at.and_then(|at| Some((at, *self.sealed.get(&at)?)));
-        let Some((at, (found, found_root))) = found else {
-            return Err(Fault::new(Stage::Seals, place, Kind::SealPosition));
+        let kind = match found {
+            None => Kind::SealPosition(position.clone()),
+            Some((_, (found, is))) if (found, is.to_string()) == (*count, root.clone()) => {
+                self.seals += 1;
+                return;
+            }
+            Some((at, (found, is))) => {
+                Kind::Seal { at, count: *count, known: root.clone(), found, root: is }
+            }
         };
-        if (found, found_root.to_string()) != (*count, root.clone()) {
-            let kind =
-                Kind::Seal { at, count: *count, known: root.clone(), found, root: found_root };
-            return Err(Fault::new(Stage::Seals, place, kind));
-        }
-        self.seals += 1;
-        Ok(())
+        self.missealed.get_or_insert(Fault::new(Stage::Seals, place, kind));
     }
 
-    /// The first head that somebody knows, and that the log does not come to.
-    pub(super) fn unmet(&self) -> Option<Fault> {
+    /// What shows only at the end: a head that somebody knows and the log does not come to; then
+    /// what does not name the log that was changed.
+    pub(super) fn last_fault(&mut self) -> Option<Fault> {
+        self.unmet().or(self.missealed.take()).or(self.displaced.take())
+    }
+
+    fn unmet(&self) -> Option<Fault> {
         let unmet = self.remembered.claims.iter();
         let unmet = unmet.flat_map(|(of, claims)| claims.iter().map(move |claim| (of, claim)));
         let ((stream, known), claim) = unmet.min_by_key(|(_, claim)| claim.by.stage())?;

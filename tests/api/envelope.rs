@@ -305,14 +305,14 @@ async fn readiness_names_every_store_and_model() {
             "head": position, "position": position,
             "read_models": [
                 model("audit_trail"), model("credential"), model("due_list"), model("invitation_list"),
-                model("invitee_list"), model("link_target"), model("member_list"),
+                model("invitee_list"), model("ledger"), model("link_target"), model("member_list"),
                 model("membership_list"), model("organization_overview"), model("own_token_list"),
                 model("person"), model("token_list"),
             ],
             "reactions": [
                 { "name": "complete_registrations" }, { "name": "mail" }, { "name": "address_proof" },
                 { "name": "second_factor" }, { "name": "erasure" }, { "name": "outbox" },
-                { "name": "due" },
+                { "name": "packets" }, { "name": "due" }, { "name": "signer" },
             ],
         })
     );

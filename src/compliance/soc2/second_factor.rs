@@ -117,8 +117,8 @@ impl Check for SecondFactors {
                         }));
                     }
                 }
+                without_at_end += u64::from(is_at_end);
                 if is_at_end && span.millis() > most_delay {
-                    without_at_end += 1;
                     found.exceptions.push(json!({
                         "at": window.to,
                         "gap_from": span.from,
