@@ -311,11 +311,9 @@ fn check(given: &BTreeMap<&str, Given>, mistakes: &mut Vec<String>) -> Option<Co
         mistakes.push(format!("{from}: an address and port is expected, like 127.0.0.1:8080"));
     }
     let data = PathBuf::from(text("data").unwrap_or("./chancery-data"));
-    let is_postgres =
-        |url: &&str| url.starts_with("postgres://") || url.starts_with("postgresql://");
     let database = match text("database") {
         None => Database::Sqlite,
-        Some(url) if is_postgres(&url) => Database::Postgres(url.into()),
+        Some(url) if is_postgres(url) => Database::Postgres(url.into()),
         Some(_) => {
             let from = from("database");
             mistakes.push(format!("{from}: a URL that begins with `postgres://` is expected"));
@@ -337,19 +335,7 @@ fn check(given: &BTreeMap<&str, Given>, mistakes: &mut Vec<String>) -> Option<Co
     };
     let master_key_file =
         text("master-key-file").map_or_else(|| data.join("master.key"), PathBuf::from);
-    let signer_state = match text("signer-state") {
-        None => SignerState::InDataFolder,
-        Some(url) if is_postgres(&url) && text("database") == Some(url) => {
-            let from = from("signer-state");
-            mistakes.push(format!(
-                "{from}: another database than that of `database` is expected: what was signed must \
-                 not be put back with a backup"
-            ));
-            SignerState::InDataFolder
-        }
-        Some(url) if is_postgres(&url) => SignerState::Postgres(url.into()),
-        Some(path) => SignerState::File(PathBuf::from(path)),
-    };
+    let signer_state = signer_state(given, mistakes);
     let public_url = text("public-url").map(|url| url.trim_end_matches('/').to_owned());
     if let Some(url) = &public_url {
         let authority = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
@@ -412,6 +398,26 @@ fn check(given: &BTreeMap<&str, Given>, mistakes: &mut Vec<String>) -> Option<Co
         test_clock,
         operator_token,
     })
+}
+
+fn signer_state(given: &BTreeMap<&str, Given>, mistakes: &mut Vec<String>) -> SignerState {
+    let Some(Given { text, from }) = given.get("signer-state") else {
+        return SignerState::InDataFolder;
+    };
+    if !is_postgres(text) {
+        return SignerState::File(PathBuf::from(text));
+    }
+    if given.get("database").is_some_and(|database| database.text == *text) {
+        mistakes.push(format!(
+            "{from}: another database than that of `database` is expected: what was signed must not \
+             be put back with a backup"
+        ));
+    }
+    SignerState::Postgres(text.as_str().into())
+}
+
+fn is_postgres(url: &str) -> bool {
+    url.starts_with("postgres://") || url.starts_with("postgresql://")
 }
 
 /// Networks separated by commas; an address alone is the network that has no other.

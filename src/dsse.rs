@@ -44,16 +44,13 @@ pub(crate) fn signed_bytes(payload_type: &str, payload: &[u8]) -> Vec<u8> {
 
 impl Envelope {
     /// `sign` makes the 64 bytes of an Ed25519 signature.
-    pub(crate) fn seal(payload: &[u8], keys: &[(&KeyId, &dyn Fn(&[u8]) -> [u8; 64])]) -> Self {
+    pub(crate) fn seal(payload: &[u8], key_id: &KeyId, sign: impl Fn(&[u8]) -> [u8; 64]) -> Self {
         let message = signed_bytes(PAYLOAD_TYPE, payload);
-        let signature = |(key_id, sign): &(&KeyId, &dyn Fn(&[u8]) -> [u8; 64])| Signature {
-            keyid: key_id.to_string(),
-            sig: STANDARD.encode(sign(&message)),
-        };
+        let sig = STANDARD.encode(sign(&message));
         Self {
             payload: STANDARD.encode(payload),
             payload_type: PAYLOAD_TYPE.to_owned(),
-            signatures: keys.iter().map(signature).collect(),
+            signatures: vec![Signature { keyid: key_id.to_string(), sig }],
         }
     }
 

@@ -292,7 +292,7 @@ impl Follower {
                         tokio::time::sleep(BETWEEN_PAGES).await;
                     }
                     (None, false) if self.reaction.nodes() == Nodes::Signing => {
-                        std::future::pending().await
+                        std::future::pending::<()>().await;
                     }
                     // until this node is the one to do it
                     (None, false) => {

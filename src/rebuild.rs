@@ -1,7 +1,7 @@
 //! Operator verbs on the read models: how far they are, build them anew, and compare them with what
 //! the log says. They open the stores themselves; on SQLite the server must be stopped.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io::Write as _;
 use std::time::Duration;
 
@@ -136,7 +136,7 @@ async fn grown(stores: &Stores, up_to: Position) -> anyhow::Result<BTreeMap<Key,
         let leaves = leaves.collect::<Result<Vec<_>, _>>()?;
         let wanted = ledger::wanted(&leaves).into_iter();
         let stored = wanted.filter_map(|key| rows.get(&key)?.body.clone().map(|body| (key, body)));
-        for row in ledger::grow(&leaves, &stored.collect())? {
+        for row in ledger::grow(&leaves, &stored.collect::<HashMap<_, _>>())? {
             rows.insert(row.key.clone(), row);
         }
         if page.at_head {

@@ -15,7 +15,7 @@ use crate::query::ledger;
 use crate::{App, execute, query, signer};
 
 /// While anything changes, all logs are sealed so often.
-const EVERY: Duration = Duration::from_secs(60 * 60);
+const EVERY: Duration = Duration::from_hours(1);
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {

@@ -134,7 +134,7 @@ impl Files<'_> {
         report.checked("V5", format!("{size} lines are canonical, numbered and linked"));
         report.ranges_over(size, root, last.as_ref().map(|last| last.at));
         let log = &predicate.log;
-        let head_blake3 = file::hex(link.as_bytes());
+        let head_blake3 = crate::packet::content::hex(link.as_bytes());
         fault::ensure(
             (log.size, log.root, &log.head_blake3) == (size, root, &head_blake3),
             Reason::Root,

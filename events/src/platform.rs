@@ -265,10 +265,10 @@ pub enum Rejection {
 
 pub fn decide(platform: &Platform, command: &Command) -> Result<Vec<Event>, Rejection> {
     match command {
-        Command::IntroduceFirstKey { purpose, public_key } => {
-            let is_first = platform.active_key(*purpose).is_none();
-            Ok(is_first.then(|| replaced(platform, *purpose, public_key)).unwrap_or_default())
-        }
+        Command::IntroduceFirstKey { purpose, public_key } => match platform.active_key(*purpose) {
+            Some(_) => Ok(vec![]),
+            None => Ok(replaced(platform, *purpose, public_key)),
+        },
         Command::IntroduceKey { purpose, public_key } => {
             Ok(replaced(platform, *purpose, public_key))
         }

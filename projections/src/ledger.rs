@@ -6,6 +6,7 @@
 //! need not wait for it.
 
 use std::collections::{BTreeMap, HashMap};
+use std::hash::BuildHasher;
 
 use events::recorded::Position;
 use events::stream::Stream;
@@ -89,7 +90,11 @@ impl Source {
     }
 
     /// The hash, from the nodes of its tile or from the head. `None` when they are not there.
-    pub fn hash(self, head: &Head, tiles: &HashMap<Tile, Vec<Hash>>) -> Option<Hash> {
+    pub fn hash<S: BuildHasher>(
+        self,
+        head: &Head,
+        tiles: &HashMap<Tile, Vec<Hash>, S>,
+    ) -> Option<Hash> {
         let nodes = if head.holds(self.tile) {
             head.levels.get(self.tile.level as usize)?
         } else {
@@ -195,7 +200,10 @@ pub fn wanted(leaves: &[Leaf]) -> Vec<Key> {
 }
 
 /// The rows to write when these leaves, in the order of their positions, are taken in.
-pub fn grow(leaves: &[Leaf], stored: &HashMap<Key, String>) -> Result<Vec<Written>, Impossible> {
+pub fn grow<S: BuildHasher>(
+    leaves: &[Leaf],
+    stored: &HashMap<Key, String, S>,
+) -> Result<Vec<Written>, Impossible> {
     let mut heads: BTreeMap<Stream, Head> = BTreeMap::new();
     let mut rows = Vec::new();
     for leaf in leaves {
@@ -261,7 +269,7 @@ mod tests {
             let nodes = rows.get(&tile.key(&Stream::Platform))?;
             Some((tile, read_tile(nodes).expect("a tile")))
         });
-        source.hash(head, &stored.into_iter().collect())
+        source.hash(head, &stored.into_iter().collect::<HashMap<_, _>>())
     }
 
     #[test]

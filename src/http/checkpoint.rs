@@ -98,7 +98,8 @@ async fn show_consistency(
     };
     let found = proven(&app, &tree, from, to, &outline).await?;
     if headers.get(ACCEPT).is_some_and(|kind| kind.as_bytes().starts_with(b"text/plain")) {
-        let lines: String = found.proof.iter().map(|hash| format!("{hash}\n")).collect();
+        let lines =
+            found.proof.iter().fold(String::new(), |lines, hash| lines + &format!("{hash}\n"));
         return Ok(([(CONTENT_TYPE, TEXT)], lines).into_response());
     }
     Ok(Json(found).into_response())

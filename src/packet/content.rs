@@ -69,13 +69,14 @@ impl Digests {
     }
 }
 
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+/// In hexadecimal digits.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |digits, byte| digits + &format!("{byte:02x}"))
 }
 
 /// One value that a packet opens, as a line of its subject's file.
 #[derive(Serialize)]
-struct Disclosure {
+struct Opening {
     disclosure: String,
     field: &'static str,
     version: u64,
@@ -164,9 +165,9 @@ async fn line(
 ) -> Result<Option<String>, Error> {
     match app.keyring.open_disclosure(sealed).await? {
         Opened::Known(disclosure) => {
-            let disclosure = Disclosure { disclosure, field, version };
+            let opening = Opening { disclosure, field, version };
             // plain members in order: its JSON is its canonical form
-            let line = serde_json::to_string(&disclosure).expect("strings and numbers are JSON");
+            let line = serde_json::to_string(&opening).expect("strings and numbers are JSON");
             Ok(Some(line + "\n"))
         }
         Opened::Erased => Ok(None),

@@ -223,7 +223,7 @@ async fn make(
         subject: files.listed,
         predicate,
     };
-    let envelope = Envelope::seal(&canonical(&statement), &[(&key.key_id, &|text| key.sign(text))]);
+    let envelope = Envelope::seal(&canonical(&statement), &key.key_id, |text| key.sign(text));
     let body = serde_json::to_vec(&envelope).expect("strings are JSON");
     files.kept.push(KeptFile { name: ENVELOPE.to_owned(), body });
     Ok((key.key_id.to_string(), files.kept))

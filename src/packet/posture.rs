@@ -76,6 +76,6 @@ pub(crate) async fn posture(app: &App, organization: OrganizationId) -> Result<P
         "subject": [Digests::of(checkpoint.as_bytes()).file(CHECKPOINT, text)],
         "predicate": predicate,
     });
-    let envelope = Envelope::seal(&canonical(&statement), &[(&key.key_id, &|text| key.sign(text))]);
+    let envelope = Envelope::seal(&canonical(&statement), &key.key_id, |text| key.sign(text));
     Ok(Posture { predicate, envelope })
 }

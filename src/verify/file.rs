@@ -8,6 +8,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::bundle::{Bundle, is_plain};
 use super::fault::{Checked, Fault, Reason, ensure};
+use crate::packet::content::hex;
 use crate::packet::statement::{File, Statement};
 use crate::packet::{CHECKPOINT, ENVELOPE, EVENTS, SEAL, SPECIFICATION, disclosed_subject};
 
@@ -101,14 +102,6 @@ impl<R: Read> Read for Digested<R> {
         self.bytes += read as u64;
         Ok(read)
     }
-}
-
-pub(super) fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
-        write!(text, "{byte:02x}").expect("a string takes what is written");
-        text
-    })
 }
 
 pub(super) fn sha256_of(bytes: &[u8]) -> String {

@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 use super::super::problem::{Code, Problem};
 use crate::dsse::Envelope;
 use crate::packet::bundle;
+use crate::packet::content::hex;
 use crate::packet::statement::Statement;
 
 /// DSSE 1.0.2.
@@ -55,7 +56,7 @@ pub(super) fn signed(envelope: &Envelope) -> Result<(DsseEnvelope, PacketSignatu
         algorithm: "Ed25519",
         key_id: signed.keyid.clone(),
         value: signed.sig.clone(),
-        canonical_sha256: Sha256::digest(&payload).iter().map(|b| format!("{b:02x}")).collect(),
+        canonical_sha256: hex(&Sha256::digest(&payload)),
     };
     let dsse = DsseEnvelope {
         payload: envelope.payload.clone(),
