@@ -18,7 +18,7 @@ use super::admin::Operator;
 use super::answer;
 use super::document::OperatorCommands;
 use super::problem::{Code, Problem};
-use super::request::Submission;
+use super::request::Authenticated;
 use crate::execute::{self, Done, Order};
 use crate::log_verification::{self, Fault};
 use crate::{App, causes::causes};
@@ -79,9 +79,8 @@ impl From<Fault> for LogFault {
     request_body = VerifyLogBody,
     responses((status = 200, body = LogVerification), OperatorCommands))]
 async fn verify_log(
-    _: Operator,
     State(app): State<Arc<App>>,
-    submission: Submission,
+    Authenticated(_operator, submission): Authenticated<Operator>,
 ) -> Result<Response, Problem> {
     let VerifyLogBody {} = submission.json_or_empty()?;
     let order = submission.operator_order(&app)?;
