@@ -1,6 +1,6 @@
 //! Verifies a compliance packet without a server, a database or a network, with keys that whoever
 //! verifies has got by another way than the packet. `docs/verifying-a-packet.md` lists the checks, and
-//! each code of [`fault`]. Lines are read one by one: memory grows with what is disclosed, not with
+//! each code of `fault.rs`. Lines are read one by one: memory grows with what is disclosed, not with
 //! the log. A verifier's only output is its verdict: what it checked, and the first thing that is
 //! wrong.
 
