@@ -6,7 +6,8 @@
 //! 3. after an acknowledged append every read on the same node sees it;
 //! 4. the same stream, expectation and event ids always give the same answer, however late;
 //! 5. *conflict*, *rejected* and *not written* mean that nothing was written;
-//! 6. an append is written whole or not at all.
+//! 6. an append is written whole or not at all;
+//! 7. what one read has shown is known to every later read on the same node.
 
 use std::error::Error as StdError;
 use std::path::Path;

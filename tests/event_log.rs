@@ -66,6 +66,9 @@ promises! {
         heads_of_many_streams_come_in_their_order
         waiting_ends_when_something_is_appended
         waiting_without_news_ends_in_time;
+    // a file of SQLite has one node
+    [postgres eventstoredb]:
+        what_a_read_has_shown_is_known_from_then_on;
     // EventStoreDB compares ids only where a repeated append would have put them; ours are made
     // of stream and command, and the stream's own fold knows its commands for ever
     [sqlite postgres]:
@@ -359,6 +362,25 @@ async fn following_gives_the_same_sequence(store: Store) {
     append(&log, &mut writers[0], 1).await;
     let page = log.follow(Position(0), 1000).await.unwrap();
     assert_eq!(page.events, read_everything(&log, 1000).await);
+}
+
+async fn what_a_read_has_shown_is_known_from_then_on(store: Store) {
+    let (writing, reading) = (store.open().await, store.open().await);
+    let mut writer = Writer::new(new_stream());
+    append(&writing, &mut writer, 1).await;
+    let mut last = reading.last_version(&writer.stream).await.unwrap();
+    let mut after = Position(0);
+    for _ in 0..10 {
+        append(&writing, &mut writer, 2).await;
+        // often before the node has read so far by itself
+        let page = reading.follow(after, 100).await.unwrap();
+        for event in &page.events {
+            last = last.max(Some(wire::head(&event.line).expect("a line").version));
+        }
+        let known = reading.last_version(&writer.stream).await.unwrap();
+        assert!(known >= last, "a read has shown {last:?}, and only {known:?} is known");
+        after = page.next;
+    }
 }
 
 async fn every_page_size_gives_the_same_sequence(store: Store) {

@@ -245,11 +245,15 @@ impl EventStoreDb {
         if events.len() < limit && told.max(seen).is_some_and(|last| version <= last) {
             return Err(ReadError::unavailable(Unexpected::CutShort));
         }
+        if let Some(last) = events.last() {
+            self.tail.has_shown(*stream, last.revision, Position(last.position.commit));
+        }
         Ok(events.into_iter().map(page::stored).collect())
     }
 
     pub(super) async fn read_all(&self, after: Position, limit: usize) -> Result<Page, ReadError> {
         let page = page::after(&self.slots, after, limit, READ_WITHIN).await.map_err(unreadable)?;
+        self.tail.have_shown(&page.events);
         let events = page.events.into_iter().map(|entry| entry.stored).collect();
         Ok(Page { events, next: page.next, at_head: page.at_head })
     }

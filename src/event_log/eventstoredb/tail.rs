@@ -50,6 +50,14 @@ struct Versions {
 }
 
 impl Versions {
+    /// Takes note of an event that is in the log. It may be old: then later ones of its stream are
+    /// known here, or nothing of it is.
+    fn note(&mut self, stream: Stream, version: u64, position: Position) {
+        if self.read_to < position || self.last.contains_key(&stream) {
+            self.raise(stream, version);
+        }
+    }
+
     fn raise(&mut self, stream: Stream, version: u64) {
         if self.last.len() >= REMEMBERED_STREAMS && !self.last.contains_key(&stream) {
             self.last.clear();
@@ -99,13 +107,22 @@ impl Tail {
 
     /// Takes note of an append of this node that is in the log.
     pub(super) fn has_appended(&self, stream: Stream, last: u64, position: Position) {
-        let mut versions = self.shared.versions();
-        // the answer to a repeated append may be old: then later events are known or unseen
-        if versions.read_to < position || versions.last.contains_key(&stream) {
-            versions.raise(stream, last);
-        }
-        drop(versions);
+        self.has_shown(stream, last, position);
         self.shared.advance_head(position);
+    }
+
+    /// Takes note of what a read is about to show: whoever acts on it may ask for its stream before
+    /// this node's own reading comes there.
+    pub(super) fn has_shown(&self, stream: Stream, version: u64, position: Position) {
+        self.shared.versions().note(stream, version, position);
+    }
+
+    /// The same of a page.
+    pub(super) fn have_shown(&self, page: &[Event]) {
+        let mut versions = self.shared.versions();
+        for Event { stream, revision, stored } in page {
+            versions.note(*stream, *revision, stored.position);
+        }
     }
 
     /// Returns when the end of the log was found for the first time, or when the time is over.
