@@ -20,7 +20,7 @@ use crate::keyring::Keyring;
 use crate::note::{self, Head};
 use crate::operational::Operational;
 use crate::query::ledger::{self, Tree};
-use crate::reactions::Trouble;
+use crate::reactions::{self, Trouble};
 use crate::{causes::causes, query, seal, signing_key};
 
 mod state;
@@ -186,10 +186,7 @@ pub(crate) async fn run(
                 Some(error.to_string())
             }
         };
-        trouble.send_if_modified(|all| match told {
-            None => all.remove(NAME).is_some(),
-            Some(why) => all.insert(NAME, why.clone()) != Some(why),
-        });
+        reactions::tell(&trouble, NAME, told);
         tokio::select! {
             () = tokio::time::sleep(EVERY) => {}
             () = app.clock.moved() => {}

@@ -112,7 +112,7 @@ impl Edge {
 }
 
 /// The root over subtrees that stand side by side, largest first.
-fn joined(subtrees: &[Hash]) -> Hash {
+pub fn joined(subtrees: &[Hash]) -> Hash {
     let mut from_the_right = subtrees.iter().rev();
     let Some(smallest) = from_the_right.next() else { return Hash::of_nothing() };
     from_the_right.fold(*smallest, |right, left| Hash::of_node(*left, right))

@@ -10,7 +10,7 @@ use std::hash::BuildHasher;
 
 use events::recorded::Position;
 use events::stream::Stream;
-use events::tree::{Hash, Place};
+use events::tree::{self, Hash, Place};
 use serde::{Deserialize, Serialize};
 
 use crate::{Impossible, Key, Written};
@@ -150,8 +150,7 @@ impl Head {
                 rest = smaller;
             }
         }
-        let root = subtrees.into_iter().rev().reduce(|right, left| Hash::of_node(left, right));
-        root.unwrap_or_else(Hash::of_nothing)
+        tree::joined(&subtrees)
     }
 
     /// The same of a head that may be no head at all; `None` when it is none.

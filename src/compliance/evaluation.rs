@@ -14,6 +14,7 @@ use std::collections::BTreeMap;
 use events::evidence::Framework;
 use events::recorded::Recorded;
 use events::time::Time;
+use serde::{Deserialize, Serialize};
 
 use self::finding::{Findings, Recording, WhenEmpty};
 use self::log::Log;
@@ -28,7 +29,7 @@ use super::eu_ai_act::DeclaredSystems;
 use super::specification::{Specification, Specified};
 
 /// One run of the verifier, which the platform's own stream records.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Verification {
     pub(crate) at: Time,
     pub(crate) succeeded: bool,

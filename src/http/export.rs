@@ -234,7 +234,7 @@ async fn export_organization(
 }
 
 /// An answer that is kept as a file, and by nobody on the way.
-pub(super) fn download(kind: &'static str, name: &str, body: Body) -> Response {
+pub(super) fn download(kind: &str, name: &str, body: Body) -> Response {
     let disposition = format!("attachment; filename=\"{name}\"");
     let headers = [
         (CONTENT_TYPE, kind.to_owned()),

@@ -17,14 +17,14 @@ use serde_json::Value;
 use super::content::{self, Digests, JSON_LINES, Lines, decoded, disclose, hex};
 use super::statement::{
     self, File, FrameworkEdition, Generator, Hashes, Issuer, Log, Period, Predicate, Privacy,
-    STATEMENT_TYPE, Scope, Specification, Statement, Verification,
+    STATEMENT_TYPE, Scope, Specification, Statement,
 };
 use super::{
     CHECKPOINT, ENVELOPE, EVENTS, REPORT_HTML, REPORT_PDF, SEAL, SPECIFICATION, disclosures_file,
     proof_file, report,
 };
 use crate::App;
-use crate::compliance::{self, Evaluation, Facts};
+use crate::compliance::{self, Evaluation, Facts, Verification};
 use crate::dsse::Envelope;
 use crate::failure::{Failure, fails_with};
 use crate::note::Inclusion;
@@ -108,12 +108,7 @@ pub(super) async fn find(
     request: &Requested,
     verifications: &[Verification],
 ) -> Result<Found, Error> {
-    let facts = Facts {
-        verifications: verifications
-            .iter()
-            .map(|run| compliance::Verification { at: run.at, succeeded: run.succeeded })
-            .collect(),
-    };
+    let facts = Facts { verifications: verifications.to_vec() };
     let period = compliance::Period { from: request.period_start, to: request.period_end };
     let mut evaluation = Evaluation::of(request.framework, period, facts);
     let mut lines = Lines::of(organization, request.version + 1);

@@ -10,6 +10,8 @@ use events::tree::Hash;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::compliance::Verification;
+
 pub(crate) const STATEMENT_TYPE: &str = "https://in-toto.io/Statement/v1";
 /// Behind the issuer's address.
 pub(crate) const PREDICATE: &str = "/evidence-packet/v1";
@@ -168,12 +170,6 @@ pub(crate) struct Privacy {
     /// Subjects of whom the bundle discloses values.
     pub(crate) disclosed: Vec<SubjectId>,
     pub(crate) erased: Vec<Value>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Verification {
-    pub(crate) at: Time,
-    pub(crate) succeeded: bool,
 }
 
 /// `seal.json`: where the organization's log stood when all logs were last sealed, and that the

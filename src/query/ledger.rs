@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use events::recorded::Position;
 use events::stream::Stream;
-use events::tree::{Hash, Outline, Place, places_of_root};
+use events::tree::{self, Hash, Outline, Place, places_of_root};
 use projections::ledger::{self, Head, Source, Tile};
 use projections::{Impossible, Key};
 
@@ -49,6 +49,16 @@ async fn position(app: &App) -> Result<Position, Error> {
     Ok(known.map_or(Position::default(), |known| known.position))
 }
 
+/// Waits a while for the trees; `late` says where they do not come.
+async fn in_time(
+    reached: impl Future<Output = Result<(), Error>>,
+    late: impl std::error::Error + Send + Sync + 'static,
+) -> Result<(), Error> {
+    tokio::time::timeout(WITHIN, reached)
+        .await
+        .unwrap_or_else(|_| Err(Error::Failed(Failure::Unavailable(late.into()))))
+}
+
 /// Comes back when the trees show a position.
 pub(crate) async fn reach(app: &App, wanted: Position) -> Result<(), Error> {
     let reached = async {
@@ -57,9 +67,7 @@ pub(crate) async fn reach(app: &App, wanted: Position) -> Result<(), Error> {
         }
         Ok(())
     };
-    tokio::time::timeout(WITHIN, reached)
-        .await
-        .unwrap_or_else(|_| Err(Error::Failed(Failure::Unavailable(NotReached(wanted).into()))))
+    in_time(reached, NotReached(wanted)).await
 }
 
 /// Comes back when the tree over a log has so many lines.
@@ -70,9 +78,7 @@ pub(crate) async fn reach_size(app: &App, stream: Stream, lines: u64) -> Result<
         }
         Ok(())
     };
-    tokio::time::timeout(WITHIN, reached)
-        .await
-        .unwrap_or_else(|_| Err(Error::Failed(Failure::Unavailable(Behind(stream).into()))))
+    in_time(reached, Behind(stream)).await
 }
 
 /// The heads of all logs that have grown since, in the order in which they last did.
@@ -129,10 +135,10 @@ impl Tree {
         if size > self.size() {
             return Ok(None);
         }
-        let nodes = self.nodes(app, places_of_root(size)).await?;
-        let hashes = places_of_root(size).into_iter().map(|place| nodes[&place]);
-        let root = hashes.rev().reduce(|right, left| Hash::of_node(left, right));
-        Ok(Some(root.unwrap_or_else(Hash::of_nothing)))
+        let places = places_of_root(size);
+        let nodes = self.nodes(app, places.iter().copied()).await?;
+        let hashes: Vec<Hash> = places.iter().map(|place| nodes[place]).collect();
+        Ok(Some(tree::joined(&hashes)))
     }
 
     /// The hashes of a proof within it. `None` when it is over fewer lines.

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::fault::{Checked, Fault, Reason, ensure};
 use super::file::{Listed, sha256_of};
-use crate::compliance::{Evaluation, Facts, Period, Specification, Verification};
+use crate::compliance::{Evaluation, Facts, Period, Specification};
 use crate::packet::SPECIFICATION;
 use crate::packet::statement::Predicate;
 
@@ -26,11 +26,7 @@ impl Controls {
     /// statement's own word.
     pub(super) fn of(predicate: &Predicate) -> Self {
         let period = Period { from: predicate.period.from, to: predicate.period.to };
-        let verifications = predicate
-            .verifications
-            .iter()
-            .map(|said| Verification { at: said.at, succeeded: said.succeeded });
-        let facts = Facts { verifications: verifications.collect() };
+        let facts = Facts { verifications: predicate.verifications.clone() };
         let framework = predicate.framework.id;
         let specification = Specification::of(framework);
         Self { evaluation: Evaluation::of(framework, period, facts), specification }

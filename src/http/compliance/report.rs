@@ -7,8 +7,7 @@ use axum::Json;
 use axum::body::Body;
 use axum::extract::{OriginalUri, State};
 use axum::http::StatusCode;
-use axum::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE};
-use axum::response::{IntoResponse as _, Response};
+use axum::response::Response;
 use events::evidence::{Command, Framework, Requested};
 use events::id::{OrganizationId, PacketId};
 use events::organization::Organization;
@@ -24,13 +23,13 @@ use super::super::authentication::Caller;
 use super::super::document::{OrganizationReads, SubscribedCommands};
 use super::super::organization::Meant;
 use super::super::problem::{Code, FieldError, Problem};
-use super::super::request::{Authenticated, Paging, Parameters, PathNames};
-use super::super::{answer, checked};
+use super::super::request::{Authenticated, Parameters, PathNames};
+use super::super::{answer, checked, export, stated};
 use super::shown_packet::{self, DsseEnvelope, PacketSignature};
 use crate::access::Access;
 use crate::packet::bundle::{self, Piece};
 use crate::packet::{ENVELOPE, REPORT_PDF, made};
-use crate::{App, execute, query};
+use crate::{App, execute};
 
 const ARCHIVE: &str = "application/zip";
 const ENVELOPE_TYPE: &str = "application/vnd.dsse.envelope.v1+json";
@@ -235,21 +234,15 @@ async fn list_packets(
     OriginalUri(uri): OriginalUri,
     Meant(caller, organization): Meant<Caller>,
 ) -> Result<Response, Problem> {
-    let (by, needed) = (&caller.principal, Permission::ReadCompliance);
-    let (_, packets) = Access::seen(&app, by, organization, needed, |organization| {
-        organization.evidence().packets().to_vec()
-    })
-    .await?;
-    let list = format!("packets of {organization}");
-    let Paging { size, after } = Paging::of(&app, &uri, &list)?;
-    let before: Option<u64> = after.parse().ok();
-    let mut rest =
-        packets.iter().rev().filter(|it| before.is_none_or(|before| it.version < before));
-    let mut reports = Vec::new();
-    let mut last = None;
-    for request in rest.by_ref().take(size) {
+    let all = |state: &Organization| {
+        let packets = state.evidence().packets();
+        packets.iter().map(|it| (it.version, it.packet)).collect()
+    };
+    let take = |state: &Organization, packet| state.evidence().packet(packet).cloned();
+    let page = stated::page(&app, &caller, organization, &uri, "packets", all, take).await?;
+    let mut reports = Vec::with_capacity(page.items.len());
+    for request in page.items.iter().flatten() {
         let key = app.operational.packet_key(request.packet).await.map_err(made::Error::from)?;
-        last = Some(request.version);
         reports.push(PacketRecord {
             id: request.packet,
             report_id: request.packet,
@@ -266,10 +259,9 @@ async fn list_packets(
             algorithm: "Ed25519",
         });
     }
-    let next = rest.next().and(last);
-    let next = next.map(|version| query::page_token::write(&app, &list, &version.to_string()));
-    let body = Packets { reports, next_page_token: next.clone() };
-    Ok(answer::page(uri.path(), size, next.as_deref(), body))
+    let next_page_token = page.next(&app);
+    let next = next_page_token.clone();
+    Ok(page.answered(&uri, next.as_deref(), Packets { reports, next_page_token }))
 }
 
 /// The packet that a path names, for who may read it.
@@ -279,9 +271,8 @@ async fn named(
     organization: OrganizationId,
     names: &PathNames,
 ) -> Result<Requested, Problem> {
-    let (by, needed) = (&caller.principal, Permission::ReadCompliance);
     let packet: Option<PacketId> = names.id("report_id");
-    let (_, found) = Access::seen(app, by, organization, needed, |organization| {
+    let found = stated::read(app, caller, organization, |organization| {
         packet.and_then(|packet| organization.evidence().packet(packet).cloned())
     })
     .await?;
@@ -375,13 +366,8 @@ async fn send(
 /// Pieces that become an answer. One that fails cuts the connection, so that nobody takes what came
 /// for whole.
 fn download(kind: &str, name: &str, pieces: mpsc::Receiver<Piece>) -> Response {
-    let headers = [
-        (CONTENT_TYPE, kind.to_owned()),
-        (CONTENT_DISPOSITION, format!("attachment; filename=\"{name}\"")),
-        (CACHE_CONTROL, "no-store".to_owned()),
-    ];
     let pieces = futures_util::stream::unfold(pieces, async |mut pieces| {
         pieces.recv().await.map(|piece| (piece, pieces))
     });
-    (headers, Body::from_stream(pieces)).into_response()
+    export::download(kind, name, Body::from_stream(pieces))
 }
