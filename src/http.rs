@@ -45,6 +45,8 @@ mod log_verification;
 mod membership;
 mod organization;
 mod password;
+mod payment_method;
+mod plan;
 mod problem;
 mod reference;
 mod request;
@@ -54,6 +56,7 @@ mod session;
 mod setting;
 mod signing_key;
 mod stated;
+mod suspension;
 mod test_clock;
 mod token;
 
@@ -86,6 +89,8 @@ fn api(app: &App) -> OpenApiRouter<Arc<App>> {
         .merge(invitation::routes_of_the_invited())
         .merge(signing_key::operator_routes())
         .merge(log_verification::operator_routes())
+        .merge(plan::public_routes())
+        .merge(suspension::operator_routes())
         .merge(compliance_verification::routes())
         .merge(health::api_routes())
 }
@@ -98,6 +103,8 @@ fn of_one_organization() -> OpenApiRouter<Arc<App>> {
         .merge(organization::routes_of_one())
         .merge(membership::routes())
         .merge(setting::routes())
+        .merge(plan::routes())
+        .merge(payment_method::routes())
         .merge(invitation::routes())
         .merge(token::routes())
         .merge(audit_log::routes())

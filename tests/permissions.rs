@@ -9,7 +9,9 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-use crate::operations::{Operation, Places, Stated, has_packet_made, of_organizations};
+use crate::operations::{
+    Operation, Places, Stated, has_packet_made, has_payment_method, of_organizations, takes_a_plan,
+};
 use crate::people::{Answer, Person, words};
 use crate::server::Installation;
 
@@ -76,8 +78,17 @@ async fn tried(operation: &Operation, people: &People, asking: &Asking<'_>, slug
     let is_about_evidence = operation.is_about_evidence();
     let packet =
         if is_about_evidence { has_packet_made(founder, slug).await } else { String::new() };
+    let payment_method = if operation.is_about_a_payment_method() {
+        has_payment_method(founder, slug).await
+    } else {
+        String::new()
+    };
+    if operation.is_about_seats() {
+        takes_a_plan(founder, slug).await;
+    }
     let places = Places {
         packet,
+        payment_method,
         org: slug.to_owned(),
         member: other_id.clone(),
         invitation: words(&invited["id"]),

@@ -132,6 +132,8 @@ ids! {
     ReviewId = "rev";
     /// One restore test.
     RestoreTestId = "rst";
+    /// How an organization pays.
+    PaymentMethodId = "pay";
     /// A compliance packet.
     PacketId = "pkt";
     /// One event in the log.

@@ -19,8 +19,10 @@ pub mod membership;
 pub mod organization;
 pub mod permission;
 pub mod personal;
+pub mod plan;
 pub mod platform;
 pub mod principal;
+pub mod quota;
 pub mod recorded;
 pub mod restore_test;
 pub mod rights;
@@ -28,6 +30,7 @@ pub mod scope;
 pub mod setting;
 pub mod slug;
 pub mod stream;
+pub mod subscription;
 pub mod time;
 pub mod token;
 pub mod tree;
@@ -58,6 +61,7 @@ pub enum Event {
     AccessReview(access_review::Event),
     RestoreTest(restore_test::Event),
     Evidence(evidence::Event),
+    Subscription(subscription::Event),
 }
 
 macro_rules! from_domains {
@@ -86,6 +90,7 @@ from_domains! {
     AccessReview access_review;
     RestoreTest restore_test;
     Evidence evidence;
+    Subscription subscription;
 }
 
 impl Event {
@@ -100,6 +105,7 @@ impl Event {
             Self::Incident(event) => event.personal(visit),
             Self::AccessReview(event) => event.personal(visit),
             Self::RestoreTest(event) => event.personal(visit),
+            Self::Subscription(event) => event.personal(visit),
             Self::Platform(_)
             | Self::Address(_)
             | Self::Membership(_)
@@ -141,6 +147,7 @@ impl Event {
             | Self::Incident(_)
             | Self::AccessReview(_)
             | Self::RestoreTest(_)
+            | Self::Subscription(_)
             | Self::Evidence(_) => true,
         }
     }
@@ -193,4 +200,4 @@ macro_rules! commands {
 }
 
 commands!(organization membership invitation setting token evidence);
-commands!(declaration incident access_review restore_test);
+commands!(declaration incident access_review restore_test subscription);

@@ -16,9 +16,11 @@ use crate::invitation::{self, Invitation};
 use crate::membership::{self, Member};
 use crate::permission::{Permission, Role};
 use crate::personal::Personal;
+use crate::plan::UNLIMITED;
 use crate::recorded::Recorded;
 use crate::restore_test;
 use crate::setting::Settings;
+use crate::subscription::{self, Subscription};
 use crate::time::Time;
 use crate::token::{self, Token};
 
@@ -149,6 +151,8 @@ pub struct Profile {
     pub is_personal: bool,
     pub country: Option<String>,
     pub billing_email: Personal,
+    pub plan: String,
+    pub is_suspended: bool,
     pub created_at: Time,
     /// Version of the last event that changed this resource: its `ETag`.
     pub changed_version: u64,
@@ -165,6 +169,7 @@ pub struct Organization {
     pub(crate) erased: BTreeSet<SubjectId>,
     pub(crate) declared: Declared,
     evidence: Evidence,
+    subscription: Subscription,
 }
 
 impl Organization {
@@ -192,8 +197,22 @@ impl Organization {
         &self.evidence
     }
 
+    pub fn subscription(&self) -> &Subscription {
+        &self.subscription
+    }
+
     pub(crate) fn is_changed_by(&mut self, recorded: &Recorded) {
         if let Some(profile) = &mut self.profile {
+            profile.changed_version = recorded.version;
+        }
+    }
+
+    fn evolve_subscription(&mut self, event: &subscription::Event, recorded: &Recorded) {
+        subscription::evolve(&mut self.subscription, event, recorded);
+        let Some(profile) = &mut self.profile else { return };
+        if event.changes_organization() {
+            profile.plan.clone_from(&self.subscription.terms().plan);
+            profile.is_suspended = self.subscription.suspended.is_some();
             profile.changed_version = recorded.version;
         }
     }
@@ -221,6 +240,8 @@ impl Organization {
                     is_personal: *is_personal,
                     country: country.clone(),
                     billing_email: billing_email.clone(),
+                    plan: UNLIMITED.to_owned(),
+                    is_suspended: false,
                     created_at: recorded.at,
                     changed_version: recorded.version,
                 });
@@ -250,6 +271,7 @@ impl Organization {
                 self.settings = Settings::default();
                 self.declared = Declared::default();
                 self.evidence.end();
+                self.subscription = Subscription::default();
             }
         }
     }
@@ -273,6 +295,9 @@ impl State for Organization {
                 restore_test::evolve(&mut self.declared, event, recorded);
             }
             crate::Event::Evidence(event) => self.evidence.evolve(event, recorded),
+            crate::Event::Subscription(event) => {
+                self.evolve_subscription(event, recorded);
+            }
             crate::Event::AccessAttempt(_)
             | crate::Event::Platform(_)
             | crate::Event::Address(_)

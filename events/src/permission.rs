@@ -45,12 +45,14 @@ pub enum Permission {
     ManageAdmins,
     /// Grant or take `owner`.
     ManageOwners,
+    /// Plan, seats, spend limit and payment methods.
+    ManageBilling,
     TransferOrganization,
     DeleteOrganization,
 }
 
 impl Permission {
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::ReadOrganization,
         Self::ReadMembers,
         Self::Leave,
@@ -69,6 +71,7 @@ impl Permission {
         Self::ManageMembers,
         Self::ManageAdmins,
         Self::ManageOwners,
+        Self::ManageBilling,
         Self::TransferOrganization,
         Self::DeleteOrganization,
     ];
@@ -94,6 +97,7 @@ impl Permission {
             | Self::ManageMembers => &[Owner, Admin],
             Self::ManageAdmins
             | Self::ManageOwners
+            | Self::ManageBilling
             | Self::TransferOrganization
             | Self::DeleteOrganization => &[Owner],
         }

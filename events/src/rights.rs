@@ -159,7 +159,8 @@ impl State for Rights {
             | Event::Declaration(_)
             | Event::Incident(_)
             | Event::AccessReview(_)
-            | Event::RestoreTest(_) => {}
+            | Event::RestoreTest(_)
+            | Event::Subscription(_) => {}
         }
     }
 }

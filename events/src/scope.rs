@@ -182,7 +182,7 @@ impl Permission {
             | Self::GeneratePackets
             | Self::ManageCompliance
             | Self::Declare => Family::Compliance,
-            Self::ViewBilling => Family::Billing,
+            Self::ViewBilling | Self::ManageBilling => Family::Billing,
             Self::UseOwnTokens | Self::ManageTokens | Self::ManageKeys => {
                 return match level {
                     Level::Read => Scope::Of(Family::Tokens, level),

@@ -20,7 +20,8 @@ use crate::stream::Stream;
 use crate::time::Time;
 use crate::{
     Event, access_attempt, access_review, account, address, declaration, erasure, evidence,
-    incident, invitation, membership, organization, platform, restore_test, setting, token,
+    incident, invitation, membership, organization, platform, restore_test, setting, subscription,
+    token,
 };
 
 mod tagged;
@@ -368,6 +369,7 @@ pub fn kind(event: &Event) -> (&'static str, u32) {
         Event::AccessReview(event) => event.kind(),
         Event::RestoreTest(event) => event.kind(),
         Event::Evidence(event) => event.kind(),
+        Event::Subscription(event) => event.kind(),
     }
 }
 
@@ -388,6 +390,7 @@ fn data(event: &Event) -> Result<Value, serde_json::Error> {
         Event::AccessReview(event) => serde_json::to_value(event),
         Event::RestoreTest(event) => serde_json::to_value(event),
         Event::Evidence(event) => serde_json::to_value(event),
+        Event::Subscription(event) => serde_json::to_value(event),
     }?;
     match tagged {
         Value::Object(members) => members
@@ -408,10 +411,11 @@ fn event(kind: &str, version: u32, data: &RawValue) -> Result<Event, Malformed> 
         // named after what the audit log's reader looks for, kept with what decides them
         "member.invited" => "invitation",
         "organization.ownership_transferred" => "member",
+        "organization.suspended" | "organization.resumed" => "plan",
         _ => kind.split_once('.').map_or("", |(domain, _)| domain),
     };
     let event = match domain {
-        "platform" | "signing_key" | "ledger" | "log" => {
+        "platform" | "signing_key" | "ledger" | "log" | "plan_catalogue" => {
             platform::Event::deserialize(tagged).map(Event::Platform)
         }
         "address" => address::Event::deserialize(tagged).map(Event::Address),
@@ -428,6 +432,9 @@ fn event(kind: &str, version: u32, data: &RawValue) -> Result<Event, Malformed> 
         "incident" => incident::Event::deserialize(tagged).map(Event::Incident),
         "access_review" => access_review::Event::deserialize(tagged).map(Event::AccessReview),
         "restore_test" => restore_test::Event::deserialize(tagged).map(Event::RestoreTest),
+        "plan" | "seats" | "spend_limit" | "payment_method" => {
+            subscription::Event::deserialize(tagged).map(Event::Subscription)
+        }
         _ => Err(de::Error::custom(format_args!("unknown type {kind}"))),
     }?;
     let newest = self::kind(&event).1;

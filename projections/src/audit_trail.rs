@@ -27,6 +27,7 @@ mod membership;
 mod organization;
 mod restore_test;
 mod setting;
+mod subscription;
 mod token;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -173,6 +174,9 @@ fn described(id: OrganizationId, event: &Event) -> Option<(Resource, Vec<FieldCh
         }
         Event::RestoreTest(event) => {
             Some((restore_test::resource(event), restore_test::changes(event)))
+        }
+        Event::Subscription(event) => {
+            Some((subscription::resource(id, event), subscription::changes(event)))
         }
         Event::Account(_) | Event::Address(_) | Event::Platform(_) => None,
     }

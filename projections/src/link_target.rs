@@ -107,6 +107,7 @@ impl ReadModel for LinkTarget {
                 | Event::Incident(_)
                 | Event::AccessReview(_)
                 | Event::RestoreTest(_)
+                | Event::Subscription(_)
                 | Event::Evidence(_)
                 | Event::Organization(_)
                 | Event::Address(_)

@@ -7,10 +7,16 @@ use events::membership::Event::{
 use events::organization::Event::{Created, Deleted, Updated};
 use events::permission::Role;
 use events::personal::{Personal, Sealed};
+use events::plan::UNLIMITED;
 use events::recorded::Recorded;
 use events::stream::Stream;
+use events::subscription::Event::{
+    PaymentMethodAdded, PaymentMethodRemoved, PlanChangeCanceled, PlanChangeScheduled, PlanChanged,
+    Resumed, SeatsChangeCanceled, SeatsChangeScheduled, SeatsChanged, SpendLimitChanged, Suspended,
+    TrialEnded,
+};
 use events::time::Time;
-use events::{Event, membership, organization};
+use events::{Event, membership, organization, subscription};
 use serde::{Deserialize, Serialize};
 
 use crate::Change::{Edit, Put, Remove};
@@ -30,6 +36,8 @@ pub struct Overview {
     /// In the order in which they became owners.
     pub owners: Vec<AccountId>,
     pub member_count: u64,
+    pub plan: String,
+    pub is_suspended: bool,
     pub created_at: Time,
     /// Version of the last event that changed this resource.
     pub changed_version: u64,
@@ -46,13 +54,14 @@ pub struct OrganizationOverview;
 
 impl ReadModel for OrganizationOverview {
     const NAME: &'static str = "organization_overview";
-    const VERSION: u32 = 2;
+    const VERSION: u32 = 3;
     type Row = Overview;
 
     fn project(recorded: &Recorded) -> Vec<(Key, Change<Overview>)> {
         match &recorded.event {
             Event::Organization(event) => of_the_organization(event, recorded),
             Event::Membership(event) => of_its_members(event.clone(), recorded),
+            Event::Subscription(event) => of_its_subscription(event, recorded),
             Event::Invitation(_)
             | Event::Setting(_)
             | Event::Token(_)
@@ -93,6 +102,30 @@ fn edit(
     key_of(recorded).map(|key| (key, edit)).into_iter().collect()
 }
 
+fn of_its_subscription(
+    event: &subscription::Event,
+    recorded: &Recorded,
+) -> Vec<(Key, Change<Overview>)> {
+    match event {
+        PlanChanged { previous, terms, .. } if *previous != terms.plan => {
+            let plan = terms.plan.clone();
+            edit(recorded, move |row| row.plan = plan)
+        }
+        Suspended { .. } => edit(recorded, |row| row.is_suspended = true),
+        Resumed {} => edit(recorded, |row| row.is_suspended = false),
+        PlanChanged { .. }
+        | PlanChangeScheduled { .. }
+        | PlanChangeCanceled { .. }
+        | TrialEnded { .. }
+        | SeatsChanged { .. }
+        | SeatsChangeScheduled { .. }
+        | SeatsChangeCanceled { .. }
+        | SpendLimitChanged { .. }
+        | PaymentMethodAdded { .. }
+        | PaymentMethodRemoved { .. } => vec![],
+    }
+}
+
 fn of_the_organization(
     event: &organization::Event,
     recorded: &Recorded,
@@ -118,6 +151,8 @@ fn of_the_organization(
                 billing_email: sealed(&billing_email),
                 owners: vec![owner],
                 member_count: 1,
+                plan: UNLIMITED.to_owned(),
+                is_suspended: false,
                 created_at: recorded.at,
                 changed_version: recorded.version,
             };

@@ -99,6 +99,7 @@ impl ReadModel for People {
             | Event::Incident(_)
             | Event::AccessReview(_)
             | Event::RestoreTest(_)
+            | Event::Subscription(_)
             | Event::Evidence(_)
             | Event::Address(_)
             | Event::Platform(_) => vec![],

@@ -41,6 +41,8 @@ pub(super) struct PublicReads;
 pub(super) struct PublicVerifications;
 /// How a command of the operator can be refused.
 pub(super) struct OperatorCommands;
+/// The same of a command about an organization.
+pub(super) struct OperatorOrganizationCommands;
 /// How a command can be refused that needs no credential.
 pub(super) struct PublicCommands;
 
@@ -74,6 +76,7 @@ refusals! {
     PublicReads: 404 429 503;
     PublicVerifications: 400 413 415 429 503;
     OperatorCommands: 400 401 413 415 422 429 503;
+    OperatorOrganizationCommands: 400 401 404 413 415 422 429 503;
     InvitationCommands: 400 401 403 404 409 410 412 413 415 422 429 503;
     InvitationReads: 400 401 404 410 429 503;
 }

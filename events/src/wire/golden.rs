@@ -14,6 +14,7 @@ use samples::{created, newest, older};
 use uuid::Uuid;
 
 mod declared;
+mod money;
 mod samples;
 
 const PERSON: SubjectId = SubjectId(Uuid::from_u128(0x50));

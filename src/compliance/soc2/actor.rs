@@ -4,7 +4,7 @@
 use events::id::AccountId;
 use events::permission::Permission;
 use events::recorded::{Actor, Recorded};
-use events::{Event, evidence, invitation, membership, organization, token, wire};
+use events::{Event, evidence, invitation, membership, organization, subscription, token, wire};
 use serde_json::json;
 
 use crate::compliance::evaluation::Check;
@@ -123,10 +123,36 @@ fn needed(log: &Log, recorded: &Recorded) -> Option<Needed> {
         | Event::Incident(_)
         | Event::AccessReview(_)
         | Event::RestoreTest(_) => Needed::Right(Permission::Declare),
+        Event::Subscription(event) => of_subscription(log, event),
         Event::Erasure(_) | Event::Platform(_) | Event::Address(_) | Event::Account(_) => {
             Needed::Platform
         }
     })
+}
+
+fn of_subscription(log: &Log, event: &subscription::Event) -> Needed {
+    match event {
+        // it follows from a payment method or a plan
+        subscription::Event::TrialEnded { .. } | subscription::Event::Resumed {}
+            if log.is_same_command =>
+        {
+            Needed::Nothing
+        }
+        subscription::Event::TrialEnded { .. }
+        | subscription::Event::Suspended { .. }
+        | subscription::Event::Resumed {} => Needed::Platform,
+        subscription::Event::PlanChanged { .. }
+        | subscription::Event::PlanChangeScheduled { .. }
+        | subscription::Event::PlanChangeCanceled { .. }
+        | subscription::Event::SeatsChanged { .. }
+        | subscription::Event::SeatsChangeScheduled { .. }
+        | subscription::Event::SeatsChangeCanceled { .. }
+        | subscription::Event::SpendLimitChanged { .. }
+        | subscription::Event::PaymentMethodAdded { .. }
+        | subscription::Event::PaymentMethodRemoved { .. } => {
+            Needed::Right(Permission::ManageBilling)
+        }
+    }
 }
 
 fn of_membership(event: &membership::Event) -> Needed {

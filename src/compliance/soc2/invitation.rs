@@ -84,6 +84,7 @@ impl Check for StaleInvitations {
             | Event::Incident(_)
             | Event::AccessReview(_)
             | Event::RestoreTest(_)
+            | Event::Subscription(_)
             | Event::Erasure(_) => {}
         }
     }

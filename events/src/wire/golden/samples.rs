@@ -66,7 +66,8 @@ fn is_named(sample: &Event) {
             | platform::Event::KeyRetired { .. }
             | platform::Event::KeyRevoked { .. }
             | platform::Event::Sealed { .. }
-            | platform::Event::Verified { .. },
+            | platform::Event::Verified { .. }
+            | platform::Event::CataloguePublished { .. },
         )
         | Event::Evidence(
             evidence::Event::Subscribed { .. }
@@ -125,11 +126,12 @@ fn is_named(sample: &Event) {
             | token::Event::Revoked { .. },
         )
         | Event::Erasure(erasure::Event::Erased { .. })
-        // each of these is named in `declared`
+        // each of these is named in `money` or `declared`
         | Event::Declaration(_)
         | Event::Incident(_)
         | Event::AccessReview(_)
         | Event::RestoreTest(_)
+        | Event::Subscription(_)
         | Event::AccessAttempt(access_attempt::Event::Denied { .. }) => {}
     }
 }
@@ -148,6 +150,10 @@ fn of_the_platform() -> Vec<platform::Event> {
             position: "17".to_owned(),
         },
         platform::Event::Verified { succeeded: true, lines: 17, position: "17".to_owned() },
+        platform::Event::CataloguePublished {
+            catalogue: Box::new((*crate::plan::Catalogue::built_in()).clone()),
+            source: platform::Source::File,
+        },
     ]
 }
 
@@ -221,6 +227,7 @@ fn of_the_organization() -> Vec<Event> {
     .into_iter()
     .chain(of_tokens().map(Event::Token))
     .chain(super::declared::samples())
+    .chain(super::money::samples())
     .collect()
 }
 
