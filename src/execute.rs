@@ -40,6 +40,7 @@ pub(crate) mod session;
 pub(crate) mod stated;
 pub(crate) mod subscription;
 pub(crate) mod token;
+pub(crate) mod usage;
 
 use lines::{Lines, Next};
 pub(crate) use precondition::Precondition;

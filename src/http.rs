@@ -48,6 +48,7 @@ mod password;
 mod payment_method;
 mod plan;
 mod problem;
+mod quota;
 mod reference;
 mod request;
 mod restore_test;
@@ -59,6 +60,7 @@ mod stated;
 mod suspension;
 mod test_clock;
 mod token;
+mod usage;
 
 #[derive(utoipa::OpenApi)]
 #[openapi(
@@ -105,6 +107,8 @@ fn of_one_organization() -> OpenApiRouter<Arc<App>> {
         .merge(setting::routes())
         .merge(plan::routes())
         .merge(payment_method::routes())
+        .merge(usage::routes())
+        .merge(quota::routes())
         .merge(invitation::routes())
         .merge(token::routes())
         .merge(audit_log::routes())

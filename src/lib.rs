@@ -95,6 +95,7 @@ pub struct App {
     addresses: fold::Folds<events::address::Address>,
     organizations: fold::Folds<Organization>,
     platform: fold::Folds<Platform>,
+    usage_ends: execute::usage::Ends,
     signer: signer::Signer,
     /// What the log has called this installation since its first event.
     origin: String,

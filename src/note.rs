@@ -19,6 +19,7 @@ pub(crate) fn origin_of(installation: &str, stream: &Stream) -> String {
         Stream::Address(id) => format!("{installation}/addresses/{id}"),
         Stream::Account(id) => format!("{installation}/accounts/{id}"),
         Stream::Organization(id) => format!("{installation}/organizations/{id}"),
+        Stream::Usage(id) => format!("{installation}/usage/{id}"),
     }
 }
 
@@ -33,6 +34,7 @@ pub(crate) fn named_by(origin: &str) -> Option<(&str, Stream)> {
         "addresses" => Stream::Address(id.parse().ok()?),
         "accounts" => Stream::Account(id.parse().ok()?),
         "organizations" => Stream::Organization(id.parse().ok()?),
+        "usage" => Stream::Usage(id.parse().ok()?),
         _ => return None,
     };
     Some((installation, stream))

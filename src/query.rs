@@ -30,6 +30,7 @@ pub(crate) mod person;
 pub(crate) mod rights;
 pub(crate) mod setting;
 pub(crate) mod token_list;
+pub(crate) mod usage;
 pub(crate) mod view;
 
 pub(crate) use self::view::View;
@@ -81,11 +82,15 @@ struct NotLive(&'static str);
 /// has found that they do not, or cannot bring them further: then nothing is shown rather than what
 /// was.
 async fn rows<M: ReadModel>(app: &App) -> Result<&ReadStore, Error> {
+    rows_of(app, M::NAME).await
+}
+
+async fn rows_of<'a>(app: &'a App, model: &'static str) -> Result<&'a ReadStore, Error> {
     known_rows(app).await?;
-    if app.read_store.is_live(M::NAME).await? {
+    if app.read_store.is_live(model).await? {
         Ok(&app.read_store)
     } else {
-        Err(Error::Failed(Failure::Unavailable(NotLive(M::NAME).into())))
+        Err(Error::Failed(Failure::Unavailable(NotLive(model).into())))
     }
 }
 

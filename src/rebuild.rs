@@ -168,6 +168,8 @@ async fn folded(
         for row in touched.apply(stored.collect())? {
             if row.ends_scope() {
                 rows.retain(|key, _| key.scope != row.key.scope);
+            } else if row.ends_before() {
+                rows.retain(|key, kept| key.scope != row.key.scope || kept.sort >= row.sort);
             } else if row.body.is_some() {
                 rows.insert(row.key.clone(), row);
             } else {

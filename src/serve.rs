@@ -125,6 +125,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
         addresses: Folds::new(FOLDS),
         organizations: Folds::new(FOLDS),
         platform: Folds::new(1),
+        usage_ends: execute::usage::Ends::new(FOLDS),
         signer,
         origin: stores.origin.clone(),
         metrics,

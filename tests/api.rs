@@ -44,3 +44,4 @@ mod setting;
 mod thin_path;
 mod token;
 mod transfer;
+mod usage;

@@ -184,6 +184,10 @@ impl Operation {
             "POST /restore-tests" => {
                 Some(json!({ "scope": "mail", "result": "failed", "duration_seconds": 60 }))
             }
+            "POST /usage/events" => Some(json!([{
+                "specversion": "1.0", "id": "1", "source": "proxy", "type": "queries",
+                "time": "2026-01-31T09:30:00Z", "data": { "database_id": "db", "value": 1 },
+            }])),
             "PUT /plan" => Some(json!({ "plan": "scale" })),
             "PUT /seats" => Some(json!({ "extra_seats": 5 })),
             "PUT /spend-limit" => Some(json!({ "spend_limit": 100.5 })),

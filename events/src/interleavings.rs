@@ -199,6 +199,7 @@ impl Model {
             | Event::Subscription(_)
             | Event::Evidence(_)
             | Event::Platform(_)
+            | Event::Usage(_)
             | Event::Address(_)
             | Event::Account(_)
             | Event::AccessAttempt(_) => unreachable!("no step leads to {event:?}"),

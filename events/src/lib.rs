@@ -34,6 +34,7 @@ pub mod subscription;
 pub mod time;
 pub mod token;
 pub mod tree;
+pub mod usage;
 pub mod wire;
 
 #[cfg(test)]
@@ -62,6 +63,7 @@ pub enum Event {
     RestoreTest(restore_test::Event),
     Evidence(evidence::Event),
     Subscription(subscription::Event),
+    Usage(usage::Event),
 }
 
 macro_rules! from_domains {
@@ -91,6 +93,7 @@ from_domains! {
     RestoreTest restore_test;
     Evidence evidence;
     Subscription subscription;
+    Usage usage;
 }
 
 impl Event {
@@ -112,6 +115,7 @@ impl Event {
             | Self::Token(_)
             | Self::AccessAttempt(_)
             | Self::Erasure(_)
+            | Self::Usage(_)
             | Self::Evidence(_) => {}
         }
     }
@@ -148,6 +152,7 @@ impl Event {
             | Self::AccessReview(_)
             | Self::RestoreTest(_)
             | Self::Subscription(_)
+            | Self::Usage(_)
             | Self::Evidence(_) => true,
         }
     }

@@ -299,6 +299,7 @@ impl State for Organization {
                 self.evolve_subscription(event, recorded);
             }
             crate::Event::AccessAttempt(_)
+            | crate::Event::Usage(_)
             | crate::Event::Platform(_)
             | crate::Event::Address(_)
             | crate::Event::Account(_) => {}

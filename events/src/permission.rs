@@ -45,6 +45,10 @@ pub enum Permission {
     ManageAdmins,
     /// Grant or take `owner`.
     ManageOwners,
+    /// What was used, and how much is left.
+    ReadUsage,
+    /// Tell what was used.
+    RecordUsage,
     /// Plan, seats, spend limit and payment methods.
     ManageBilling,
     TransferOrganization,
@@ -52,7 +56,7 @@ pub enum Permission {
 }
 
 impl Permission {
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 23] = [
         Self::ReadOrganization,
         Self::ReadMembers,
         Self::Leave,
@@ -71,6 +75,8 @@ impl Permission {
         Self::ManageMembers,
         Self::ManageAdmins,
         Self::ManageOwners,
+        Self::ReadUsage,
+        Self::RecordUsage,
         Self::ManageBilling,
         Self::TransferOrganization,
         Self::DeleteOrganization,
@@ -84,6 +90,7 @@ impl Permission {
             | Self::Leave
             | Self::UseOwnTokens
             | Self::ReadCompliance
+            | Self::ReadUsage
             | Self::GeneratePackets => &[Owner, Admin, Developer, Member, Viewer],
             Self::UpdateOrganization
             | Self::UpdateSettings
@@ -91,6 +98,7 @@ impl Permission {
             | Self::ExportOrganization
             | Self::ReadAuditLog
             | Self::ViewBilling
+            | Self::RecordUsage
             | Self::ManageCompliance
             | Self::ManageTokens
             | Self::ManageKeys

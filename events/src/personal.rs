@@ -258,6 +258,7 @@ pub const FIELDS: &[(&str, &[&str], &[&str])] = &[
     ("payment_method.removed", &["payment_method"], &[]),
     ("organization.suspended", &["because"], &["reason"]),
     ("organization.resumed", &[], &[]),
+    ("usage.recorded", &["entries"], &[]),
     (
         "compliance.packet_requested",
         &["challenge", "framework", "packet", "period_end", "period_start", "supersedes"],

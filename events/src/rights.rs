@@ -150,6 +150,7 @@ impl State for Rights {
             Event::Token(event) => self.evolve_tokens(event, because),
             Event::Organization(organization::Event::Updated { .. })
             | Event::Platform(_)
+            | Event::Usage(_)
             | Event::Address(_)
             | Event::Account(_)
             | Event::Setting(_)

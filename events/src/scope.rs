@@ -183,6 +183,7 @@ impl Permission {
             | Self::ManageCompliance
             | Self::Declare => Family::Compliance,
             Self::ViewBilling | Self::ManageBilling => Family::Billing,
+            Self::ReadUsage | Self::RecordUsage => Family::Usage,
             Self::UseOwnTokens | Self::ManageTokens | Self::ManageKeys => {
                 return match level {
                     Level::Read => Scope::Of(Family::Tokens, level),

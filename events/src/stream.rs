@@ -16,6 +16,8 @@ pub enum Stream {
     Account(AccountId),
     /// Whatever belongs to one organization: its audit log.
     Organization(OrganizationId),
+    /// What one organization has used; nobody folds it.
+    Usage(OrganizationId),
 }
 
 impl fmt::Display for Stream {
@@ -25,6 +27,7 @@ impl fmt::Display for Stream {
             Self::Address(id) => write!(f, "address-{id}"),
             Self::Account(id) => write!(f, "account-{id}"),
             Self::Organization(id) => write!(f, "organization-{id}"),
+            Self::Usage(id) => write!(f, "usage-{id}"),
         }
     }
 }
@@ -38,6 +41,7 @@ impl FromStr for Stream {
             Some(("address", id)) => id.parse().map(Self::Address),
             Some(("account", id)) => id.parse().map(Self::Account),
             Some(("organization", id)) => id.parse().map(Self::Organization),
+            Some(("usage", id)) => id.parse().map(Self::Usage),
             _ => Err(InvalidId),
         }
     }

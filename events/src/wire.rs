@@ -21,7 +21,7 @@ use crate::time::Time;
 use crate::{
     Event, access_attempt, access_review, account, address, declaration, erasure, evidence,
     incident, invitation, membership, organization, platform, restore_test, setting, subscription,
-    token,
+    token, usage,
 };
 
 mod tagged;
@@ -33,6 +33,8 @@ const LINE_VERSION: u8 = 1;
 const DIGEST_ALGORITHM: &str = "sha-256";
 /// Longest line; `usage-*` streams will be allowed 256 KiB.
 pub const LONGEST_LINE: usize = 64 * 1024;
+/// The same on streams of usage.
+pub const LONGEST_USAGE_LINE: usize = 256 * 1024;
 /// The largest integer every JSON reader keeps exactly (RFC 8785, I-JSON).
 const LARGEST_INTEGER: u64 = (1 << 53) - 1;
 
@@ -167,10 +169,20 @@ pub fn encode(
     } else {
         serde_json_canonicalizer::to_vec(&line)
     }?;
-    if line.len() > LONGEST_LINE {
+    if line.len() > longest(draft.stream) {
         return Err(Unwritable::TooLong(line.len()));
     }
     Ok(Encoded { kind, line, disclosures })
+}
+
+/// Bytes of one line.
+pub fn longest(stream: &Stream) -> usize {
+    match stream {
+        Stream::Usage(_) => LONGEST_USAGE_LINE,
+        Stream::Platform | Stream::Address(_) | Stream::Account(_) | Stream::Organization(_) => {
+            LONGEST_LINE
+        }
+    }
 }
 
 /// Whether plain JSON writes this value in canonical form: numbers are exact integers, strings are
@@ -370,6 +382,7 @@ pub fn kind(event: &Event) -> (&'static str, u32) {
         Event::RestoreTest(event) => event.kind(),
         Event::Evidence(event) => event.kind(),
         Event::Subscription(event) => event.kind(),
+        Event::Usage(event) => event.kind(),
     }
 }
 
@@ -391,6 +404,7 @@ fn data(event: &Event) -> Result<Value, serde_json::Error> {
         Event::RestoreTest(event) => serde_json::to_value(event),
         Event::Evidence(event) => serde_json::to_value(event),
         Event::Subscription(event) => serde_json::to_value(event),
+        Event::Usage(event) => serde_json::to_value(event),
     }?;
     match tagged {
         Value::Object(members) => members
@@ -435,6 +449,7 @@ fn event(kind: &str, version: u32, data: &RawValue) -> Result<Event, Malformed> 
         "plan" | "seats" | "spend_limit" | "payment_method" => {
             subscription::Event::deserialize(tagged).map(Event::Subscription)
         }
+        "usage" => usage::Event::deserialize(tagged).map(Event::Usage),
         _ => Err(de::Error::custom(format_args!("unknown type {kind}"))),
     }?;
     let newest = self::kind(&event).1;

@@ -178,7 +178,7 @@ fn described(id: OrganizationId, event: &Event) -> Option<(Resource, Vec<FieldCh
         Event::Subscription(event) => {
             Some((subscription::resource(id, event), subscription::changes(event)))
         }
-        Event::Account(_) | Event::Address(_) | Event::Platform(_) => None,
+        Event::Account(_) | Event::Address(_) | Event::Platform(_) | Event::Usage(_) => None,
     }
 }
 

@@ -131,7 +131,8 @@ impl ReadModel for DueList {
             | Event::Evidence(PacketRequested { .. })
             | Event::Account(_)
             | Event::Address(_)
-            | Event::Platform(_) => vec![],
+            | Event::Platform(_)
+            | Event::Usage(_) => vec![],
         }
     }
 

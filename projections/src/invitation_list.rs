@@ -105,7 +105,8 @@ impl ReadModel for InvitationList {
             | Event::Evidence(_)
             | Event::Account(_)
             | Event::Address(_)
-            | Event::Platform(_) => vec![],
+            | Event::Platform(_)
+            | Event::Usage(_) => vec![],
         }
     }
 

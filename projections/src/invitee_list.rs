@@ -52,7 +52,8 @@ impl ReadModel for InviteeList {
             | Event::Evidence(_)
             | Event::Account(_)
             | Event::Address(_)
-            | Event::Platform(_) => vec![],
+            | Event::Platform(_)
+            | Event::Usage(_) => vec![],
         }
     }
 

@@ -36,7 +36,7 @@ pub struct Leaf {
 pub fn has_tree(stream: &Stream) -> bool {
     match stream {
         Stream::Organization(_) | Stream::Platform => true,
-        Stream::Account(_) | Stream::Address(_) => false,
+        Stream::Account(_) | Stream::Address(_) | Stream::Usage(_) => false,
     }
 }
 

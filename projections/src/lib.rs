@@ -23,11 +23,12 @@ pub mod person;
 #[cfg(test)]
 mod table;
 pub mod token_list;
+pub mod usage;
 
 pub use pending::Pending;
 
 /// Every read model there is.
-pub const ALL: [&dyn Model; 12] = [
+pub const ALL: [&dyn Model; 13] = [
     &Of::<audit_trail::AuditTrail>::new(),
     &Of::<credential::Credentials>::new(),
     &Of::<due_list::DueList>::new(),
@@ -40,6 +41,7 @@ pub const ALL: [&dyn Model; 12] = [
     &Of::<own_token_list::OwnTokenList>::new(),
     &Of::<person::People>::new(),
     &Of::<token_list::TokenList>::new(),
+    &usage::Usage,
 ];
 
 /// One list somebody reads. Rows belong to a scope and are read in the order of their sort key.
@@ -84,7 +86,8 @@ pub enum Change<Row> {
 }
 
 /// A row as it is stored: `body` is the row as JSON, `None` where the row is gone. Without an id and
-/// a body, all rows are gone that the scope had before; rows written beside it are new ones.
+/// a body, all rows are gone that the scope had before, or those before `sort` where there is one;
+/// rows written beside it are new ones.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Written {
     pub key: Key,
@@ -96,7 +99,12 @@ pub struct Written {
 impl Written {
     /// All rows are gone that its scope had before.
     pub fn ends_scope(&self) -> bool {
-        self.key.id.is_empty() && self.body.is_none()
+        self.key.id.is_empty() && self.body.is_none() && self.sort.is_empty()
+    }
+
+    /// The rows of its scope are gone that stand before its sort key.
+    pub fn ends_before(&self) -> bool {
+        self.key.id.is_empty() && self.body.is_none() && !self.sort.is_empty()
     }
 }
 

@@ -111,7 +111,8 @@ impl ReadModel for LinkTarget {
                 | Event::Evidence(_)
                 | Event::Organization(_)
                 | Event::Address(_)
-                | Event::Platform(_),
+                | Event::Platform(_)
+                | Event::Usage(_),
                 _,
             ) => vec![],
         }

@@ -85,7 +85,8 @@ impl ReadModel for MemberList {
             | Event::Evidence(_)
             | Event::Account(_)
             | Event::Address(_)
-            | Event::Platform(_) => vec![],
+            | Event::Platform(_)
+            | Event::Usage(_) => vec![],
         }
     }
 

@@ -60,7 +60,8 @@ impl ReadModel for MembershipList {
             | Event::Evidence(_)
             | Event::Account(_)
             | Event::Address(_)
-            | Event::Platform(_) => vec![],
+            | Event::Platform(_)
+            | Event::Usage(_) => vec![],
         }
     }
 

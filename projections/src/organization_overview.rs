@@ -74,7 +74,8 @@ impl ReadModel for OrganizationOverview {
             | Event::Evidence(_)
             | Event::Account(_)
             | Event::Address(_)
-            | Event::Platform(_) => vec![],
+            | Event::Platform(_)
+            | Event::Usage(_) => vec![],
         }
     }
 
@@ -86,7 +87,7 @@ impl ReadModel for OrganizationOverview {
 fn key_of(recorded: &Recorded) -> Option<Key> {
     match recorded.stream {
         Stream::Organization(organization) => Some(Key::new(SCOPE, organization)),
-        Stream::Platform | Stream::Address(_) | Stream::Account(_) => None,
+        Stream::Platform | Stream::Address(_) | Stream::Account(_) | Stream::Usage(_) => None,
     }
 }
 

@@ -102,7 +102,8 @@ impl ReadModel for People {
             | Event::Subscription(_)
             | Event::Evidence(_)
             | Event::Address(_)
-            | Event::Platform(_) => vec![],
+            | Event::Platform(_)
+            | Event::Usage(_) => vec![],
         }
     }
 

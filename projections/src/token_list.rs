@@ -86,7 +86,8 @@ impl ReadModel for TokenList {
             | Event::Evidence(_)
             | Event::Account(_)
             | Event::Address(_)
-            | Event::Platform(_) => vec![],
+            | Event::Platform(_)
+            | Event::Usage(_) => vec![],
         }
     }
 

@@ -23,6 +23,10 @@ pub(super) struct Next {
 }
 
 impl Next {
+    pub(super) fn at(expected: Expected, prev: Link, at: Time) -> Self {
+        Self { expected, prev, at }
+    }
+
     pub(super) fn after<S: State>(folded: &Folded<S>) -> Self {
         Self { expected: folded.expected(), prev: folded.prev, at: folded.at }
     }

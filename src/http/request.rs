@@ -254,12 +254,24 @@ impl Submission {
 
     /// The body as JSON; every way in which it can be wrong names its field.
     pub(crate) fn json<T: DeserializeOwned>(&self) -> Result<T, Problem> {
-        let kind = self.headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
-        let kind = kind.unwrap_or_default().split(';').next().unwrap_or_default().trim();
-        if !kind.eq_ignore_ascii_case("application/json") {
+        if self.content_type() != "application/json" {
             return Err(Problem::new(Code::UnsupportedMediaType));
         }
         shape::of_body(&self.body)
+    }
+
+    /// What the body is said to be, without parameters, in lower case.
+    pub(crate) fn content_type(&self) -> String {
+        let kind = self.headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+        kind.unwrap_or_default().split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+    }
+
+    pub(crate) fn headers(&self) -> &HeaderMap {
+        &self.headers
+    }
+
+    pub(crate) fn body(&self) -> &[u8] {
+        &self.body
     }
 
     /// The same where a body may be left out: then it is an empty object.

@@ -119,7 +119,7 @@ async fn names_somebody_erased(app: &App, recorded: &Recorded) -> Result<bool, I
             let entry = app.organizations.current(&app.log, stream).await?;
             subjects.extend(invitation::invitee(&entry.read().state, &recorded.event));
         }
-        Stream::Platform | Stream::Address(_) => {}
+        Stream::Platform | Stream::Address(_) | Stream::Usage(_) => {}
     }
     if let Actor::Account(account) = recorded.actor {
         accounts.push(account);

@@ -346,7 +346,7 @@ async fn write_rows(
         let Written { key, sort, body, columns: _ } = written;
         let columns = match body {
             Some(_) => &mut put,
-            None if written.ends_scope() => &mut ended,
+            None if written.ends_scope() || written.ends_before() => &mut ended,
             None => &mut removed,
         };
         columns.models.push(model);
@@ -358,11 +358,13 @@ async fn write_rows(
     // before the rows that are put: those of the same scope are new ones
     if !ended.models.is_empty() {
         sqlx::query(
-            "DELETE FROM read.row USING unnest($1::text[], $2::text[]) AS gone (model, scope) \
-             WHERE row.model = gone.model AND row.scope = gone.scope",
+            "DELETE FROM read.row USING unnest($1::text[], $2::text[], $3::text[]) \
+             AS gone (model, scope, sort) WHERE row.model = gone.model \
+             AND row.scope = gone.scope AND (gone.sort = '' OR row.sort < gone.sort)",
         )
         .bind(&ended.models)
         .bind(&ended.scopes)
+        .bind(&ended.sorts)
         .execute(&mut *connection)
         .await?;
     }

@@ -299,6 +299,8 @@ fn apply(connection: &mut Connection, advance: &Advance) -> Result<bool, rusqlit
             .prepare_cached("DELETE FROM row WHERE model = ?1 AND scope = ?2 AND id = ?3")?;
         let mut end =
             transaction.prepare_cached("DELETE FROM row WHERE model = ?1 AND scope = ?2")?;
+        let mut end_before = transaction
+            .prepare_cached("DELETE FROM row WHERE model = ?1 AND scope = ?2 AND sort < ?3")?;
         for written in &model.rows {
             let Written { key, sort, body, columns: _ } = written;
             match body {
@@ -311,6 +313,9 @@ fn apply(connection: &mut Connection, advance: &Advance) -> Result<bool, rusqlit
                 }
                 // its place is before the rows of the same scope
                 None if written.ends_scope() => end.execute((model.model, &key.scope))?,
+                None if written.ends_before() => {
+                    end_before.execute((model.model, &key.scope, sort))?
+                }
                 None => remove.execute((model.model, &key.scope, &key.id))?,
             };
         }

@@ -79,7 +79,10 @@ impl Event<'_> {
         }
         match serde_json::from_str(self.line.get()).ok()? {
             OnStream { stream: Stream::Organization(organization) } => Some(organization),
-            OnStream { stream: Stream::Platform | Stream::Address(_) | Stream::Account(_) } => None,
+            OnStream {
+                stream:
+                    Stream::Platform | Stream::Address(_) | Stream::Account(_) | Stream::Usage(_),
+            } => None,
         }
     }
 

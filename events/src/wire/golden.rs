@@ -16,6 +16,7 @@ use uuid::Uuid;
 mod declared;
 mod money;
 mod samples;
+mod used;
 
 const PERSON: SubjectId = SubjectId(Uuid::from_u128(0x50));
 const ANA: AccountId = AccountId(Uuid::from_u128(0xa1));

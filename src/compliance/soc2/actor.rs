@@ -124,9 +124,11 @@ fn needed(log: &Log, recorded: &Recorded) -> Option<Needed> {
         | Event::AccessReview(_)
         | Event::RestoreTest(_) => Needed::Right(Permission::Declare),
         Event::Subscription(event) => of_subscription(log, event),
-        Event::Erasure(_) | Event::Platform(_) | Event::Address(_) | Event::Account(_) => {
-            Needed::Platform
-        }
+        Event::Erasure(_)
+        | Event::Platform(_)
+        | Event::Address(_)
+        | Event::Account(_)
+        | Event::Usage(_) => Needed::Platform,
     })
 }
 

@@ -76,6 +76,7 @@ fn wrong(organization: &Organization, event: &Event) -> Option<Vec<&'static str>
             organization::Event::Created { .. } | organization::Event::Deleted { .. },
         )
         | Event::Platform(_)
+        | Event::Usage(_)
         | Event::Address(_)
         | Event::Account(_)
         | Event::Invitation(_)

@@ -74,6 +74,7 @@ impl Check for StaleInvitations {
                 | membership::Event::OwnershipTransferred { .. },
             )
             | Event::Platform(_)
+            | Event::Usage(_)
             | Event::Address(_)
             | Event::Account(_)
             | Event::Setting(_)

@@ -51,6 +51,7 @@ pub(super) fn newest() -> Vec<(Stream, Event)> {
     samples.extend(of_the_platform().into_iter().map(|event| (Stream::Platform, event.into())));
     samples.extend(of_evidence().into_iter().map(|event| (organization, event.into())));
     samples.extend(of_the_organization().into_iter().map(|event| (organization, event)));
+    samples.push((Stream::Usage(ORGANIZATION), super::used::sample()));
     for (_, sample) in &samples {
         is_named(sample);
     }
@@ -126,12 +127,13 @@ fn is_named(sample: &Event) {
             | token::Event::Revoked { .. },
         )
         | Event::Erasure(erasure::Event::Erased { .. })
-        // each of these is named in `money` or `declared`
+        // each of these is named in `money`, `used` or `declared`
         | Event::Declaration(_)
         | Event::Incident(_)
         | Event::AccessReview(_)
         | Event::RestoreTest(_)
         | Event::Subscription(_)
+        | Event::Usage(_)
         | Event::AccessAttempt(access_attempt::Event::Denied { .. }) => {}
     }
 }

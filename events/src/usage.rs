@@ -1,0 +1,118 @@
+//! The usage stream of an organization: what was used, as its senders told it. Nothing is decided on it
+//! and nobody folds it. The first of equal keys counts; which one that is follows from the order of
+//! the log alone, so that anybody can count again.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::chain::Link;
+use crate::time::Time;
+use crate::wire::base64url;
+
+/// How long a key is remembered, from when its first entry was recorded.
+pub const KEYS_KEPT: Duration = Duration::from_hours(40 * 24);
+/// How late usage may be told.
+pub const LATEST: Duration = Duration::from_hours(35 * 24);
+/// How far a sender's clock may be ahead.
+pub const EARLIEST: Duration = Duration::from_mins(5);
+/// A value of one entry.
+pub const MOST: u64 = 1_000_000_000_000_000;
+/// Entries of one event: larger requests are several events of one append.
+pub const ENTRIES: usize = 1000;
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub enum Event {
+    /// What one request told, in its order, what was told before included.
+    #[serde(rename = "usage.recorded")]
+    Recorded { entries: Vec<Entry> },
+}
+
+impl Event {
+    pub(crate) fn kind(&self) -> (&'static str, u32) {
+        match self {
+            Self::Recorded { .. } => ("usage.recorded", 1),
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Entry {
+    /// Stands for source and id of the sender's event: [`key`].
+    pub key: String,
+    #[serde(rename = "type")]
+    pub kind: Kind,
+    /// When it was used, as the sender says.
+    pub time: Time,
+    pub database: String,
+    /// The database's project at that moment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub project: Option<String>,
+    /// How much; 1 for a shape.
+    pub value: u64,
+    /// Stands for the shape of a query: [`shape`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shape: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// How many were answered.
+    Queries,
+    /// Sent to applications.
+    BytesTransferred,
+    /// A form of query, however often it came.
+    QueryShape,
+    /// Kept at that moment.
+    StorageBytes,
+    BackupBytes,
+}
+
+impl Kind {
+    pub const ALL: [Self; 5] = [
+        Self::Queries,
+        Self::BytesTransferred,
+        Self::QueryShape,
+        Self::StorageBytes,
+        Self::BackupBytes,
+    ];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Queries => "queries",
+            Self::BytesTransferred => "bytes_transferred",
+            Self::QueryShape => "query_shape",
+            Self::StorageBytes => "storage_bytes",
+            Self::BackupBytes => "backup_bytes",
+        }
+    }
+
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == name)
+    }
+}
+
+/// What stands for a sender's event: the first half of the BLAKE3 of its source, a zero byte and its
+/// id, in base64url. Whoever knows both finds it in the log, and nobody else reads anything in it.
+pub fn key(source: &str, id: &str) -> String {
+    let text = [source.as_bytes(), b"\0", id.as_bytes()].concat();
+    base64url(&Link::of_line(&text).as_bytes()[..16])
+}
+
+/// What stands for the shape of a query, in the same way.
+pub fn shape(text: &str) -> String {
+    base64url(&Link::of_line(text.as_bytes()).as_bytes()[..16])
+}
+
+impl Entry {
+    /// Tells entries with the same key apart that say something else.
+    pub fn content(&self) -> String {
+        let text =
+            serde_json::to_vec(&(self.kind, self.time, &self.database, self.value, &self.shape));
+        let text = text.expect("strings and integers are JSON");
+        base64url(&Link::of_line(&text).as_bytes()[..8])
+    }
+}

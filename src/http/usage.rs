@@ -1,0 +1,251 @@
+//! Usage: told as `CloudEvents` 1.0, structured, binary or in batches, and shown by day, project or
+//! database. Each event is answered for itself, when it is known whether it counts: a sender who gets no
+//! answer sends the same again, and it counts once.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{OriginalUri, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use events::permission::Permission;
+use events::time::Time;
+use events::usage::ENTRIES;
+use projections::usage::{Of, Span, Totals};
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use self::cloud_event::{Slot, Told};
+use super::answer;
+use super::authentication::Caller;
+use super::document::{OrganizationCommands, OrganizationReads};
+use super::organization::Meant;
+use super::problem::{Code, Problem};
+use super::request::{Authenticated, Parameters};
+use crate::access::Access;
+use crate::execute::{Done, Order};
+use crate::failure::Failure;
+use crate::query::usage::{Counted, Outcome};
+use crate::{App, execute, query};
+
+mod cloud_event;
+
+/// How long a sender waits until its events are counted.
+const COUNTED_WITHIN: std::time::Duration = std::time::Duration::from_secs(10);
+const DAY: std::time::Duration = std::time::Duration::from_hours(24);
+/// Days that one request shows.
+const MOST_DAYS: u128 = 400;
+
+pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new().routes(routes!(record_usage)).routes(routes!(show_usage))
+}
+
+#[derive(Serialize, ToSchema)]
+pub(crate) struct UsageAnswer {
+    accepted: usize,
+    duplicates: usize,
+    rejected: usize,
+    /// In the order of the request.
+    events: Vec<Slot>,
+}
+
+/// Tells what was used. The body is one `CloudEvent` (`application/cloudevents+json`, or `ce-` headers
+/// with the data as JSON) or up to 1000 (`application/cloudevents-batch+json`), with `data` of
+/// `database_id` and `value`. Takes no idempotency key: `source` and `id` of each event are its own.
+#[utoipa::path(post, path = "/usage/events", operation_id = "recordUsage", tag = "usage",
+    request_body(content(
+        (cloud_event::CloudEvent = "application/cloudevents+json"),
+        (Vec<cloud_event::CloudEvent> = "application/cloudevents-batch+json"),
+        (cloud_event::Used = "application/json"),
+    )),
+    responses((status = 200, body = UsageAnswer), OrganizationCommands))]
+async fn record_usage(
+    State(app): State<Arc<App>>,
+    Meant(Authenticated(caller, submission), organization): Meant<Authenticated>,
+) -> Result<Response, Problem> {
+    let by = &caller.principal;
+    Access::check(&app, by, organization, Permission::RecordUsage).await?;
+    let events = cloud_event::sent(&submission)?;
+    if events.len() > ENTRIES {
+        return Err(Problem::new(Code::PayloadTooLarge));
+    }
+    let now = app.clock.now();
+    let told: Vec<Told> = events.into_iter().map(|event| Told::read(event, now)).collect();
+    let entries: Vec<_> = told.iter().filter_map(|told| told.entry().cloned()).collect();
+    let (position, outcomes) = if entries.is_empty() {
+        (None, Vec::new())
+    } else {
+        let order = submission.unkeyed_order(&app, by.actor(), caller.client.clone());
+        let order = Order { token: by.token(), ..order };
+        let (version, position) =
+            execute::usage::record(&app, organization, &order, &entries).await?;
+        if !query::has_reached(&app, position, COUNTED_WITHIN).await {
+            let late = "the usage is recorded and not counted yet; send it again";
+            return Err(Problem::from(Failure::Unavailable(late.into())));
+        }
+        let outcomes = query::usage::outcomes(&app, organization, version, &entries).await?;
+        (Some(position), outcomes)
+    };
+    let mut outcomes = outcomes.into_iter();
+    let slots: Vec<Slot> = told
+        .into_iter()
+        .map(|told| if told.entry().is_some() { told.answered(outcomes.next()) } else { told.slot })
+        .collect();
+    let count = |status: &str| slots.iter().filter(|slot| slot.status == status).count();
+    let body = UsageAnswer {
+        accepted: count("accepted"),
+        duplicates: count("duplicate"),
+        rejected: count("rejected"),
+        events: slots,
+    };
+    Ok(match position {
+        Some(position) => {
+            let done = Done { answer: (), position, is_replayed: false, is_caught_up: true };
+            answer::command(StatusCode::OK, &done, body)
+        }
+        None => axum::response::IntoResponse::into_response(Json(body)),
+    })
+}
+
+#[derive(Serialize, ToSchema)]
+pub(crate) struct UsageList {
+    usage: Vec<Usage>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Usage {
+    /// Where it is grouped by day.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "2026-01-31")]
+    day: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    project_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    database_id: Option<String>,
+    queries_total: u64,
+    bytes_transferred: u64,
+    /// Different ones on a day; over several days the sum of these.
+    query_shapes: u64,
+    /// The most that was reported at any moment.
+    storage_bytes: u64,
+    backup_bytes: u64,
+}
+
+#[derive(Clone, Copy)]
+enum Group {
+    Day,
+    Project,
+    Database,
+}
+
+const PARAMETERS: [&str; 3] = ["start_date", "end_date", "group_by"];
+
+/// What was used, by day, project or database. Both dates are included; without any, it is this
+/// month.
+#[utoipa::path(get, path = "/usage", operation_id = "showUsage", tag = "usage",
+    params(("start_date" = Option<String>, Query), ("end_date" = Option<String>, Query),
+        ("group_by" = Option<String>, Query, description = "`day`, `project` or `database`")),
+    responses((status = 200, body = UsageList), OrganizationReads))]
+async fn show_usage(
+    State(app): State<Arc<App>>,
+    OriginalUri(uri): OriginalUri,
+    Meant(caller, organization): Meant<Caller>,
+) -> Result<Json<UsageList>, Problem> {
+    let by = &caller.principal;
+    let access = Access::check(&app, by, organization, Permission::ReadUsage).await?;
+    let parameters = Parameters::of(&uri, &PARAMETERS)?;
+    let (start, end) = days(&parameters, app.clock.now())?;
+    let group = match parameters.get("group_by") {
+        None | Some("day") => Group::Day,
+        Some("project") => Group::Project,
+        Some("database") => Group::Database,
+        Some(_) => return Err(invalid("group_by", "`day`, `project` or `database`")),
+    };
+    let of = match group {
+        Group::Day => Of::Organization,
+        Group::Project => Of::Project,
+        Group::Database => Of::Database,
+    };
+    let counted = query::usage::list(&app, &access, of, Span::Day, (start, end)).await?;
+    let usage = match group {
+        Group::Day => every_day(counted, start, end),
+        Group::Project | Group::Database => summed(counted, group),
+    };
+    Ok(Json(UsageList { usage }))
+}
+
+fn every_day(counted: Vec<Counted>, start: Time, end: Time) -> Vec<Usage> {
+    let mut counted: BTreeMap<_, _> = counted.into_iter().map(|it| (it.span, it.totals)).collect();
+    let mut days = Vec::new();
+    let mut at = start;
+    while at <= end {
+        let day = Span::Day.of(at);
+        let totals = counted.remove(&day).unwrap_or_default();
+        days.push(Usage { day: Some(day), ..shown(&totals) });
+        at = at.after(DAY);
+    }
+    days
+}
+
+fn summed(counted: Vec<Counted>, group: Group) -> Vec<Usage> {
+    let mut sums: BTreeMap<String, Totals> = BTreeMap::new();
+    for Counted { named, totals, .. } in counted {
+        let sum = sums.entry(named).or_default();
+        sum.queries = sum.queries.saturating_add(totals.queries);
+        sum.bytes_transferred = sum.bytes_transferred.saturating_add(totals.bytes_transferred);
+        sum.query_shapes = sum.query_shapes.saturating_add(totals.query_shapes);
+        sum.storage_bytes = sum.storage_bytes.max(totals.storage_bytes);
+        sum.backup_bytes = sum.backup_bytes.max(totals.backup_bytes);
+    }
+    let named = |(named, totals): (String, Totals)| match group {
+        Group::Project => Usage { project_id: Some(named), ..shown(&totals) },
+        Group::Day | Group::Database => Usage { database_id: Some(named), ..shown(&totals) },
+    };
+    sums.into_iter().map(named).collect()
+}
+
+fn shown(totals: &Totals) -> Usage {
+    Usage {
+        day: None,
+        project_id: None,
+        database_id: None,
+        queries_total: totals.queries,
+        bytes_transferred: totals.bytes_transferred,
+        query_shapes: totals.query_shapes,
+        storage_bytes: totals.storage_bytes,
+        backup_bytes: totals.backup_bytes,
+    }
+}
+
+/// The first and the last day that are asked for: this month without any, up to today without an end.
+fn days(parameters: &Parameters, now: Time) -> Result<(Time, Time), Problem> {
+    let day = |name: &str| {
+        let Some(text) = parameters.get(name) else { return Ok(None) };
+        let midnight = format!("{text}T00:00:00.000Z").parse::<Time>();
+        midnight.map(Some).map_err(|_| invalid(name, "a day like 2026-01-31"))
+    };
+    let end = day("end_date")?.unwrap_or(now);
+    let start = day("start_date")?.unwrap_or(end.month().0);
+    if start > end || start.until(end).as_millis() > MOST_DAYS * DAY.as_millis() {
+        return Err(invalid("start_date", "at most 400 days before `end_date`"));
+    }
+    Ok((start, end))
+}
+
+fn invalid(name: &str, what: &str) -> Problem {
+    Problem::with_detail(Code::InvalidParameter, format!("`{name}` must be {what}"))
+}
+
+impl Told {
+    /// What is answered for it, now that it is known what became of it.
+    fn answered(self, outcome: Option<Outcome>) -> Slot {
+        match outcome {
+            Some(Outcome::Accepted) => self.slot,
+            Some(Outcome::Duplicate) => self.slot.known(),
+            Some(Outcome::IdReused) | None => self.slot.rejected("id_reused", 409),
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! What was used, and what became of each event that was told.
+
+use events::id::OrganizationId;
+use events::time::Time;
+use events::usage::Entry;
+use projections::Key;
+use projections::usage::{Known, NAME, Of, Span, Totals, id_of, key_of, scope_of};
+use serde::de::DeserializeOwned;
+
+use super::{Error, Unreadable, rows_of};
+use crate::App;
+use crate::access::Access;
+use crate::failure::Failure;
+
+const PAGE: usize = 1000;
+/// Sorts behind whatever is counted within the same span.
+const LAST: &str = "\u{10ffff}";
+
+/// What became of one entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// It counts.
+    Accepted,
+    /// The same was told before, and counts once.
+    Duplicate,
+    /// Something else was told before under this id; that counts, and this does not.
+    IdReused,
+}
+
+/// What became of the entries of an event on the usage stream, in their order. The read models must
+/// have come to it.
+pub(crate) async fn outcomes(
+    app: &App,
+    organization: OrganizationId,
+    version: u64,
+    entries: &[Entry],
+) -> Result<Vec<Outcome>, Error> {
+    let keys: Vec<Key> = entries.iter().map(|entry| key_of(organization, &entry.key)).collect();
+    let rows = rows_of(app, NAME).await?.rows(NAME, &keys).await?;
+    let outcome = |(index, (entry, key)): (usize, (&Entry, &Key))| {
+        let missing = || Error::Failed(Failure::Broken("an entry was counted nowhere".into()));
+        let known: Known = read(rows.get(key).ok_or_else(missing)?)?;
+        Ok(if (known.version, known.index) == (version, index) {
+            Outcome::Accepted
+        } else if known.content == entry.content() {
+            Outcome::Duplicate
+        } else {
+            Outcome::IdReused
+        })
+    };
+    entries.iter().zip(&keys).enumerate().map(outcome).collect()
+}
+
+/// Totals of what is named, one for each span in which anything was used, oldest first.
+pub(crate) struct Counted {
+    /// Like `2026-01-31`.
+    pub(crate) span: String,
+    /// Empty for the organization as a whole.
+    pub(crate) named: String,
+    pub(crate) totals: Totals,
+}
+
+/// What was used from the span of `from` to that of `to`, both included.
+pub(crate) async fn list(
+    app: &App,
+    access: &Access,
+    of: Of,
+    span: Span,
+    (from, to): (Time, Time),
+) -> Result<Vec<Counted>, Error> {
+    let rows = rows_of(app, NAME).await?;
+    let scope = scope_of(access.organization(), of, span);
+    let (mut after, end) = (span.of(from), format!("{}{LAST}", span.of(to)));
+    let mut counted = Vec::new();
+    loop {
+        let page = rows.page(NAME, &scope, &after, PAGE).await?;
+        let is_last = page.len() < PAGE;
+        for row in page {
+            if row.sort >= end {
+                return Ok(counted);
+            }
+            let (span, named) = row.sort.split_once(' ').unwrap_or((&row.sort, ""));
+            let (span, named) = (span.to_owned(), named.to_owned());
+            counted.push(Counted { span, named, totals: read(&row.body)? });
+            after = row.sort;
+        }
+        if is_last {
+            return Ok(counted);
+        }
+    }
+}
+
+/// What an organization used in the span that a time is in.
+pub(crate) async fn total(
+    app: &App,
+    organization: OrganizationId,
+    span: Span,
+    at: Time,
+) -> Result<Totals, Error> {
+    let scope = scope_of(organization, Of::Organization, span);
+    let key = Key::new(scope, id_of(&span.of(at), ""));
+    let row = rows_of(app, NAME).await?.row(NAME, &key).await?;
+    row.map_or_else(|| Ok(Totals::default()), |body| read(&body))
+}
+
+fn read<T: DeserializeOwned>(body: &str) -> Result<T, Error> {
+    serde_json::from_str(body)
+        .map_err(|source| Error::Failed(Failure::Broken(Unreadable { model: NAME, source }.into())))
+}
