@@ -1,14 +1,11 @@
 //! Anybody may have a packet verified by the server, with the server's own keys; and whoever pins
 //! those keys verifies what the server made without it.
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
-
 use reqwest::Method;
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
 use crate::attacks::Cases;
+use crate::auditor::Auditor;
 use crate::people::{Answer, Person, words};
 use crate::server::{Installation, Node, text};
 
@@ -70,50 +67,6 @@ async fn what_is_no_packet_is_no_error_of_the_server() {
     }
     let large = vec![b' '; (64 << 20) + 1];
     assert_eq!(asked(&node, VERIFY, ZIP, large).await.status, 413);
-}
-
-/// What an auditor keeps in a folder of their own.
-struct Auditor {
-    folder: TempDir,
-}
-
-impl Auditor {
-    async fn of(node: &Node) -> Self {
-        let auditor = Self { folder: TempDir::new().unwrap() };
-        for (path, name) in [
-            ("/.well-known/compliance-signing-keys", "packet-keys"),
-            ("/.well-known/log-keys", "log-keys"),
-        ] {
-            let keys = Person::stranger(node).gets(path).answer().await.expect(200);
-            auditor.keeps(name, &keys.bytes);
-        }
-        auditor
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    fn keeps(&self, name: &str, content: &[u8]) -> PathBuf {
-        let path = self.path(name);
-        std::fs::write(&path, content).unwrap();
-        path
-    }
-
-    /// The code of the first fault, if there is one, and everything that was said.
-    fn verifies(&self, packet: &Path, more: &[&str]) -> (Option<String>, String) {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_chancery"));
-        command.arg("verify").arg(packet).arg("--json");
-        command.arg("--packet-key").arg(self.path("packet-keys"));
-        command.arg("--log-key").arg(self.path("log-keys"));
-        let output = command.args(more).output().unwrap();
-        let said = text(&output.stdout);
-        let verdict: Value = serde_json::from_str(&said).unwrap_or_else(|_| {
-            panic!("{}", text(&output.stderr));
-        });
-        assert_eq!(output.status.success(), verdict["valid"] == true);
-        (verdict["fault"]["code"].as_str().map(str::to_owned), said)
-    }
 }
 
 async fn packet(by: &Person, framework: &str) -> (String, Vec<u8>) {
