@@ -106,11 +106,12 @@ pub(super) async fn find(
     app: &App,
     organization: OrganizationId,
     request: &Requested,
+    specification: &'static compliance::Specification,
     verifications: &[Verification],
 ) -> Result<Found, Error> {
     let facts = Facts { verifications: verifications.to_vec() };
     let period = compliance::Period { from: request.period_start, to: request.period_end };
-    let mut evaluation = Evaluation::of(request.framework, period, facts);
+    let mut evaluation = Evaluation::of(specification, period, &facts);
     let mut lines = Lines::of(organization, request.version + 1);
     let (mut state, mut actor) = (Organization::default(), Actor::System);
     let (mut digests, mut disclosed) = (Digests::default(), BTreeMap::new());
@@ -126,7 +127,7 @@ pub(super) async fn find(
             evaluation.take(&recorded);
             state.evolve(&recorded);
             actor = recorded.actor;
-            disclose(app, request.framework, &mut recorded, &mut disclosed).await?;
+            disclose(app, specification, &mut recorded, &mut disclosed).await?;
         }
     }
     Ok(Found {
@@ -162,7 +163,8 @@ async fn make(
     let stream = Stream::Organization(organization);
     let size = request.version + 1;
     let verifications = verifications(app, request).await?;
-    let found = find(app, organization, request, &verifications).await?;
+    let specification = compliance::Specification::current(request.framework);
+    let found = find(app, organization, request, specification, &verifications).await?;
     let tree = signer::current_tree(app, stream).await?;
     if tree.root(app, size).await? != Some(found.root) {
         return Err(Error::Differs);
@@ -172,7 +174,6 @@ async fn make(
     files.listed.push(found.events.clone());
     let text = "text/plain; charset=utf-8";
     files.add(CHECKPOINT, text, checkpoint.clone().into_bytes());
-    let specification = compliance::Specification::of(request.framework);
     let document = specification.document.as_bytes().to_vec();
     files.add(SPECIFICATION, "application/json", document);
     files.add(SEAL, "application/json", canonical(&sealed(app, stream, size).await?));

@@ -308,7 +308,7 @@ async fn download_packet(
     let envelope = bundle::envelope(&app, &request).await?.ok_or(Problem::new(Code::NotReady))?;
     let statement = bundle::statement(&envelope)?;
     let name = format!("{}.zip", request.packet);
-    let pieces = bundle::archive(&app, organization, request, &statement);
+    let pieces = bundle::archive(&app, organization, request, &statement)?;
     Ok(download(ARCHIVE, &name, pieces))
 }
 
@@ -358,7 +358,8 @@ async fn send(
         None if name == ENVELOPE => ENVELOPE_TYPE,
         None => return Err(Problem::new(Code::NotFound)),
     };
-    let pieces = bundle::file(app, organization, request, name).await?;
+    let specification = bundle::specification(&statement)?;
+    let pieces = bundle::file(app, organization, request, specification, name).await?;
     let pieces = pieces.ok_or(Problem::new(Code::NotFound))?;
     Ok(download(kind, name, pieces))
 }
