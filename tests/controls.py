@@ -244,7 +244,7 @@ def was_allowed(event, world, standing):
         return standing["role"] in MANAGERS
     if kind in ("organization.deleted", "organization.ownership_transferred"):
         return standing["role"] == "owner"
-    if kind == "compliance.packet_requested":
+    if kind in ("compliance.packet_requested", "compliance.packet_downloaded"):
         return standing["role"] in EVERYBODY
     if kind == "member.role_changed":
         return standing["role"] in may_grant(data["role"]["from"]) & may_grant(data["role"]["to"])

@@ -263,6 +263,7 @@ pub const FIELDS: &[(&str, &[&str], &[&str])] = &[
         &["challenge", "framework", "packet", "period_end", "period_start", "supersedes"],
         &[],
     ),
+    ("compliance.packet_downloaded", &["discloses", "packet"], &[]),
     ("access.denied", &["count", "operation"], &[]),
     (
         "settings.updated",

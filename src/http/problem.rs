@@ -309,6 +309,7 @@ impl From<execute::Error> for Problem {
             Error::Subscription(rejection) => rejection.into(),
             Error::Evidence(rejection) => match rejection {
                 evidence::Rejection::NotSubscribed(_) => Self::new(Code::NotSubscribed),
+                evidence::Rejection::NoSuchPacket => Self::new(Code::NotFound),
                 evidence::Rejection::EmptyPeriod => Self::invalid(vec![FieldError {
                     field: "period_end".to_owned(),
                     detail: "must be after `period_start`".to_owned(),

@@ -72,7 +72,8 @@ fn is_named(sample: &Event) {
         | Event::Evidence(
             evidence::Event::Subscribed { .. }
             | evidence::Event::Unsubscribed { .. }
-            | evidence::Event::PacketRequested { .. },
+            | evidence::Event::PacketRequested { .. }
+            | evidence::Event::PacketDownloaded { .. },
         )
         | Event::Address(address::Event::Claimed { .. })
         | Event::Account(
@@ -169,6 +170,10 @@ fn of_evidence() -> Vec<evidence::Event> {
             period_end: Time::from_millis(90 * 24 * 3_600_000),
             challenge: "a challenge".to_owned(),
             supersedes: None,
+        },
+        evidence::Event::PacketDownloaded {
+            packet: PacketId(Uuid::from_u128(0x9c)),
+            discloses: true,
         },
     ]
 }
