@@ -91,9 +91,10 @@ pub(crate) struct Outside {
 }
 
 /// Every document that was ever released; of a framework, the oldest first.
-const DOCUMENTS: [(Framework, &str); 4] = [
+const DOCUMENTS: [(Framework, &str); 5] = [
     (Framework::Soc2, include_str!("specifications/soc2.v1.json")),
     (Framework::GdprRopa, include_str!("specifications/gdpr_ropa.v1.json")),
+    (Framework::GdprRopa, include_str!("specifications/gdpr_ropa.v2.json")),
     (Framework::Dora, include_str!("specifications/dora.v1.json")),
     (Framework::EuAiAct, include_str!("specifications/eu_ai_act.v1.json")),
 ];

@@ -292,3 +292,43 @@ async fn who_takes_a_packet_along_is_recorded_once_a_day(on: Installation) {
     node.stop().await;
     on.assert_no_difference();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_has_what_of_an_erased_person_is_told() {
+    let on = Installation::sqlite();
+    let node = on.start().await;
+    let ana = Person::registers(&node, "ana").await;
+    ana.creates("acme").await;
+    let ben = Person::joins(&node, "ben", &ana, "acme", "viewer").await;
+    let cleo = Person::joins(&node, "cleo", &ana, "acme", "viewer").await;
+    let subscription = "/v1/organizations/acme/compliance-subscriptions/gdpr_ropa";
+    ana.puts(subscription, &json!({})).answer().await.expect(200);
+    let requests = async || {
+        let wanted = json!({ "framework": "gdpr_ropa" });
+        ana.posts(REPORTS, &wanted).answer().await.expect(201).body()
+    };
+    let control = |made: &Value| {
+        let controls = made["packet"]["controls"].as_array().unwrap();
+        let found = controls.iter().find(|it| it["control_id"] == "ropa.recipients-notified");
+        found.expect("it is specified").clone()
+    };
+    let before = requests().await;
+    assert_eq!(control(&before)["reason"], "no_occurrence");
+    let packet = words(&before["report_id"]);
+    ben.gets(&format!("{REPORTS}/{packet}/bundle")).answer().await.expect(200);
+    ana.gets(&format!("{REPORTS}/{packet}/pdf")).answer().await.expect(200);
+    cleo.erases().answer().await.expect(204);
+    node.until_it_says("an erasure is recorded wherever").await;
+
+    let after = requests().await;
+    assert_eq!(control(&after)["status"], "pass");
+    let report = format!("{REPORTS}/{}", words(&after["report_id"]));
+    let path = format!("{report}/files/population-ropa.recipients-notified.jsonl");
+    let population = ana.gets(&path).answer().await.expect(200).bytes;
+    let told: Value = serde_json::from_slice(&population).expect("one line");
+    assert_eq!((&told["recipient"], &told["packet"]), (&json!(ben.id().await), &json!(packet)));
+    let bundle = ana.gets(&format!("{report}/bundle")).answer().await.expect(200).bytes;
+    let verify = ana.posts("/v1/compliance/verify", &json!(null));
+    let verdict = verify.bytes("application/zip", bundle).answer().await.expect(200).body();
+    assert_eq!(verdict["valid"], true, "{verdict}");
+}

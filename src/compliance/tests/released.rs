@@ -19,8 +19,8 @@ use crate::compliance::second_opinion::line;
 use crate::compliance::{Facts, Period, Specification, Verification};
 use crate::packet::content::hex;
 
-/// Each makes another log.
-const SEEDS: [u64; 3] = [1, 2, 3];
+/// Each makes another log. Where there are events of a new kind, one is added that has them.
+const SEEDS: [u64; 4] = [1, 2, 3, 4];
 const STEPS: u64 = 150;
 
 /// What is judged besides the lines.
