@@ -317,6 +317,7 @@ impl From<execute::Error> for Problem {
             },
             Error::Platform(rejection) => match rejection {
                 platform::Rejection::NoSuchKey => Self::new(Code::NotFound),
+                platform::Rejection::AnotherSigns => Self::new(Code::Contended),
                 platform::Rejection::RevokedAlready => Self::new(Code::KeyRevoked),
                 platform::Rejection::TooManyPlans => Self::new(Code::PlanLimit),
             },
