@@ -26,6 +26,7 @@ use crate::serve::open_reader;
 mod difference;
 mod exported;
 mod shown;
+mod stated;
 
 use exported::Line;
 

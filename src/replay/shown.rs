@@ -11,6 +11,8 @@ use events::time::Time;
 use events::token::{Ended, Token};
 use serde_json::{Map, Value, json};
 
+use super::stated;
+
 /// What it was; `at` tells what had expired.
 pub(super) fn organization(id: OrganizationId, state: &Organization, at: Time) -> Value {
     let members = state
@@ -27,6 +29,10 @@ pub(super) fn organization(id: OrganizationId, state: &Organization, at: Time) -
         "invitations": invitations.collect::<Map<_, _>>(),
         "tokens": tokens.collect::<Map<_, _>>(),
         "settings": settings(state.settings()),
+        "declarations": stated::declarations(state),
+        "incidents": stated::incidents(state),
+        "access_reviews": stated::access_reviews(state),
+        "restore_tests": stated::restore_tests(state),
     })
 }
 
@@ -105,7 +111,7 @@ fn settings(settings: &Settings) -> Value {
 }
 
 /// A value that is open; of one that is sealed only whose it is.
-fn personal(personal: &Personal) -> Value {
+pub(super) fn personal(personal: &Personal) -> Value {
     match personal {
         Personal::Absent => Value::Null,
         Personal::Known { value, .. } => json!(value),
