@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use events::chain::{Broken, Walk};
 use events::id::{OrganizationId, SubjectId};
-use events::personal::{Opened, Personal, Sealed};
+use events::personal::{self, Opened, Personal, Sealed};
 use events::recorded::Recorded;
 use events::stream::Stream;
 use events::tree::{Edge, Hash};
@@ -187,16 +187,49 @@ impl Disclosures for (SubjectId, String) {
     }
 }
 
+/// Says whose values are not opened because they are erased.
 pub(super) async fn disclose(
     app: &App,
     specification: &Specification,
     recorded: &mut Recorded,
     into: &mut impl Disclosures,
-) -> Result<(), Error> {
+) -> Result<Vec<SubjectId>, Error> {
+    let mut withheld = Vec::new();
     for (field, sealed) in disclosed(specification, recorded) {
-        if let Some(line) = line(app, recorded.version, field, &sealed).await? {
-            into.add(sealed.subject, &line);
+        match line(app, recorded.version, field, &sealed).await? {
+            Some(line) => into.add(sealed.subject, &line),
+            None => withheld.push(sealed.subject),
         }
     }
-    Ok(())
+    Ok(withheld)
+}
+
+/// The digests by which a line commits to values that are erased: all but those of the values that can
+/// still be opened. Of several erased people in one line nobody can tell any more whose is which.
+/// Empty where a key is missing, for then nothing can be told.
+pub(super) async fn withheld(
+    app: &App,
+    line: &[u8],
+    recorded: &mut Recorded,
+) -> Result<Vec<String>, Error> {
+    let head = wire::head(line);
+    let mut digests = head
+        .map_err(|error| ReadError::Corrupt { position: recorded.position, source: error.into() })?
+        .digests;
+    let mut sealed = Vec::new();
+    let mut note = |value: &Personal| sealed.extend(value.sealed().cloned());
+    note(&recorded.ip_address);
+    note(&recorded.user_agent);
+    recorded.event.personal(&mut |_, value: &mut Personal| note(value));
+    for sealed in &sealed {
+        match app.keyring.open_disclosure(sealed).await? {
+            Opened::Known(disclosure) => {
+                let digest = personal::digest(&disclosure);
+                digests.retain(|known| *known != digest);
+            }
+            Opened::Erased => {}
+            Opened::KeyMissing => return Ok(Vec::new()),
+        }
+    }
+    Ok(digests)
 }

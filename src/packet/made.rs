@@ -1,7 +1,7 @@
 //! Makes packets: reads the log once, evaluates the controls, has the head signed and all logs
 //! sealed, and signs what was found. A packet is made once; whoever comes later gets the same bytes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use events::State as _;
 use events::evidence::Requested;
@@ -115,6 +115,7 @@ pub(super) async fn find(
     let mut lines = Lines::of(organization, request.version + 1);
     let (mut state, mut actor) = (Organization::default(), Actor::System);
     let (mut digests, mut disclosed) = (Digests::default(), BTreeMap::new());
+    let mut withheld: BTreeMap<_, BTreeSet<String>> = BTreeMap::new();
     loop {
         let page = lines.page(app).await?;
         if page.is_empty() {
@@ -127,8 +128,19 @@ pub(super) async fn find(
             evaluation.take(&recorded);
             state.evolve(&recorded);
             actor = recorded.actor;
-            disclose(app, specification, &mut recorded, &mut disclosed).await?;
+            let gone = disclose(app, specification, &mut recorded, &mut disclosed).await?;
+            if !gone.is_empty() {
+                let digests = content::withheld(app, &stored.line, &mut recorded).await?;
+                for subject in gone {
+                    withheld.entry(subject).or_default().extend(digests.iter().cloned());
+                }
+            }
         }
+    }
+    let mut report = evaluation.finish();
+    for erased in &mut report.erased {
+        let digests = withheld.remove(&erased.subject).unwrap_or_default();
+        erased.digests = digests.into_iter().collect();
     }
     Ok(Found {
         events: digests.file(EVENTS, JSON_LINES),
@@ -136,7 +148,7 @@ pub(super) async fn find(
         root: lines.edge.root(),
         state,
         actor,
-        report: evaluation.finish(),
+        report,
         disclosed,
     })
 }

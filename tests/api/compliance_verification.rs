@@ -1,6 +1,8 @@
 //! Anybody may have a packet verified by the server, with the server's own keys; and whoever pins
 //! those keys verifies what the server made without it.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -11,6 +13,7 @@ use crate::server::{Installation, Node, text};
 
 const ZIP: &str = "application/zip";
 const VERIFY: &str = "/v1/compliance/verify";
+const REPORTS: &str = "/v1/organizations/acme/compliance-reports";
 const CHALLENGE: &str = "auditor-nonce-1";
 const FRAMEWORKS: [&str; 4] = ["soc2", "gdpr_ropa", "dora", "eu_ai_act"];
 
@@ -77,6 +80,14 @@ async fn packet(by: &Person, framework: &str) -> (String, Vec<u8>) {
     (id, bundle)
 }
 
+/// What a packet's signed statement says.
+async fn statement(by: &Person, id: &str) -> Value {
+    let shown = by.gets(&format!("{REPORTS}/{id}")).answer().await.expect(200).body();
+    let payload = STANDARD.decode(words(&shown["dsse"]["payload"])).unwrap();
+    let statement: Value = serde_json::from_slice(&payload).unwrap();
+    statement["predicate"].clone()
+}
+
 async fn bundle(by: &Person, id: &str) -> Vec<u8> {
     let path = format!("/v1/organizations/acme/compliance-reports/{id}/bundle");
     by.gets(&path).answer().await.expect(200).bytes
@@ -116,6 +127,12 @@ async fn what_the_server_made_holds_for_whoever_pins_its_keys() {
     assert_eq!(fault, None, "{said}");
 
     // once ben is erased what was disclosed of him is gone, and the log says why
+    let before = statement(&ana, first).await;
+    let of_ben = before["privacy"]["disclosed"].as_array().unwrap();
+    let [of_ben] = &of_ben[..] else { panic!("{of_ben:?}") };
+    let name = format!("{REPORTS}/{first}/files/disclosures-{}.jsonl", words(of_ben));
+    let disclosed: Value =
+        serde_json::from_slice(&ana.gets(&name).answer().await.expect(200).bytes).unwrap();
     ben.erases().answer().await.expect(204);
     node.until_it_says("an erasure is recorded wherever").await;
     let path_of_export = "/v1/organizations/acme/audit-log/export";
@@ -130,7 +147,10 @@ async fn what_the_server_made_holds_for_whoever_pins_its_keys() {
     assert_eq!(fault, None, "{said}");
     // the copy from before still holds
     assert_eq!(auditor.verifies(path, &[]).0, None);
-    let (_, bundle) = packet(&ana, "soc2").await;
+    let (new, bundle) = packet(&ana, "soc2").await;
+    let withheld = events::personal::digest(&words(&disclosed["disclosure"]));
+    let erased = statement(&ana, &new).await["privacy"]["erased"].clone();
+    assert_eq!((&erased[0]["subject"], &erased[0]["digests"]), (of_ben, &json!([withheld])));
     let (fault, said) =
         auditor.verifies(&auditor.keeps("new.zip", &bundle), &["--checkpoint", &kept]);
     assert_eq!(fault, None, "{said}");
