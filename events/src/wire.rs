@@ -23,8 +23,11 @@ use crate::{
     incident, invitation, membership, organization, platform, restore_test, setting, token,
 };
 
+mod canonical;
 mod tagged;
 
+use canonical::LARGEST_INTEGER;
+pub use canonical::is_canonical;
 use tagged::Tagged;
 
 /// The version of the line's own shape.
@@ -32,8 +35,6 @@ const LINE_VERSION: u8 = 1;
 const DIGEST_ALGORITHM: &str = "sha-256";
 /// Longest line; `usage-*` streams will be allowed 256 KiB.
 pub const LONGEST_LINE: usize = 64 * 1024;
-/// The largest integer every JSON reader keeps exactly (RFC 8785, I-JSON).
-const LARGEST_INTEGER: u64 = (1 << 53) - 1;
 
 pub fn base64url(bytes: &[u8]) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
@@ -195,15 +196,6 @@ fn is_exact(value: &Value) -> bool {
         Value::Object(members) => members.values().all(is_exact),
         Value::Null | Value::Bool(_) | Value::String(_) => true,
     }
-}
-
-/// Whether these bytes are the canonical form of what they say.
-pub fn is_canonical(line: &[u8]) -> bool {
-    serde_json::from_slice::<Value>(line)
-        .ok()
-        .filter(is_exact)
-        .and_then(|value| serde_json_canonicalizer::to_vec(&value).ok())
-        .is_some_and(|canonical| canonical == line)
 }
 
 #[derive(Debug, thiserror::Error)]
