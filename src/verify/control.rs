@@ -7,17 +7,22 @@ use std::collections::BTreeMap;
 use events::recorded::Recorded;
 use serde::Serialize;
 use serde_json::Value;
+use sha2::{Digest as _, Sha256};
 
 use super::fault::{Checked, Fault, Reason, ensure};
 use super::file::{Listed, sha256_of};
 use crate::compliance::{Evaluation, Facts, Period, Specification};
-use crate::packet::SPECIFICATION;
+use crate::packet::content::hex;
 use crate::packet::statement::Predicate;
+use crate::packet::{POPULATION, SPECIFICATION};
 
-const POPULATION: &str = "population-";
+/// A population is taken away after so many events: it can be as long as the log.
+const AT_ONCE: u64 = 1000;
 
 pub(super) struct Controls {
     evaluation: Evaluation,
+    /// Of the populations, as far as they were seen.
+    hashes: BTreeMap<String, Sha256>,
     specification: &'static Specification,
 }
 
@@ -29,11 +34,17 @@ impl Controls {
         let facts = Facts { verifications: predicate.verifications.clone() };
         let framework = predicate.framework.id;
         let specification = Specification::of(framework);
-        Self { evaluation: Evaluation::of(framework, period, facts), specification }
+        let evaluation = Evaluation::of(framework, period, facts);
+        Self { evaluation, hashes: BTreeMap::new(), specification }
     }
 
     pub(super) fn take(&mut self, recorded: &Recorded) {
         self.evaluation.take(recorded);
+        if recorded.version.is_multiple_of(AT_ONCE) {
+            for (name, lines) in self.evaluation.standing() {
+                self.hashes.entry(name).or_default().update(&lines);
+            }
+        }
     }
 
     /// `document` is the packet's specification. Says in a sentence what was found.
@@ -60,10 +71,15 @@ impl Controls {
         ensure(predicate.sections == report.sections, Reason::Reperformance, || {
             "the lists in `sections` are not those that the lines lead to".to_owned()
         })?;
+        let mut hashes = self.hashes;
         let populations: BTreeMap<_, _> = report
             .populations
             .iter()
-            .map(|population| (population.name.as_str(), sha256_of(&population.lines)))
+            .map(|population| {
+                let hash = hashes.remove(&population.name).unwrap_or_default();
+                let hash = hash.chain_update(&population.lines).finalize();
+                (population.name.as_str(), hex(&hash))
+            })
             .collect();
         let files = listed.iter().filter(|(name, _)| name.starts_with(POPULATION));
         let files: BTreeMap<_, _> =
