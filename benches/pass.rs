@@ -4,10 +4,11 @@
 
 use std::convert::Infallible;
 use std::fs::{self, File};
+use std::hint::black_box;
 use std::io::{BufRead as _, BufReader, BufWriter, Read as _, Write as _};
 use std::iter;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use chancery::in_order::in_order;
 use events::chain::{Link, Step, Walk};
@@ -16,9 +17,10 @@ use events::tree::{Edge, Hash};
 use sha2::{Digest as _, Sha256};
 
 use crate::line::Writer;
+use crate::memory::Memory;
+use crate::rounds::{compare, say, title};
 
-const LINES: u64 = 1_000_000;
-const ROUNDS: usize = 5;
+const LINES: u32 = 1_000_000;
 const BLOCK: usize = 256 * 1024;
 const GOAL: f64 = 0.5;
 
@@ -27,23 +29,19 @@ pub(crate) fn measure() {
     let path = folder.path().join("events.jsonl");
     let (stream, end) = write(&path);
     let bytes = fs::metadata(&path).expect("it is there").len();
-    println!("\na pass over {LINES} lines, {} MB", bytes / 1_000_000);
-    let (mut hashed, mut each, mut walked, mut ratios) =
-        (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-    for _ in 0..ROUNDS {
-        hashed.push(timed(|| hash(&path)));
-        each.push(timed(|| hash_lines(&path)));
-        walked.push(timed(|| assert_eq!(walk(&path, &stream), end, "each line was walked")));
-        ratios
-            .push(hashed[hashed.len() - 1].as_secs_f64() / walked[walked.len() - 1].as_secs_f64());
-    }
-    println!("{hashed:?} {each:?} {walked:?} {ratios:?} {GOAL}");
+    title(&format!("a pass over a million lines, {} MB: lines", bytes / 1_000_000));
+    let ours = |()| rate(|| assert_eq!(walk(&path, &stream), end, "each line was walked"));
+    let memory = Memory::of(std::process::id());
+    compare("raw: both hashes, by blocks", Some(GOAL), || (), |()| rate(|| hash(&path)), ours);
+    let raw = |()| rate(|| hash_lines(&path));
+    compare("raw: both hashes, line by line", None, || (), raw, ours);
+    say(&format!("{:46} {:4} MB more at most", "", memory.grown()));
 }
 
-fn timed(work: impl FnOnce()) -> Duration {
+fn rate(work: impl FnOnce()) -> f64 {
     let started = Instant::now();
     work();
-    started.elapsed()
+    f64::from(LINES) / started.elapsed().as_secs_f64()
 }
 
 fn write(path: &Path) -> (Stream, (u64, Link)) {
@@ -69,7 +67,7 @@ fn hash(path: &Path) {
         blake3.update(&block[..read]);
         sha256.update(&block[..read]);
     }
-    std::hint::black_box((blake3.finalize(), sha256.finalize()));
+    black_box((blake3.finalize(), sha256.finalize()));
 }
 
 fn hash_lines(path: &Path) {
@@ -80,24 +78,30 @@ fn hash_lines(path: &Path) {
         if file.read_until(b'\n', &mut line).expect("it can be read") == 0 {
             break;
         }
-        std::hint::black_box((Link::of_line(&line), Hash::of_leaf(&line)));
+        black_box((Link::of_line(&line), Hash::of_leaf(&line)));
     }
 }
 
+/// As a verification does it: lines are read here, looked at on all cores, and compared here again.
 fn walk(path: &Path, stream: &Stream) -> (u64, Link) {
     let mut file = BufReader::with_capacity(BLOCK, File::open(path).expect("it is there"));
     let pieces = iter::from_fn(|| {
-        let mut piece = Vec::with_capacity(2 * BLOCK);
-        while piece.len() < BLOCK {
-            if file.read_until(b'\n', &mut piece).expect("it can be read") == 0 {
+        let (mut text, mut ends) = (Vec::new(), Vec::new());
+        while text.len() < BLOCK {
+            if file.read_until(b'\n', &mut text).expect("it can be read") == 0 {
                 break;
             }
+            text.pop();
+            ends.push(text.len());
         }
-        (!piece.is_empty()).then_some(piece)
+        (!ends.is_empty()).then_some((text, ends))
     });
-    let examined = |piece: Vec<u8>| {
-        let lines = piece[..piece.len() - 1].split(|byte| *byte == b'\n');
-        let examined = lines.map(|line| (Step::of_line(line).ok(), Hash::of_leaf(line)));
+    let examined = |(text, ends): (Vec<u8>, Vec<usize>)| {
+        let lines = iter::once(0).chain(ends.iter().copied()).zip(&ends);
+        let examined = lines.map(|(begin, end)| {
+            let line = &text[begin..*end];
+            (Step::of_line(line).ok(), Hash::of_leaf(line))
+        });
         examined.collect::<Vec<_>>()
     };
     let (mut walk, mut edge) = (Walk::new(stream), Edge::default());
@@ -109,6 +113,6 @@ fn walk(path: &Path, stream: &Stream) -> (u64, Link) {
         Ok::<_, Infallible>(())
     };
     let Ok(()) = in_order(pieces, examined, take);
-    std::hint::black_box(edge.root());
+    black_box(edge.root());
     walk.end()
 }

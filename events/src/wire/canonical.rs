@@ -173,10 +173,18 @@ fn plain(bytes: &[u8]) -> usize {
 
 /// Whether these two names stand in order, which is that of their UTF-16 code units, and differ.
 fn precedes(before: &str, after: &str) -> bool {
-    let is_plain = |name: &str| name.bytes().all(|byte| byte.is_ascii() && byte != b'\\');
-    if is_plain(before) && is_plain(after) {
-        return before < after;
+    for (a, b) in before.bytes().zip(after.bytes()) {
+        if a == b'\\' || b == b'\\' || (a != b && !a.is_ascii() && !b.is_ascii()) {
+            return precedes_by_units(before, after);
+        }
+        if a != b {
+            return a < b;
+        }
     }
+    before.len() < after.len()
+}
+
+fn precedes_by_units(before: &str, after: &str) -> bool {
     let units = |name: &str| {
         let name: Option<String> = serde_json::from_str(&format!("\"{name}\"")).ok();
         name.map(|name| name.encode_utf16().collect::<Vec<_>>())
