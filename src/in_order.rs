@@ -1,5 +1,5 @@
-//! Work that is done on all cores, and comes back in the order in which it was given out. As much of
-//! it is in memory as the cores have in their hands, and no more.
+//! Work that is done on several cores, and comes back in the order in which it was given out. As much
+//! of it is in memory as the cores have in their hands, and no more.
 
 use std::num::NonZero;
 use std::sync::mpsc::sync_channel;
@@ -7,15 +7,17 @@ use std::thread;
 
 /// Pieces that a core has, or has done: it never waits for the next one.
 const EACH: usize = 2;
+/// More would wait for the one that puts the pieces in order.
+const MOST_CORES: usize = 4;
 
-/// Does `work` on every piece, and gives what comes of it to `take`, in the order of the pieces, on
+/// Does `work` on every piece, on several cores, and gives what comes of it to `take`, in the order of the pieces, on
 /// the caller's thread. Ends with the first error of `take`.
 pub fn in_order<P: Send, R: Send, E>(
     pieces: impl Iterator<Item = P>,
     work: impl Fn(P) -> R + Sync,
     mut take: impl FnMut(R) -> Result<(), E>,
 ) -> Result<(), E> {
-    let cores = thread::available_parallelism().map_or(1, NonZero::get);
+    let cores = thread::available_parallelism().map_or(1, NonZero::get).min(MOST_CORES);
     thread::scope(|scope| {
         let workers: Vec<_> = (0..cores)
             .map(|_| {
