@@ -24,6 +24,7 @@ mod forgotten;
 mod html;
 mod http;
 mod identity;
+pub mod in_order;
 mod keyring;
 mod link_secret;
 pub mod log_verification;

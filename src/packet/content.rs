@@ -2,6 +2,7 @@
 //! event that asked for the packet. Whatever a packet holds of the log is read in this way, and read
 //! again for whoever takes the packet along: lines and personal values are kept nowhere else.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use events::chain::{Broken, Walk};
@@ -231,5 +232,5 @@ pub(super) async fn withheld(
             Opened::KeyMissing => return Ok(Vec::new()),
         }
     }
-    Ok(digests)
+    Ok(digests.into_iter().map(Cow::into_owned).collect())
 }

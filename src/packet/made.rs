@@ -15,6 +15,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::content::{self, Digests, JSON_LINES, Lines, decoded, disclose, hex};
+use super::population::Passed;
 use super::statement::{
     self, File, FrameworkEdition, Generator, Hashes, Issuer, Log, Period, Predicate, Privacy,
     STATEMENT_TYPE, Scope, Specification, Statement,
@@ -99,6 +100,7 @@ pub(super) struct Found {
     state: Organization,
     actor: Actor,
     pub(super) report: compliance::Report,
+    populations: Vec<File>,
     disclosed: BTreeMap<events::id::SubjectId, Digests>,
 }
 
@@ -116,6 +118,7 @@ pub(super) async fn find(
     let (mut state, mut actor) = (Organization::default(), Actor::System);
     let (mut digests, mut disclosed) = (Digests::default(), BTreeMap::new());
     let mut withheld: BTreeMap<_, BTreeSet<String>> = BTreeMap::new();
+    let mut populations = Passed::default();
     loop {
         let page = lines.page(app).await?;
         if page.is_empty() {
@@ -136,6 +139,7 @@ pub(super) async fn find(
                 }
             }
         }
+        populations.add(&evaluation.standing());
     }
     let mut report = evaluation.finish();
     for erased in &mut report.erased {
@@ -148,6 +152,7 @@ pub(super) async fn find(
         root: lines.edge.root(),
         state,
         actor,
+        populations: populations.files(&report),
         report,
         disclosed,
     })
@@ -189,9 +194,7 @@ async fn make(
     let document = specification.document.as_bytes().to_vec();
     files.add(SPECIFICATION, "application/json", document);
     files.add(SEAL, "application/json", canonical(&sealed(app, stream, size).await?));
-    for population in &found.report.populations {
-        files.add(&population.name, JSON_LINES, population.lines.clone());
-    }
+    files.listed.extend_from_slice(&found.populations);
     let mut cited: Vec<u64> =
         found.report.controls.iter().flat_map(|control| control.events.iter().copied()).collect();
     cited.push(request.version);

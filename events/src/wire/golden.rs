@@ -145,7 +145,7 @@ fn the_type_of_a_line_is_found_without_reading_it() {
     for entry in fs::read_dir(folder()).unwrap() {
         let golden = golden(&entry.unwrap().path());
         let line = golden.line.as_bytes();
-        assert_eq!(kind_of_line(line), Some(head(line).unwrap().kind.as_str()));
+        assert_eq!(kind_of_line(line), Some(head(line).unwrap().kind.as_ref()));
     }
 }
 

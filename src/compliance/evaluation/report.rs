@@ -93,6 +93,7 @@ pub(crate) struct Population {
     /// `population-<control>.jsonl`.
     pub(crate) name: String,
     pub(crate) size: u64,
+    /// But for those that were taken away before the end.
     pub(crate) lines: Vec<u8>,
 }
 
