@@ -23,6 +23,7 @@ use crate::{keyring, operational};
 
 pub(crate) mod access_attempt;
 pub(crate) mod account;
+pub(crate) mod database;
 pub(crate) mod due;
 pub(crate) mod email_verification;
 pub(crate) mod erasure;
@@ -31,6 +32,7 @@ mod lines;
 pub(crate) mod password;
 pub(crate) mod platform;
 mod precondition;
+pub(crate) mod provisioner;
 pub(crate) mod register;
 mod running;
 pub(crate) mod second_factor;
@@ -139,6 +141,10 @@ pub(crate) enum Error {
     RestoreTest(#[from] events::restore_test::Rejection),
     #[error(transparent)]
     Evidence(#[from] events::evidence::Rejection),
+    #[error(transparent)]
+    Project(#[from] events::project::Rejection),
+    #[error(transparent)]
+    Database(#[from] events::database::Rejection),
     #[error(transparent)]
     Platform(#[from] events::platform::Rejection),
     #[error("the e-mail address belongs to an account already")]

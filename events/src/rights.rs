@@ -159,7 +159,10 @@ impl State for Rights {
             | Event::Declaration(_)
             | Event::Incident(_)
             | Event::AccessReview(_)
-            | Event::RestoreTest(_) => {}
+            | Event::RestoreTest(_)
+            | Event::Project(_)
+            | Event::Database(_)
+            | Event::DatabasePart(_) => {}
         }
     }
 }

@@ -57,6 +57,9 @@ impl ReadModel for MembershipList {
             | Event::AccessReview(_)
             | Event::RestoreTest(_)
             | Event::Evidence(_)
+            | Event::Project(_)
+            | Event::Database(_)
+            | Event::DatabasePart(_)
             | Event::Account(_)
             | Event::Address(_)
             | Event::Platform(_) => vec![],

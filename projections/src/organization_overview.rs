@@ -10,7 +10,7 @@ use events::personal::{Personal, Sealed};
 use events::recorded::Recorded;
 use events::stream::Stream;
 use events::time::Time;
-use events::{Event, membership, organization};
+use events::{Event, database, membership, organization};
 use serde::{Deserialize, Serialize};
 
 use crate::Change::{Edit, Put, Remove};
@@ -30,6 +30,7 @@ pub struct Overview {
     /// In the order in which they became owners.
     pub owners: Vec<AccountId>,
     pub member_count: u64,
+    pub database_count: u64,
     pub created_at: Time,
     /// Version of the last event that changed this resource.
     pub changed_version: u64,
@@ -46,13 +47,14 @@ pub struct OrganizationOverview;
 
 impl ReadModel for OrganizationOverview {
     const NAME: &'static str = "organization_overview";
-    const VERSION: u32 = 2;
+    const VERSION: u32 = 3;
     type Row = Overview;
 
     fn project(recorded: &Recorded) -> Vec<(Key, Change<Overview>)> {
         match &recorded.event {
             Event::Organization(event) => of_the_organization(event, recorded),
             Event::Membership(event) => of_its_members(event.clone(), recorded),
+            Event::Database(event) => of_its_databases(event, recorded),
             Event::Invitation(_)
             | Event::Setting(_)
             | Event::Token(_)
@@ -63,6 +65,8 @@ impl ReadModel for OrganizationOverview {
             | Event::AccessReview(_)
             | Event::RestoreTest(_)
             | Event::Evidence(_)
+            | Event::Project(_)
+            | Event::DatabasePart(_)
             | Event::Account(_)
             | Event::Address(_)
             | Event::Platform(_) => vec![],
@@ -118,6 +122,7 @@ fn of_the_organization(
                 billing_email: sealed(&billing_email),
                 owners: vec![owner],
                 member_count: 1,
+                database_count: 0,
                 created_at: recorded.at,
                 changed_version: recorded.version,
             };
@@ -161,6 +166,25 @@ fn of_its_members(event: membership::Event, recorded: &Recorded) -> Vec<(Key, Ch
             row.holds(to, Role::Owner);
         }
     })
+}
+
+fn of_its_databases(event: &database::Event, recorded: &Recorded) -> Vec<(Key, Change<Overview>)> {
+    use database::Event::{
+        Created, Deleted, DeletionStarted, FactsReported, Failed, ProvisioningStarted, Resized,
+        Started, Stopped, Updated,
+    };
+    match event {
+        Created { .. } => edit(recorded, |row| row.database_count += 1),
+        Deleted { .. } => edit(recorded, |row| row.database_count -= 1),
+        Updated { .. }
+        | ProvisioningStarted { .. }
+        | Started { .. }
+        | Stopped { .. }
+        | Failed { .. }
+        | Resized { .. }
+        | FactsReported { .. }
+        | DeletionStarted { .. } => vec![],
+    }
 }
 
 impl Overview {
@@ -212,7 +236,8 @@ mod tests {
 
     #[test]
     fn a_deleted_organization_is_not_shown() {
-        let deleted = Deleted { members: 1, pending_invitations: 0, tokens: 0 };
+        let deleted =
+            Deleted { members: 1, pending_invitations: 0, tokens: 0, projects: 0, databases: 0 };
         let rows = rows_after::<OrganizationOverview>([created_by(ANA), deleted.into()]);
         assert_eq!(rows, []);
     }

@@ -99,6 +99,9 @@ impl ReadModel for People {
             | Event::Incident(_)
             | Event::AccessReview(_)
             | Event::RestoreTest(_)
+            | Event::Project(_)
+            | Event::Database(_)
+            | Event::DatabasePart(_)
             | Event::Evidence(_)
             | Event::Address(_)
             | Event::Platform(_) => vec![],

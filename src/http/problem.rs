@@ -23,6 +23,7 @@ use crate::rate_limit::{Left, TooOften};
 use crate::{execute, query, seal, signer, signing_key};
 
 mod code;
+mod database;
 mod stated;
 
 pub(crate) use self::code::{Code, Explained};
@@ -304,6 +305,8 @@ impl From<execute::Error> for Problem {
             Error::Incident(rejection) => rejection.into(),
             Error::AccessReview(rejection) => rejection.into(),
             Error::RestoreTest(rejection) => rejection.into(),
+            Error::Project(rejection) => rejection.into(),
+            Error::Database(rejection) => rejection.into(),
             Error::Evidence(rejection) => match rejection {
                 evidence::Rejection::NotSubscribed(_) => Self::new(Code::NotSubscribed),
                 evidence::Rejection::EmptyPeriod => Self::invalid(vec![FieldError {

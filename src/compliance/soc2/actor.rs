@@ -4,7 +4,9 @@
 use events::id::AccountId;
 use events::permission::Permission;
 use events::recorded::{Actor, Recorded};
-use events::{Event, evidence, invitation, membership, organization, token, wire};
+use events::{
+    Event, database, evidence, invitation, membership, organization, project, token, wire,
+};
 use serde_json::json;
 
 use crate::compliance::evaluation::Check;
@@ -123,9 +125,54 @@ fn needed(log: &Log, recorded: &Recorded) -> Option<Needed> {
         | Event::Incident(_)
         | Event::AccessReview(_)
         | Event::RestoreTest(_) => Needed::Right(Permission::Declare),
+        Event::Project(project::Event::Deleted { .. }) => {
+            Needed::Right(Permission::DeleteDatabases)
+        }
+        Event::Project(_) => Needed::Right(Permission::ManageDatabases),
+        Event::Database(event) => of_database(event),
+        Event::DatabasePart(event) => of_database_part(event),
         Event::Erasure(_) | Event::Platform(_) | Event::Address(_) | Event::Account(_) => {
             Needed::Platform
         }
+    })
+}
+
+fn of_database(event: &database::Event) -> Needed {
+    use database::Event::{
+        Created, Deleted, DeletionStarted, FactsReported, Failed, ProvisioningStarted, Resized,
+        Started, Stopped, Updated,
+    };
+    match event {
+        Created { .. } | Updated { .. } | Started { .. } | Stopped { .. } | Resized { .. } => {
+            Needed::Right(Permission::ManageDatabases)
+        }
+        DeletionStarted { .. } => Needed::Right(Permission::DeleteDatabases),
+        ProvisioningStarted { .. } | Failed { .. } | FactsReported { .. } | Deleted { .. } => {
+            Needed::Platform
+        }
+    }
+}
+
+fn of_database_part(event: &database::part::Event) -> Needed {
+    use database::part::Event::{
+        AlertRemoved, AlertSet, AllowlistSwitched, BackupCompleted, BackupDeleted, BackupRequested,
+        PasswordReset, PasswordRevealed, PipelineRemoved, PipelineSet, RuleAdded, RuleRemoved,
+        ScheduleSet, UserCreated, UserDeleted,
+    };
+    Needed::Right(match event {
+        UserCreated { .. }
+        | PasswordReset { .. }
+        | UserDeleted { .. }
+        | RuleAdded { .. }
+        | RuleRemoved { .. }
+        | AllowlistSwitched { .. }
+        | AlertSet { .. }
+        | AlertRemoved { .. } => Permission::ManageDatabases,
+        PasswordRevealed { .. } => Permission::UseDatabases,
+        BackupRequested { .. } | ScheduleSet { .. } => Permission::ManageBackups,
+        BackupDeleted { .. } => Permission::DeleteBackups,
+        PipelineSet { .. } | PipelineRemoved { .. } => Permission::ManagePipelines,
+        BackupCompleted { .. } => return Needed::Platform,
     })
 }
 

@@ -86,6 +86,9 @@ fn wrong(organization: &Organization, event: &Event) -> Option<Vec<&'static str>
         | Event::Incident(_)
         | Event::AccessReview(_)
         | Event::RestoreTest(_)
+        | Event::Project(_)
+        | Event::Database(_)
+        | Event::DatabasePart(_)
         | Event::Erasure(_) => return None,
     };
     Some(wrong.into_iter().filter(|(_, is_wrong)| *is_wrong).map(|(field, _)| field).collect())

@@ -57,7 +57,8 @@ codes! {
          the filters it was made for.";
     AsOfNotSupported: BAD_REQUEST "as_of_not_supported",
         "this cannot be asked for as it was; leave `as_of` away";
-        "`as_of` shows an organization, its members, invitations, tokens or settings as they were. \
+        "`as_of` shows an organization, its members, invitations, tokens, \
+         settings, projects or databases as they were. \
          This operation shows or changes what is."
         "Leave `as_of` away, or read one of those.";
     UnknownScope: BAD_REQUEST "unknown_scope", "a scope that was asked for is not known here";
@@ -220,6 +221,35 @@ codes! {
         "the token was revoked, replaced or has expired";
         "Only a token that serves can be rotated, and only once."
         "Make a new one.";
+    NameTaken: CONFLICT "name_taken", "the name is taken; choose another";
+        "Names are unique among the projects of an organization, among its databases, and among the \
+         users, alerts and pipelines of one database."
+        "Choose another name, or change the one that has it.";
+    ProjectNotEmpty: CONFLICT "project_not_empty",
+        "there are databases in the project; delete them or put them elsewhere first";
+        "A project is not deleted with databases in it, those on their way out included."
+        "Delete the databases, or give them another `project_id`, and repeat the request.";
+    IllegalState: CONFLICT "illegal_state",
+        "this cannot be done to a database that is in this state";
+        "A database is pending, then provisioning, then running or stopped; it may have failed, and \
+         is deleting until it is gone. What is asked for does not go with the state it is in."
+        "Show the database: `status` tells its state. The documentation of databases tells what may \
+         be done in it.";
+    BackupUnfinished: CONFLICT "backup_unfinished", "the backup is under way";
+        "Only a backup that has ended can be deleted."
+        "Wait until the backup has a `status` of `succeeded` or `failed`.";
+    NetworkListed: CONFLICT "network_listed", "the network is on the list already";
+        "A network stands on the allowlist of a database once."
+        "Remove its rule first, if it is to be described otherwise.";
+    HostnameTaken: CONFLICT "hostname_taken",
+        "a project of the organization has the hostname already";
+        "A hostname leads to one project."
+        "Remove the domain from the other project first.";
+    ResourceLimit: CONFLICT "resource_limit", "there are as many of them as there may be";
+        "An organization has 1000 projects and 10000 databases at most; a project has 100 domains \
+         and 100 cache rules; a database has 100 users, alerts, pipelines and networks, and 1000 \
+         backups."
+        "Remove what nobody needs.";
     AlreadyDeclared: CONFLICT "already_declared",
         "it is declared already; replace it with `PUT`";
         "There is one declaration of this kind in an organization, and it has been made."
