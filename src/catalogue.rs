@@ -1,4 +1,4 @@
-//! What there is to choose from: regions and tiers of databases. Built in.
+//! What there is to choose from: regions, tiers and kinds of databases. Built in.
 
 /// Codes of the regions, in the order in which they are shown.
 pub(crate) const REGIONS: [&str; 6] = ["fsn1", "nbg1", "hel1", "ash", "hil", "sin"];
@@ -6,3 +6,22 @@ pub(crate) const REGIONS: [&str; 6] = ["fsn1", "nbg1", "hel1", "ash", "hil", "si
 /// Tiers of databases, the smallest first.
 pub(crate) const TIERS: [&str; 9] =
     ["free", "micro", "small", "medium", "large", "xl", "2xl", "4xl", "8xl"];
+
+/// A kind of database, with its versions, the oldest first.
+pub(crate) struct Engine {
+    pub(crate) name: &'static str,
+    pub(crate) versions: &'static [&'static str],
+    /// The version for who asks for none.
+    pub(crate) usual: &'static str,
+}
+
+/// The first one is for who asks for none.
+pub(crate) const ENGINES: [Engine; 7] = [
+    Engine { name: "postgresql", versions: &["14", "15", "16", "17", "18"], usual: "17" },
+    Engine { name: "mysql", versions: &["8.4"], usual: "8.4" },
+    Engine { name: "mongodb", versions: &["6.0", "7.0", "8.0"], usual: "8.0" },
+    Engine { name: "valkey", versions: &["7.2", "8.0", "8.1", "9.0"], usual: "8.1" },
+    Engine { name: "kafka", versions: &["3.6", "3.7", "3.8", "3.9", "4.0"], usual: "4.0" },
+    Engine { name: "opensearch", versions: &["2"], usual: "2" },
+    Engine { name: "mssql", versions: &["4.8"], usual: "4.8" },
+];

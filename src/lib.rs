@@ -24,6 +24,7 @@ mod forgotten;
 mod html;
 mod http;
 mod identity;
+mod installation_token;
 mod keyring;
 mod link_secret;
 pub mod log_verification;
@@ -33,7 +34,6 @@ mod node;
 mod note;
 mod open_streams;
 mod operational;
-mod operator_token;
 mod packet;
 mod password;
 mod past;
@@ -75,7 +75,8 @@ pub struct App {
     keyring: keyring::Keyring,
     operational: operational::Operational,
     clock: clock::Clock,
-    operator_token: operator_token::OperatorToken,
+    operator_token: installation_token::InstallationToken,
+    provisioner_token: installation_token::InstallationToken,
     passwords: password::Passwords,
     proven: identity::ProvenPairs,
     rate_limits: rate_limit::RateLimits,

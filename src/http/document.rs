@@ -29,6 +29,8 @@ pub(super) struct ErasureCommands;
 pub(super) struct ConditionalCommands;
 /// How a command to an organization can be refused.
 pub(super) struct OrganizationCommands;
+/// How a command to an organization can be refused that takes more of what its plan limits.
+pub(super) struct DatabaseCreations;
 /// How a command to an organization can be refused that takes a subscription.
 pub(super) struct SubscribedCommands;
 /// How a question about a command to an organization can be refused.
@@ -41,6 +43,10 @@ pub(super) struct PublicReads;
 pub(super) struct PublicVerifications;
 /// How a command of the operator can be refused.
 pub(super) struct OperatorCommands;
+/// How a report of a provisioner can be refused.
+pub(super) struct ProvisionerCommands;
+/// How a question of a provisioner can be refused.
+pub(super) struct ProvisionerReads;
 /// How a command can be refused that needs no credential.
 pub(super) struct PublicCommands;
 
@@ -67,6 +73,7 @@ refusals! {
     ProvenCommands: 400 401 403 404 409 413 415 422 429 503;
     ConditionalCommands: 400 401 403 409 412 413 415 422 429 503;
     OrganizationCommands: 400 401 403 404 409 412 413 415 422 429 503;
+    DatabaseCreations: 400 401 402 403 404 409 413 415 422 429 503;
     SubscribedCommands: 400 401 402 403 404 409 413 415 422 429 503;
     OrganizationPreviews: 400 401 403 404 409 413 415 422 429 503;
     ConfirmedCommands: 400 401 403 404 409 412 413 415 422 428 429 503;
@@ -74,6 +81,8 @@ refusals! {
     PublicReads: 404 429 503;
     PublicVerifications: 400 413 415 429 503;
     OperatorCommands: 400 401 413 415 422 429 503;
+    ProvisionerCommands: 400 401 404 409 413 415 422 429 503;
+    ProvisionerReads: 400 401 404 429 503;
     InvitationCommands: 400 401 403 404 409 410 412 413 415 422 429 503;
     InvitationReads: 400 401 404 410 429 503;
 }

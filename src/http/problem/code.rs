@@ -89,6 +89,12 @@ codes! {
          and no role is enough."
         "Send what `CHANCERY_OPERATOR_TOKEN` was set to, or what `operator.token` in the data folder \
          holds.";
+    ProvisionerOnly: UNAUTHORIZED "provisioner_only",
+        "send a provisioner's credential as a bearer token";
+        "Only whoever makes and runs databases for this installation may do this. The operator's \
+         credential serves, too; no account and no role is enough."
+        "Send what `CHANCERY_PROVISIONER_TOKEN` was set to, or what `provisioner.token` in the data \
+         folder holds.";
     InvalidCredentials: UNAUTHORIZED "invalid_credentials",
         "the e-mail address or the password is wrong";
         "No account has this address and password. Which of the two is wrong is not told."
