@@ -4,7 +4,7 @@
 
 use reqwest::header::HeaderMap;
 
-use crate::operations::{Operation, Places, Stated, has_packet_made, of_organizations};
+use crate::operations::{Holdings, Operation, Places, Stated, has_packet_made, of_organizations};
 use crate::people::{Answer, Person, words};
 use crate::server::{Installation, Node};
 
@@ -53,7 +53,7 @@ async fn answers(operation: &Operation, who: &Person, places: &Places) -> Vec<An
 }
 
 /// An organization, what is in it, and the same places where there is none.
-async fn pairs(node: &Node) -> Vec<(Places, Places)> {
+async fn pairs(node: &Node, provisioner: String) -> Vec<(Places, Places)> {
     let (ana, ben) = (Person::registers(node, "ana").await, Person::registers(node, "ben").await);
     let id = words(&ana.creates("acme").await.body()["id"]);
     ana.takes_in(&ben, "acme", "viewer").await;
@@ -67,6 +67,7 @@ async fn pairs(node: &Node) -> Vec<(Places, Places)> {
         event: words(&event["id"]),
         token: words(&key["token_info"]["id"]),
         stated: Stated::by(&ana, "acme").await,
+        holdings: Holdings::of(&ana, &ana.with_token(Some(provisioner)), "acme").await,
         packet: has_packet_made(&ana, "acme").await,
     };
     let personal = ben.lists().await.swap_remove(0);
@@ -102,7 +103,7 @@ async fn a_stranger_is_answered_as_if_there_were_nothing() {
     let installation = Installation::sqlite();
     let node = installation.start().await;
     let eve = Person::registers(&node, "eve").await;
-    let pairs = pairs(&node).await;
+    let pairs = pairs(&node, installation.provisioner_token()).await;
     let (mut compared, mut not_found) = (0, 0);
     for (operation, pairs) in asked(&node, &pairs).await {
         for (there, nothing) in pairs {
@@ -137,7 +138,7 @@ async fn a_token_from_elsewhere_is_answered_as_if_there_were_nothing() {
     for kind in ["personal", "organization"] {
         tokens.push(eve.with_token_of(&eve.makes_token("eves", kind, &["*"]).await));
     }
-    let pairs = pairs(&node).await;
+    let pairs = pairs(&node, installation.provisioner_token()).await;
     for operation in of_organizations(&node).await {
         for (there, nothing) in &pairs {
             for token in &tokens {
@@ -157,7 +158,7 @@ async fn without_a_credential_nothing_is_told() {
     let installation = Installation::sqlite();
     let node = installation.start().await;
     let nobody = Person::stranger(&node);
-    let pairs = pairs(&node).await;
+    let pairs = pairs(&node, installation.provisioner_token()).await;
     for (operation, pairs) in asked(&node, &pairs).await {
         for (there, nothing) in pairs {
             let found = answers(&operation, &nobody, there).await;

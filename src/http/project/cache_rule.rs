@@ -177,9 +177,9 @@ async fn list_cache_rules(
     Ok(page.answered(&uri, next.as_deref(), CacheRuleList { cache_rules, next_page_token }))
 }
 
-#[utoipa::path(get, path = "/projects/{project}/cache-rules/{rule}",
+#[utoipa::path(get, path = "/projects/{project}/cache-rules/{cache_rule}",
     operation_id = "showCacheRule", tag = "databases",
-    params(("project" = String, Path), ("rule" = String, Path)),
+    params(("project" = String, Path), ("cache_rule" = String, Path)),
     responses((status = 200, body = CacheRule), Unmodified, OrganizationReads))]
 async fn show_cache_rule(
     State(app): State<Arc<App>>,
@@ -189,14 +189,14 @@ async fn show_cache_rule(
     Meant(caller, organization): Meant<Caller>,
 ) -> Result<Response, Problem> {
     let needed = Permission::ReadDatabases;
-    let view = |state: &Organization| view(state, names.id("project"), names.id("rule"));
+    let view = |state: &Organization| view(state, names.id("project"), names.id("cache_rule"));
     let seen = held::one(&app, &caller, organization, needed, &uri, view).await?;
     Ok(seen.known(&headers).unwrap_or_else(|| seen.answered(shown(&seen.thing))))
 }
 
-#[utoipa::path(put, path = "/projects/{project}/cache-rules/{rule}",
+#[utoipa::path(put, path = "/projects/{project}/cache-rules/{cache_rule}",
     operation_id = "replaceCacheRule", tag = "databases",
-    params(("project" = String, Path), ("rule" = String, Path)), request_body = CacheRuleBody,
+    params(("project" = String, Path), ("cache_rule" = String, Path)), request_body = CacheRuleBody,
     responses((status = 200, body = CacheRule), OrganizationCommands))]
 async fn replace_cache_rule(
     State(app): State<Arc<App>>,
@@ -204,7 +204,7 @@ async fn replace_cache_rule(
     Meant(Authenticated(caller, submission), organization): Meant<Authenticated>,
 ) -> Result<Response, Problem> {
     let order = submission.order(&app, &caller, Some(organization))?;
-    let (project, rule) = (names.id("project"), names.id("rule"));
+    let (project, rule) = (names.id("project"), names.id("cache_rule"));
     let command = || {
         let (project, rule) = project.zip(rule).ok_or(Problem::new(Code::NotFound))?;
         let content = submission.json::<CacheRuleBody>()?.content()?;
@@ -216,9 +216,9 @@ async fn replace_cache_rule(
     answered(StatusCode::OK, &done)
 }
 
-#[utoipa::path(delete, path = "/projects/{project}/cache-rules/{rule}",
+#[utoipa::path(delete, path = "/projects/{project}/cache-rules/{cache_rule}",
     operation_id = "removeCacheRule", tag = "databases",
-    params(("project" = String, Path), ("rule" = String, Path)),
+    params(("project" = String, Path), ("cache_rule" = String, Path)),
     responses((status = 204), OrganizationCommands))]
 async fn remove_cache_rule(
     State(app): State<Arc<App>>,
@@ -228,7 +228,7 @@ async fn remove_cache_rule(
     let order = submission.order(&app, &caller, Some(organization))?;
     let command = || {
         let project = names.id("project").ok_or(Problem::new(Code::NotFound))?;
-        let rule = names.id("rule").ok_or(Problem::new(Code::NotFound))?;
+        let rule = names.id("cache_rule").ok_or(Problem::new(Code::NotFound))?;
         let NoFields {} = submission.json_or_empty()?;
         Ok(Command::RemoveCacheRule { project, rule })
     };

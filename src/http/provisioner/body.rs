@@ -49,21 +49,49 @@ pub(crate) struct ReportBody {
 #[serde(untagged)]
 pub(crate) enum EndpointBody {
     Text(String),
-    Parts { host: String, port: u16 },
+    Parts(EndpointParts),
+}
+
+#[derive(Deserialize, ToSchema)]
+#[schema(as = ReportedEndpoint)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct EndpointParts {
+    #[schema(example = "orders.fsn1.example.com")]
+    host: String,
+    #[schema(example = 5432)]
+    port: u16,
 }
 
 #[derive(Deserialize, ToSchema)]
 #[serde(untagged)]
 pub(crate) enum EncryptionBody {
     AtRest(bool),
-    Parts { at_rest: bool, algorithm: Option<String> },
+    Parts(EncryptionParts),
+}
+
+#[derive(Deserialize, ToSchema)]
+#[schema(as = ReportedEncryption)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct EncryptionParts {
+    at_rest: bool,
+    #[schema(example = "AES-256-XTS")]
+    algorithm: Option<String>,
 }
 
 #[derive(Deserialize, ToSchema)]
 #[serde(untagged)]
 pub(crate) enum TlsBody {
     Required(bool),
-    Parts { required: bool, min_version: Option<String> },
+    Parts(TlsParts),
+}
+
+#[derive(Deserialize, ToSchema)]
+#[schema(as = ReportedTls)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct TlsParts {
+    required: bool,
+    #[schema(example = "1.3")]
+    min_version: Option<String>,
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -132,7 +160,7 @@ fn time(checks: &mut Checks<'_>, field: &str, text: Option<&str>, now: Time) -> 
 impl EndpointBody {
     fn endpoint(self, checks: &mut Checks<'_>) -> Option<Endpoint> {
         let (host, port) = match self {
-            Self::Parts { host, port } => (host, Some(port)),
+            Self::Parts(EndpointParts { host, port }) => (host, Some(port)),
             Self::Text(text) => {
                 let (host, port) = text.rsplit_once(':').unwrap_or((&text, ""));
                 (host.to_owned(), port.parse().ok())
@@ -154,7 +182,7 @@ impl EncryptionBody {
     fn encryption(self, checks: &mut Checks<'_>) -> Encryption {
         let (at_rest, algorithm) = match self {
             Self::AtRest(at_rest) => (at_rest, None),
-            Self::Parts { at_rest, algorithm } => (at_rest, algorithm),
+            Self::Parts(EncryptionParts { at_rest, algorithm }) => (at_rest, algorithm),
         };
         checks.text("encryption.algorithm", algorithm.as_deref(), LONGEST_NAME);
         Encryption { at_rest, algorithm }
@@ -165,7 +193,7 @@ impl TlsBody {
     fn tls(self, checks: &mut Checks<'_>) -> Tls {
         let (required, min_version) = match self {
             Self::Required(required) => (required, None),
-            Self::Parts { required, min_version } => (required, min_version),
+            Self::Parts(TlsParts { required, min_version }) => (required, min_version),
         };
         checks.text("tls.min_version", min_version.as_deref(), LONGEST_NAME);
         Tls { required, min_version }
