@@ -6,9 +6,11 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
+use events::plan::Catalogue;
 use ipnet::IpNet;
 use secrecy::SecretString;
 
+use crate::catalogue;
 use crate::installation_token::SHORTEST;
 use crate::mail::smtp::SmtpServer;
 
@@ -58,6 +60,9 @@ pub struct Flags {
     /// come from [default: none]
     #[arg(long, value_name = "NETWORKS")]
     trusted_proxies: Option<String>,
+    /// A file with plans, prices and regions [default: built in]
+    #[arg(long, value_name = "FILE")]
+    plans: Option<String>,
     /// `off` for load tests: nothing is refused because it comes too often [default: on]
     #[arg(long, value_name = "ON|OFF")]
     rate_limits: Option<String>,
@@ -81,6 +86,7 @@ impl Flags {
             "public-url" => self.public_url.as_deref(),
             "mail" => self.mail.as_deref(),
             "trusted-proxies" => self.trusted_proxies.as_deref(),
+            "plans" => self.plans.as_deref(),
             "rate-limits" => self.rate_limits.as_deref(),
             "test-clock" => self.test_clock.as_deref(),
             _ => None,
@@ -90,7 +96,7 @@ impl Flags {
 
 /// Every setting; those that may hold a secret are also read from the file that
 /// `CHANCERY_<NAME>_FILE` names.
-const SETTINGS: [(&str, Secret); 13] = [
+const SETTINGS: [(&str, Secret); 14] = [
     ("listen", Secret::No),
     ("data", Secret::No),
     ("database", Secret::Yes),
@@ -100,6 +106,7 @@ const SETTINGS: [(&str, Secret); 13] = [
     ("public-url", Secret::No),
     ("mail", Secret::Yes),
     ("trusted-proxies", Secret::No),
+    ("plans", Secret::No),
     ("rate-limits", Secret::No),
     ("test-clock", Secret::No),
     // no flag: whoever lists the processes would read it
@@ -126,6 +133,8 @@ pub struct Config {
     pub mail: MailPlace,
     /// Proxies that are believed about where requests come from.
     pub trusted_proxies: Vec<IpNet>,
+    /// What the file says that can be chosen.
+    pub(crate) catalogue: Option<Catalogue>,
     /// Whether anything is refused because it comes too often.
     pub rate_limits: bool,
     /// Whether the operator may move the clock.
@@ -370,6 +379,7 @@ fn check(given: &BTreeMap<&str, Given>, mistakes: &mut Vec<String>) -> Option<Co
         mistakes
             .push(format!("{from}: networks or addresses are expected, like 10.0.0.0/8,192.0.2.7"));
     }
+    let catalogue = text("plans").and_then(|path| read_catalogue(path, from("plans"), mistakes));
     let rate_limits = text("rate-limits").unwrap_or("on");
     if !["on", "off"].contains(&rate_limits) {
         mistakes.push(format!("{}: `on` or `off` is expected", from("rate-limits")));
@@ -399,11 +409,21 @@ fn check(given: &BTreeMap<&str, Given>, mistakes: &mut Vec<String>) -> Option<Co
         public_url,
         mail,
         trusted_proxies: trusted_proxies.unwrap_or_default(),
+        catalogue,
         rate_limits,
         test_clock,
         operator_token,
         provisioner_token,
     })
+}
+
+fn read_catalogue(path: &str, from: &str, mistakes: &mut Vec<String>) -> Option<Catalogue> {
+    let text = std::fs::read_to_string(path);
+    let text =
+        text.map_err(|error| mistakes.push(format!("{from}: cannot read `{path}`: {error}")));
+    let read = catalogue::read(&text.ok()?);
+    read.map_err(|found| mistakes.extend(found.iter().map(|it| format!("{from}, `{path}`: {it}"))))
+        .ok()
 }
 
 fn signer_state(given: &BTreeMap<&str, Given>, mistakes: &mut Vec<String>) -> SignerState {

@@ -142,6 +142,9 @@ async fn carry_out(app: &App, due: &Due) -> Result<Position, Error> {
             }
             Ok(position)
         }
+        What::SubscriptionChanges { organization, .. } => {
+            Ok(execute::due::change_subscription(app, organization, due.at).await?)
+        }
     }
 }
 

@@ -3,9 +3,11 @@
 //! A command is known by its id. Its event ids, other ids and salts all follow from that id, so that
 //! a repeat proposes the very same events and gets the first answer, after a crash too.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use events::id::{CommandId, OrganizationId, SubjectId, TokenId};
+use events::plan::Catalogue;
 use events::principal::Principal;
 use events::recorded::{Actor, BodyMac, Position};
 use events::stream::Stream;
@@ -38,6 +40,7 @@ mod running;
 pub(crate) mod second_factor;
 pub(crate) mod session;
 pub(crate) mod stated;
+pub(crate) mod subscription;
 pub(crate) mod token;
 
 use lines::{Lines, Next};
@@ -146,6 +149,8 @@ pub(crate) enum Error {
     #[error(transparent)]
     Database(#[from] events::database::Rejection),
     #[error(transparent)]
+    Subscription(#[from] events::subscription::Rejection),
+    #[error(transparent)]
     Platform(#[from] events::platform::Rejection),
     #[error("the e-mail address belongs to an account already")]
     EmailTaken,
@@ -200,6 +205,13 @@ pub(crate) async fn refuse_other_body(app: &App, order: &Order) -> Result<(), Er
     }
 }
 
+/// What can be chosen now.
+pub(crate) async fn catalogue(app: &App) -> Result<Arc<Catalogue>, Error> {
+    let entry = app.platform.current(&app.log, Stream::Platform).await?;
+    let catalogue = entry.read().state.catalogue();
+    Ok(catalogue)
+}
+
 async fn found<T>(
     app: &App,
     order: &Order,
@@ -207,8 +219,15 @@ async fn found<T>(
     answer: impl Fn(&organization::Organization) -> T,
 ) -> Result<Done<T>, Error> {
     let stream = Stream::Organization(create.organization);
+    let catalogue = catalogue(app).await?;
+    let now = app.clock.now();
     let decide = |state: &organization::Organization| {
-        Ok(into_events(organization::create(state, create)?, Event::Organization))
+        let created = organization::create(state, create)?;
+        let terms = catalogue.first_terms();
+        let subscribed =
+            terms.map_or_else(Vec::new, |terms| events::subscription::first(terms, now));
+        let subscribed = into_events(subscribed, Event::Subscription);
+        Ok(into_events(created, Event::Organization).into_iter().chain(subscribed).collect())
     };
     append(app, &app.organizations, stream, order, decide, answer).await
 }

@@ -51,6 +51,8 @@ mod membership;
 mod organization;
 mod other_name;
 mod password;
+mod payment_method;
+mod plan;
 mod problem;
 mod project;
 mod provisioner;
@@ -62,6 +64,7 @@ mod session;
 mod setting;
 mod signing_key;
 mod stated;
+mod suspension;
 mod test_clock;
 mod token;
 
@@ -95,6 +98,8 @@ fn api(app: &App) -> OpenApiRouter<Arc<App>> {
         .merge(signing_key::operator_routes())
         .merge(provisioner::routes())
         .merge(log_verification::operator_routes())
+        .merge(plan::public_routes())
+        .merge(suspension::operator_routes())
         .merge(compliance_verification::routes())
         .merge(health::api_routes())
 }
@@ -107,6 +112,8 @@ fn of_one_organization() -> OpenApiRouter<Arc<App>> {
         .merge(organization::routes_of_one())
         .merge(membership::routes())
         .merge(setting::routes())
+        .merge(plan::routes())
+        .merge(payment_method::routes())
         .merge(invitation::routes())
         .merge(token::routes())
         .merge(audit_log::routes())

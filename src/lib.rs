@@ -11,6 +11,7 @@ pub mod config;
 mod denied_attempts;
 mod dsse;
 mod due;
+mod engine;
 mod erasure;
 pub mod event_log;
 mod execute;

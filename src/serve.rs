@@ -51,8 +51,8 @@ use crate::session_activity::{self, SessionActivity};
 use crate::signer::Signer;
 use crate::token_activity::{self, TokenActivity};
 use crate::{
-    denied_attempts, due, erasure, failed_sign_ins, forgotten, http, postgres_database, reactions,
-    signer, signing_key, sqlite_file,
+    denied_attempts, due, erasure, execute, failed_sign_ins, forgotten, http, postgres_database,
+    reactions, signer, signing_key, sqlite_file,
 };
 
 /// Folds kept in memory of each kind of stream.
@@ -146,7 +146,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     let (stop, stopping) = watch::channel(false);
     let mut workers = JoinSet::new();
     workers.spawn(projector.run(stopping.clone()));
-    signing_key::introduce_first(&app).await.context("cannot introduce the first signing keys")?;
+    begin_platform(&app, &config).await?;
     let watched = Arc::clone(&app.read_store);
     let others = tokio::spawn(async move { watched.watch_others().await });
     let limited = Arc::clone(&app);
@@ -346,6 +346,16 @@ pub(crate) async fn open_reader(config: &Config) -> anyhow::Result<LogReader> {
         #[cfg(not(feature = "eventstore"))]
         (EventLogPlace::EventStoreDb(_), _) => unreachable!("refused by the configuration"),
     }
+}
+
+/// What the installation says of itself before anybody asks: its first keys, and its catalogue.
+async fn begin_platform(app: &App, config: &Config) -> anyhow::Result<()> {
+    signing_key::introduce_first(app).await.context("cannot introduce the first signing keys")?;
+    if let Some(catalogue) = config.catalogue.clone() {
+        let taken_in = execute::platform::take_in_catalogue(app, catalogue).await;
+        taken_in.context("cannot take in the catalogue of plans")?;
+    }
+    Ok(())
 }
 
 /// The last version of the platform's stream. A node that starts on a busy machine, or beside its

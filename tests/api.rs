@@ -32,6 +32,7 @@ mod membership;
 pub(crate) mod metrics;
 mod organization;
 mod password;
+mod plan;
 pub(crate) mod privacy;
 mod process;
 mod project;

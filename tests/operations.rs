@@ -28,6 +28,8 @@ pub(crate) struct Places {
     pub(crate) event: String,
     /// A key of the organization.
     pub(crate) token: String,
+    /// Empty where none is asked for.
+    pub(crate) payment_method: String,
     pub(crate) stated: Stated,
     pub(crate) holdings: Holdings,
     /// A packet of the framework that the organization subscribes to; empty where none is asked for.
@@ -141,6 +143,19 @@ pub(crate) async fn has_packet_made(ana: &Person, slug: &str) -> String {
     let wanted = json!({ "framework": FRAMEWORK });
     let reports = format!("/v1/organizations/{slug}/compliance-reports");
     words(&ana.posts(&reports, &wanted).answer().await.expect(201).body()["report_id"])
+}
+
+/// Takes a plan that counts seats.
+pub(crate) async fn takes_a_plan(ana: &Person, slug: &str) {
+    let plan = format!("/v1/organizations/{slug}/plan");
+    ana.puts(&plan, &json!({ "plan": "scale" })).answer().await.expect(200);
+}
+
+/// Adds a payment method.
+pub(crate) async fn has_payment_method(ana: &Person, slug: &str) -> String {
+    let methods = format!("/v1/organizations/{slug}/payment-methods");
+    let added = ana.posts(&methods, &json!({ "provider": "manual" })).answer().await.expect(201);
+    words(&added.body()["id"])
 }
 
 const FRAMEWORK: &str = "soc2";
@@ -264,6 +279,10 @@ impl Operation {
             "PUT /databases/{database}/alerts/{alert}" => Some(alert("other")),
             "POST /databases/{database}/pipelines" => Some(pipeline("new")),
             "PUT /databases/{database}/pipelines/{pipeline}" => Some(pipeline("other")),
+            "PUT /plan" => Some(json!({ "plan": "scale" })),
+            "PUT /seats" => Some(json!({ "extra_seats": 5 })),
+            "PUT /spend-limit" => Some(json!({ "spend_limit": 100.5 })),
+            "POST /payment-methods" => Some(json!({ "provider": "manual" })),
             "POST /compliance-reports" => Some(json!({ "framework": FRAMEWORK })),
             "PUT /compliance-subscriptions/{framework}"
             | "DELETE /compliance-subscriptions/{framework}"
@@ -289,6 +308,7 @@ impl Operation {
             | "POST /invitations/{invitation}/resend"
             | "POST /tokens/{token}/rotate"
             | "DELETE /tokens/{token}"
+            | "DELETE /payment-methods/{payment_method}"
             | "DELETE /invitations/{invitation}"
             | "DELETE /members/{member}" => None,
             what => {
@@ -309,6 +329,15 @@ impl Operation {
         self.path.contains("{project}") || self.path.contains("{database}")
     }
 
+    pub(crate) fn is_about_a_payment_method(&self) -> bool {
+        self.path.contains("{payment_method}")
+    }
+
+    /// Whether it takes a plan that counts seats.
+    pub(crate) fn is_about_seats(&self) -> bool {
+        self.path.ends_with("/seats")
+    }
+
     /// Whether it is about frameworks and packets.
     pub(crate) fn is_about_evidence(&self) -> bool {
         self.path.contains("/compliance-")
@@ -316,13 +345,24 @@ impl Operation {
 
     /// Where it is done.
     pub(crate) fn path_at(&self, places: &Places) -> String {
-        let Places { org, member, invitation, event, token, stated, holdings, packet } = places;
+        let Places {
+            org,
+            member,
+            invitation,
+            event,
+            token,
+            payment_method,
+            stated,
+            holdings,
+            packet,
+        } = places;
         let named = [
             ("{org}", org),
             ("{member}", member),
             ("{invitation}", invitation),
             ("{event_id}", event),
             ("{token}", token),
+            ("{payment_method}", payment_method),
             ("{declaration}", &stated.declaration),
             ("{incident}", &stated.incident),
             ("{review}", &stated.review),

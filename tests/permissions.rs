@@ -9,7 +9,10 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-use crate::operations::{Holdings, Operation, Places, Stated, has_packet_made, of_organizations};
+use crate::operations::{
+    Holdings, Operation, Places, Stated, has_packet_made, has_payment_method, of_organizations,
+    takes_a_plan,
+};
 use crate::people::{Answer, Person, words};
 use crate::server::Installation;
 
@@ -83,9 +86,18 @@ async fn tried(operation: &Operation, people: &People, asking: &Asking<'_>, slug
     } else {
         Holdings::default()
     };
+    let payment_method = if operation.is_about_a_payment_method() {
+        has_payment_method(founder, slug).await
+    } else {
+        String::new()
+    };
+    if operation.is_about_seats() {
+        takes_a_plan(founder, slug).await;
+    }
     let places = Places {
         holdings,
         packet,
+        payment_method,
         org: slug.to_owned(),
         member: other_id.clone(),
         invitation: words(&invited["id"]),

@@ -4,7 +4,9 @@
 
 use reqwest::header::HeaderMap;
 
-use crate::operations::{Holdings, Operation, Places, Stated, has_packet_made, of_organizations};
+use crate::operations::{
+    Holdings, Operation, Places, Stated, has_packet_made, has_payment_method, of_organizations,
+};
 use crate::people::{Answer, Person, words};
 use crate::server::{Installation, Node};
 
@@ -66,6 +68,7 @@ async fn pairs(node: &Node, provisioner: String) -> Vec<(Places, Places)> {
         invitation: words(&invited[0]["id"]),
         event: words(&event["id"]),
         token: words(&key["token_info"]["id"]),
+        payment_method: has_payment_method(&ana, "acme").await,
         stated: Stated::by(&ana, "acme").await,
         holdings: Holdings::of(&ana, &ana.with_token(Some(provisioner)), "acme").await,
         packet: has_packet_made(&ana, "acme").await,

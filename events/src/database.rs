@@ -206,11 +206,6 @@ impl Organization {
     pub fn databases(&self) -> impl ExactSizeIterator<Item = (DatabaseId, &Kept<Database>)> {
         self.databases.iter().map(|(id, it)| (*id, it))
     }
-
-    /// How many databases a limit counts: those on their way out are none any more.
-    pub fn counted_databases(&self) -> usize {
-        self.databases().filter(|(_, it)| it.content.status != Status::Deleting).count()
-    }
 }
 
 pub(crate) fn evolve(organization: &mut Organization, event: &Event, recorded: &Recorded) {

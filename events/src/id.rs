@@ -141,6 +141,8 @@ ids! {
     ReviewId = "rev";
     /// One restore test.
     RestoreTestId = "rst";
+    /// How an organization pays.
+    PaymentMethodId = "pay";
     /// A compliance packet.
     PacketId = "pkt";
     /// A project of an organization.

@@ -344,11 +344,13 @@ pub enum Rejection {
     WrongAccount,
     #[error("a personal organization belongs to its account alone")]
     PersonalOrganization,
+    #[error("no seat is free")]
+    NoSeat,
 }
 
 pub fn decide(organization: &Organization, command: &Command) -> Result<Vec<Event>, Rejection> {
     match command {
-        Command::Send { draft, at } => send::one(organization, draft, *at),
+        Command::Send { draft, at } => send::one(organization, draft, *at, 0),
         Command::SendAll { drafts, by, at } => Ok(send::all(organization, drafts, by, *at)),
         Command::Resend { invitation, links, at } => {
             let sent = pending(organization, *invitation, *at)?;

@@ -21,9 +21,11 @@ pub mod membership;
 pub mod organization;
 pub mod permission;
 pub mod personal;
+pub mod plan;
 pub mod platform;
 pub mod principal;
 pub mod project;
+pub mod quota;
 pub mod recorded;
 pub mod restore_test;
 pub mod rights;
@@ -31,6 +33,7 @@ pub mod scope;
 pub mod setting;
 pub mod slug;
 pub mod stream;
+pub mod subscription;
 pub mod time;
 pub mod token;
 pub mod tree;
@@ -66,6 +69,7 @@ pub enum Event {
     Project(project::Event),
     Database(database::Event),
     DatabasePart(database_part::Event),
+    Subscription(subscription::Event),
 }
 
 macro_rules! from_domains {
@@ -97,6 +101,7 @@ from_domains! {
     Project project;
     Database database;
     DatabasePart database_part;
+    Subscription subscription;
 }
 
 impl Event {
@@ -114,6 +119,7 @@ impl Event {
             Self::Project(event) => event.personal(visit),
             Self::Database(event) => event.personal(visit),
             Self::DatabasePart(event) => event.personal(visit),
+            Self::Subscription(event) => event.personal(visit),
             Self::Platform(_)
             | Self::Address(_)
             | Self::Membership(_)
@@ -159,7 +165,8 @@ impl Event {
             | Self::RestoreTest(_)
             | Self::Evidence(_)
             | Self::Database(_)
-            | Self::DatabasePart(_) => true,
+            | Self::DatabasePart(_)
+            | Self::Subscription(_) => true,
         }
     }
 }
@@ -211,5 +218,5 @@ macro_rules! commands {
 }
 
 commands!(organization membership invitation setting token evidence);
-commands!(declaration incident access_review restore_test);
+commands!(declaration incident access_review restore_test subscription);
 commands!(project database database_part);

@@ -20,10 +20,12 @@ use crate::kept::Kept;
 use crate::membership::{self, Member};
 use crate::permission::{Permission, Role};
 use crate::personal::Personal;
+use crate::plan::UNLIMITED;
 use crate::project::{self, Project};
 use crate::recorded::Recorded;
 use crate::restore_test;
 use crate::setting::Settings;
+use crate::subscription::{self, Subscription};
 use crate::time::Time;
 use crate::token::{self, Token};
 
@@ -158,6 +160,8 @@ pub struct Profile {
     pub is_personal: bool,
     pub country: Option<String>,
     pub billing_email: Personal,
+    pub plan: String,
+    pub is_suspended: bool,
     pub created_at: Time,
     /// Version of the last event that changed this resource: its `ETag`.
     pub changed_version: u64,
@@ -176,6 +180,7 @@ pub struct Organization {
     pub(crate) projects: BTreeMap<ProjectId, Kept<Project>>,
     pub(crate) databases: BTreeMap<DatabaseId, Kept<Database>>,
     evidence: Evidence,
+    subscription: Subscription,
 }
 
 impl Organization {
@@ -203,8 +208,22 @@ impl Organization {
         &self.evidence
     }
 
+    pub fn subscription(&self) -> &Subscription {
+        &self.subscription
+    }
+
     pub(crate) fn is_changed_by(&mut self, recorded: &Recorded) {
         if let Some(profile) = &mut self.profile {
+            profile.changed_version = recorded.version;
+        }
+    }
+
+    fn evolve_subscription(&mut self, event: &subscription::Event, recorded: &Recorded) {
+        subscription::evolve(&mut self.subscription, event, recorded);
+        let Some(profile) = &mut self.profile else { return };
+        if event.changes_organization() {
+            profile.plan.clone_from(&self.subscription.terms().plan);
+            profile.is_suspended = self.subscription.suspended.is_some();
             profile.changed_version = recorded.version;
         }
     }
@@ -232,6 +251,8 @@ impl Organization {
                     is_personal: *is_personal,
                     country: country.clone(),
                     billing_email: billing_email.clone(),
+                    plan: UNLIMITED.to_owned(),
+                    is_suspended: false,
                     created_at: recorded.at,
                     changed_version: recorded.version,
                 });
@@ -263,6 +284,7 @@ impl Organization {
                 self.projects.clear();
                 self.databases.clear();
                 self.evidence.end();
+                self.subscription = Subscription::default();
             }
         }
     }
@@ -289,6 +311,9 @@ impl State for Organization {
             crate::Event::Project(event) => project::evolve(self, event, recorded),
             crate::Event::Database(event) => database::evolve(self, event, recorded),
             crate::Event::DatabasePart(event) => database::part::evolve(self, event, recorded),
+            crate::Event::Subscription(event) => {
+                self.evolve_subscription(event, recorded);
+            }
             crate::Event::AccessAttempt(_)
             | crate::Event::Platform(_)
             | crate::Event::Address(_)

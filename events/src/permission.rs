@@ -58,12 +58,14 @@ pub enum Permission {
     ManageAdmins,
     /// Grant or take `owner`.
     ManageOwners,
+    /// Plan, seats, spend limit and payment methods.
+    ManageBilling,
     TransferOrganization,
     DeleteOrganization,
 }
 
 impl Permission {
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 30] = [
         Self::ReadOrganization,
         Self::ReadMembers,
         Self::Leave,
@@ -91,6 +93,7 @@ impl Permission {
         Self::ManageMembers,
         Self::ManageAdmins,
         Self::ManageOwners,
+        Self::ManageBilling,
         Self::TransferOrganization,
         Self::DeleteOrganization,
     ];
@@ -125,6 +128,7 @@ impl Permission {
             | Self::ManageMembers => &[Owner, Admin],
             Self::ManageAdmins
             | Self::ManageOwners
+            | Self::ManageBilling
             | Self::TransferOrganization
             | Self::DeleteOrganization => &[Owner],
         }

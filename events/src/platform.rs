@@ -1,14 +1,19 @@
 //! The platform stream: facts about the installation itself. What it is called, the keys it signs
-//! with, the seals over all its logs, and each time its log was verified.
+//! with, the seals over all its logs, each time its log was verified, and what there is to choose from.
 
 use std::fmt;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::State;
+use crate::plan::{Catalogue, Terms};
 use crate::recorded::Recorded;
 use crate::time::Time;
+
+/// How many plans a catalogue holds: it is one line of the log.
+pub const MOST_PLANS: usize = 30;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -49,6 +54,17 @@ pub enum Event {
         /// Up to where: a number in decimal digits.
         position: String,
     },
+    /// What can be chosen from now on; what was taken before stays as it was taken.
+    #[serde(rename = "plan_catalogue.published")]
+    CataloguePublished { catalogue: Box<Catalogue>, source: Source },
+}
+
+/// Where a catalogue comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Source {
+    File,
+    Operator,
 }
 
 /// The thumbprint of a public key (RFC 7638, SHA-256, base64url).
@@ -100,6 +116,7 @@ impl Event {
             Self::KeyRevoked { .. } => ("signing_key.revoked", 1),
             Self::Sealed { .. } => ("ledger.sealed", 1),
             Self::Verified { .. } => ("log.verified", 1),
+            Self::CataloguePublished { .. } => ("plan_catalogue.published", 1),
         }
     }
 }
@@ -143,6 +160,9 @@ pub struct Platform {
     keys: Vec<SigningKey>,
     seal: Option<Seal>,
     verifications: Vec<Verification>,
+    catalogue: Option<Arc<Catalogue>>,
+    /// What the file said when it was last taken in.
+    catalogue_of_file: Option<Arc<Catalogue>>,
 }
 
 impl Platform {
@@ -166,6 +186,11 @@ impl Platform {
     /// Oldest first.
     pub fn verifications(&self) -> &[Verification] {
         &self.verifications
+    }
+
+    /// What can be chosen now.
+    pub fn catalogue(&self) -> Arc<Catalogue> {
+        self.catalogue.clone().unwrap_or_else(Catalogue::built_in)
     }
 
     pub fn key(&self, key_id: &KeyId) -> Option<&SigningKey> {
@@ -221,6 +246,13 @@ impl State for Platform {
                     position: position.clone(),
                 });
             }
+            Event::CataloguePublished { catalogue, source } => {
+                let catalogue = Arc::new((**catalogue).clone());
+                if *source == Source::File {
+                    self.catalogue_of_file = Some(Arc::clone(&catalogue));
+                }
+                self.catalogue = Some(catalogue);
+            }
         }
     }
 }
@@ -253,6 +285,14 @@ pub enum Command {
         lines: u64,
         position: String,
     },
+    /// The file's catalogue, unless it is the one that was taken in last.
+    TakeInCatalogue {
+        catalogue: Catalogue,
+    },
+    /// A plan that is new, or stands in the place of the one with its name from now on.
+    SetPlan {
+        terms: Box<Terms>,
+    },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -261,6 +301,8 @@ pub enum Rejection {
     NoSuchKey,
     #[error("the key is revoked already")]
     RevokedAlready,
+    #[error("there are too many plans")]
+    TooManyPlans,
 }
 
 pub fn decide(platform: &Platform, command: &Command) -> Result<Vec<Event>, Rejection> {
@@ -295,7 +337,25 @@ pub fn decide(platform: &Platform, command: &Command) -> Result<Vec<Event>, Reje
             lines: *lines,
             position: position.clone(),
         }]),
+        Command::TakeInCatalogue { catalogue } => {
+            let is_known = platform.catalogue_of_file.as_deref() == Some(catalogue);
+            Ok(if is_known { vec![] } else { vec![published(catalogue.clone(), Source::File)] })
+        }
+        Command::SetPlan { terms } => {
+            let mut catalogue = (*platform.catalogue()).clone();
+            match catalogue.plans.iter().position(|plan| plan.plan == terms.plan) {
+                Some(place) if catalogue.plans[place] == **terms => return Ok(vec![]),
+                Some(place) => catalogue.plans[place].clone_from(terms),
+                None if catalogue.plans.len() >= MOST_PLANS => return Err(Rejection::TooManyPlans),
+                None => catalogue.plans.push((**terms).clone()),
+            }
+            Ok(vec![published(catalogue, Source::Operator)])
+        }
     }
+}
+
+fn published(catalogue: Catalogue, source: Source) -> Event {
+    Event::CataloguePublished { catalogue: Box::new(catalogue), source }
 }
 
 fn replaced(platform: &Platform, purpose: Purpose, public_key: &str) -> Vec<Event> {

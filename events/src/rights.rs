@@ -162,7 +162,8 @@ impl State for Rights {
             | Event::RestoreTest(_)
             | Event::Project(_)
             | Event::Database(_)
-            | Event::DatabasePart(_) => {}
+            | Event::DatabasePart(_)
+            | Event::Subscription(_) => {}
         }
     }
 }

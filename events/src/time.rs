@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use chrono::{DateTime, Datelike as _, NaiveDate, NaiveTime, SecondsFormat, Utc};
+use chrono::{DateTime, Datelike as _, Months, NaiveDate, NaiveTime, SecondsFormat, Utc};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Milliseconds since 1970-01-01T00:00:00Z.
@@ -27,7 +27,6 @@ impl Time {
         Self(self.0.saturating_add(i64::try_from(span.as_millis()).unwrap_or(i64::MAX)))
     }
 
-    /// How long it is until `later`; nothing when that has passed.
     /// The calendar quarter (UTC) that this is in, half-open.
     pub fn quarter(self) -> (Self, Self) {
         let date = DateTime::from_timestamp_millis(self.0).unwrap_or_default().date_naive();
@@ -40,6 +39,17 @@ impl Time {
         (first(year, quarter), end)
     }
 
+    /// The calendar month (UTC) that this is in, half-open.
+    pub fn month(self) -> (Self, Self) {
+        let date = DateTime::from_timestamp_millis(self.0).unwrap_or_default().date_naive();
+        let first = date.with_day(1).unwrap_or(date);
+        let next = first.checked_add_months(Months::new(1)).unwrap_or(first);
+        let start =
+            |day: NaiveDate| Self(day.and_time(NaiveTime::MIN).and_utc().timestamp_millis());
+        (start(first), start(next))
+    }
+
+    /// How long it is until `later`; nothing when that has passed.
     pub fn until(self, later: Self) -> Duration {
         Duration::from_millis(u64::try_from(later.0.saturating_sub(self.0)).unwrap_or_default())
     }

@@ -21,7 +21,7 @@ use crate::time::Time;
 use crate::{
     Event, access_attempt, access_review, account, address, database, declaration, erasure,
     evidence, incident, invitation, membership, organization, platform, project, restore_test,
-    setting, token,
+    setting, subscription, token,
 };
 
 mod tagged;
@@ -372,6 +372,7 @@ pub fn kind(event: &Event) -> (&'static str, u32) {
         Event::Project(event) => event.kind(),
         Event::Database(event) => event.kind(),
         Event::DatabasePart(event) => event.kind(),
+        Event::Subscription(event) => event.kind(),
     }
 }
 
@@ -395,6 +396,7 @@ fn data(event: &Event) -> Result<Value, serde_json::Error> {
         Event::Project(event) => serde_json::to_value(event),
         Event::Database(event) => serde_json::to_value(event),
         Event::DatabasePart(event) => serde_json::to_value(event),
+        Event::Subscription(event) => serde_json::to_value(event),
     }?;
     match tagged {
         Value::Object(members) => members
@@ -415,10 +417,11 @@ fn event(kind: &str, version: u32, data: &RawValue) -> Result<Event, Malformed> 
         // named after what the audit log's reader looks for, kept with what decides them
         "member.invited" => "invitation",
         "organization.ownership_transferred" => "member",
+        "organization.suspended" | "organization.resumed" => "plan",
         _ => kind.split_once('.').map_or("", |(domain, _)| domain),
     };
     let event = match domain {
-        "platform" | "signing_key" | "ledger" | "log" => {
+        "platform" | "signing_key" | "ledger" | "log" | "plan_catalogue" => {
             platform::Event::deserialize(tagged).map(Event::Platform)
         }
         "address" => address::Event::deserialize(tagged).map(Event::Address),
@@ -439,6 +442,9 @@ fn event(kind: &str, version: u32, data: &RawValue) -> Result<Event, Malformed> 
         "database" => database::Event::deserialize(tagged).map(Event::Database),
         "database_user" | "backup" | "backup_schedule" | "database_allowlist" | "alert"
         | "pipeline" => database::part::Event::deserialize(tagged).map(Event::DatabasePart),
+        "plan" | "seats" | "spend_limit" | "payment_method" => {
+            subscription::Event::deserialize(tagged).map(Event::Subscription)
+        }
         _ => Err(de::Error::custom(format_args!("unknown type {kind}"))),
     }?;
     let newest = self::kind(&event).1;

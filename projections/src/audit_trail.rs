@@ -31,6 +31,7 @@ mod organization;
 mod project;
 mod restore_test;
 mod setting;
+mod subscription;
 mod token;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -186,6 +187,9 @@ fn described(id: OrganizationId, event: &Event) -> Option<(Resource, Vec<FieldCh
         Event::Database(event) => Some((database::resource(event), database::changes(event))),
         Event::DatabasePart(event) => {
             Some((database_part::resource(event), database_part::changes(event)))
+        }
+        Event::Subscription(event) => {
+            Some((subscription::resource(id, event), subscription::changes(event)))
         }
         Event::Account(_) | Event::Address(_) | Event::Platform(_) => None,
     }

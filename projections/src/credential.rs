@@ -49,6 +49,7 @@ impl ReadModel for Credentials {
             | Event::Incident(_)
             | Event::AccessReview(_)
             | Event::RestoreTest(_)
+            | Event::Subscription(_)
             | Event::Evidence(_)
             | Event::Project(_)
             | Event::Database(_)

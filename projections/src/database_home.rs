@@ -48,6 +48,7 @@ impl ReadModel for DatabaseHome {
             | Event::AccessReview(_)
             | Event::RestoreTest(_)
             | Event::Evidence(_)
+            | Event::Subscription(_)
             | Event::Account(_)
             | Event::Address(_)
             | Event::Platform(_) => vec![],

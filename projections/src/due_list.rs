@@ -1,7 +1,6 @@
 //! What time will bring: each thing that falls due, in the order of its time. What became of an
 //! organization that was deleted stays here; doing it then does nothing.
 
-use events::Event;
 use events::evidence::Event::{PacketRequested, Subscribed, Unsubscribed};
 use events::evidence::Framework;
 use events::id::{InvitationId, OrganizationId};
@@ -12,6 +11,7 @@ use events::membership::Event::{
 use events::recorded::{Actor, Recorded};
 use events::stream::Stream;
 use events::time::Time;
+use events::{Event, subscription};
 use serde::{Deserialize, Serialize};
 
 use crate::Change::{Put, Remove};
@@ -39,6 +39,30 @@ pub enum What {
         organization: OrganizationId,
         framework: Framework,
     },
+    /// A trial is over, or what was scheduled takes effect.
+    SubscriptionChanges {
+        organization: OrganizationId,
+        change: Pending,
+    },
+}
+
+/// What an organization waits for; each has a place of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Pending {
+    Trial,
+    Plan,
+    Seats,
+}
+
+impl Pending {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Trial => "trial",
+            Self::Plan => "plan",
+            Self::Seats => "seats",
+        }
+    }
 }
 
 impl What {
@@ -48,6 +72,9 @@ impl What {
             Self::QuarterlyPacket { organization, framework } => {
                 format!("{organization}-{}", framework.as_str())
             }
+            Self::SubscriptionChanges { organization, change } => {
+                format!("{organization}-{}", change.as_str())
+            }
         }
     }
 }
@@ -56,7 +83,7 @@ pub struct DueList;
 
 impl ReadModel for DueList {
     const NAME: &'static str = "due_list";
-    const VERSION: u32 = 2;
+    const VERSION: u32 = 3;
     type Row = Due;
 
     fn project(recorded: &Recorded) -> Vec<(Key, Change<Due>)> {
@@ -84,6 +111,7 @@ impl ReadModel for DueList {
                 falls_due(quarterly(*framework), recorded.at.quarter().1)
             }
             Event::Evidence(Unsubscribed { framework }) => is_over(quarterly(*framework)),
+            Event::Subscription(event) => of_subscription(organization, event),
             Event::Membership(
                 RoleChanged { .. }
                 | Removed { .. }
@@ -112,6 +140,39 @@ impl ReadModel for DueList {
 
     fn sort(row: &Due) -> String {
         format!("{}{}", sort_until(row.at), row.what.id())
+    }
+}
+
+fn of_subscription(
+    organization: OrganizationId,
+    event: &subscription::Event,
+) -> Vec<(Key, Change<Due>)> {
+    use subscription::Event;
+    let what = |change| What::SubscriptionChanges { organization, change };
+    let falls_due = |change, at: Time| (key(what(change)), Put(Due { at, what: what(change) }));
+    let is_over = |change| (key(what(change)), Remove);
+    match event {
+        Event::PlanChanged { trial_ends_at, .. } => {
+            let trial = trial_ends_at
+                .map_or_else(|| is_over(Pending::Trial), |at| falls_due(Pending::Trial, at));
+            vec![trial, is_over(Pending::Plan)]
+        }
+        Event::TrialEnded { .. } => vec![is_over(Pending::Trial)],
+        Event::PlanChangeScheduled { takes_effect_at, .. } => {
+            vec![falls_due(Pending::Plan, *takes_effect_at)]
+        }
+        Event::PlanChangeCanceled { .. } => vec![is_over(Pending::Plan)],
+        Event::SeatsChangeScheduled { takes_effect_at, .. } => {
+            vec![falls_due(Pending::Seats, *takes_effect_at)]
+        }
+        Event::SeatsChanged { .. } | Event::SeatsChangeCanceled { .. } => {
+            vec![is_over(Pending::Seats)]
+        }
+        Event::SpendLimitChanged { .. }
+        | Event::PaymentMethodAdded { .. }
+        | Event::PaymentMethodRemoved { .. }
+        | Event::Suspended { .. }
+        | Event::Resumed {} => vec![],
     }
 }
 

@@ -101,6 +101,7 @@ impl ReadModel for InvitationList {
             | Event::Incident(_)
             | Event::AccessReview(_)
             | Event::RestoreTest(_)
+            | Event::Subscription(_)
             | Event::Evidence(_)
             | Event::Project(_)
             | Event::Database(_)

@@ -110,6 +110,7 @@ impl ReadModel for LinkTarget {
                 | Event::Project(_)
                 | Event::Database(_)
                 | Event::DatabasePart(_)
+                | Event::Subscription(_)
                 | Event::Evidence(_)
                 | Event::Organization(_)
                 | Event::Address(_)

@@ -81,6 +81,7 @@ impl ReadModel for MemberList {
             | Event::Incident(_)
             | Event::AccessReview(_)
             | Event::RestoreTest(_)
+            | Event::Subscription(_)
             | Event::Evidence(_)
             | Event::Project(_)
             | Event::Database(_)

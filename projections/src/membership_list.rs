@@ -56,6 +56,7 @@ impl ReadModel for MembershipList {
             | Event::Incident(_)
             | Event::AccessReview(_)
             | Event::RestoreTest(_)
+            | Event::Subscription(_)
             | Event::Evidence(_)
             | Event::Project(_)
             | Event::Database(_)

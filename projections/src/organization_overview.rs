@@ -7,10 +7,16 @@ use events::membership::Event::{
 use events::organization::Event::{Created, Deleted, Updated};
 use events::permission::Role;
 use events::personal::{Personal, Sealed};
+use events::plan::UNLIMITED;
 use events::recorded::Recorded;
 use events::stream::Stream;
+use events::subscription::Event::{
+    PaymentMethodAdded, PaymentMethodRemoved, PlanChangeCanceled, PlanChangeScheduled, PlanChanged,
+    Resumed, SeatsChangeCanceled, SeatsChangeScheduled, SeatsChanged, SpendLimitChanged, Suspended,
+    TrialEnded,
+};
 use events::time::Time;
-use events::{Event, database, membership, organization};
+use events::{Event, database, membership, organization, subscription};
 use serde::{Deserialize, Serialize};
 
 use crate::Change::{Edit, Put, Remove};
@@ -31,6 +37,8 @@ pub struct Overview {
     pub owners: Vec<AccountId>,
     pub member_count: u64,
     pub database_count: u64,
+    pub plan: String,
+    pub is_suspended: bool,
     pub created_at: Time,
     /// Version of the last event that changed this resource.
     pub changed_version: u64,
@@ -55,6 +63,7 @@ impl ReadModel for OrganizationOverview {
             Event::Organization(event) => of_the_organization(event, recorded),
             Event::Membership(event) => of_its_members(event.clone(), recorded),
             Event::Database(event) => of_its_databases(event, recorded),
+            Event::Subscription(event) => of_its_subscription(event, recorded),
             Event::Invitation(_)
             | Event::Setting(_)
             | Event::Token(_)
@@ -97,6 +106,30 @@ fn edit(
     key_of(recorded).map(|key| (key, edit)).into_iter().collect()
 }
 
+fn of_its_subscription(
+    event: &subscription::Event,
+    recorded: &Recorded,
+) -> Vec<(Key, Change<Overview>)> {
+    match event {
+        PlanChanged { previous, terms, .. } if *previous != terms.plan => {
+            let plan = terms.plan.clone();
+            edit(recorded, move |row| row.plan = plan)
+        }
+        Suspended { .. } => edit(recorded, |row| row.is_suspended = true),
+        Resumed {} => edit(recorded, |row| row.is_suspended = false),
+        PlanChanged { .. }
+        | PlanChangeScheduled { .. }
+        | PlanChangeCanceled { .. }
+        | TrialEnded { .. }
+        | SeatsChanged { .. }
+        | SeatsChangeScheduled { .. }
+        | SeatsChangeCanceled { .. }
+        | SpendLimitChanged { .. }
+        | PaymentMethodAdded { .. }
+        | PaymentMethodRemoved { .. } => vec![],
+    }
+}
+
 fn of_the_organization(
     event: &organization::Event,
     recorded: &Recorded,
@@ -123,6 +156,8 @@ fn of_the_organization(
                 owners: vec![owner],
                 member_count: 1,
                 database_count: 0,
+                plan: UNLIMITED.to_owned(),
+                is_suspended: false,
                 created_at: recorded.at,
                 changed_version: recorded.version,
             };

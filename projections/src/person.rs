@@ -102,6 +102,7 @@ impl ReadModel for People {
             | Event::Project(_)
             | Event::Database(_)
             | Event::DatabasePart(_)
+            | Event::Subscription(_)
             | Event::Evidence(_)
             | Event::Address(_)
             | Event::Platform(_) => vec![],

@@ -82,6 +82,7 @@ impl ReadModel for TokenList {
             | Event::Incident(_)
             | Event::AccessReview(_)
             | Event::RestoreTest(_)
+            | Event::Subscription(_)
             | Event::Evidence(_)
             | Event::Project(_)
             | Event::Database(_)

@@ -6,6 +6,7 @@ use events::invitation::{self, Answer};
 use events::organization::Organization;
 use events::recorded::Position;
 use events::stream::Stream;
+use events::subscription;
 use events::time::Time;
 
 use super::{Error, Order, append, system_order};
@@ -24,6 +25,23 @@ pub(crate) async fn expire_invitation(
     let order = Order { at: Some(at), ..system_order(app, &why) };
     let decide =
         |state: &Organization| Ok(invitation::answer(state, &Answer::Expire { invitation, at })?);
+    let stream = Stream::Organization(organization);
+    let done = append(app, &app.organizations, stream, &order, decide, |_| ()).await?;
+    Ok(done.position)
+}
+
+/// Ends a trial whose time is over, and lets take effect what was scheduled until `at`.
+pub(crate) async fn change_subscription(
+    app: &App,
+    organization: OrganizationId,
+    at: Time,
+) -> Result<Position, Error> {
+    let due = at.millis().to_be_bytes();
+    let why = [b"change subscription".as_slice(), organization.0.as_bytes(), &due];
+    let order = Order { at: Some(at), ..system_order(app, &why) };
+    let decide = |state: &Organization| {
+        Ok(super::into_events(subscription::time_passes(state, at), events::Event::Subscription))
+    };
     let stream = Stream::Organization(organization);
     let done = append(app, &app.organizations, stream, &order, decide, |_| ()).await?;
     Ok(done.position)

@@ -1,11 +1,19 @@
 //! Orders about the installation itself.
 
 use events::Event;
+use events::plan::Catalogue;
 use events::platform::{self, Command, Platform};
+use events::recorded::Actor;
 use events::stream::Stream;
 
 use super::{Done, Error, Order, append, caught_up, into_events};
 use crate::App;
+
+/// Publishes the catalogue of this node's file, unless it is the one that was taken in last.
+pub(crate) async fn take_in_catalogue(app: &App, catalogue: Catalogue) -> Result<(), Error> {
+    let order = super::fresh_order(app, Actor::System);
+    self::order(app, &order, &Command::TakeInCatalogue { catalogue }, |_| ()).await.map(drop)
+}
 
 /// What the installation is right after it answers.
 pub(crate) async fn order<T>(

@@ -43,6 +43,7 @@ mod pipeline;
 mod user;
 
 pub(super) use self::backup::BackupSchedule;
+pub(super) use self::body::regions;
 pub(super) use self::user::password;
 
 pub(crate) fn routes() -> OpenApiRouter<Arc<App>> {
@@ -195,8 +196,9 @@ async fn create_database(
 ) -> Result<Response, Problem> {
     let order = submission.order(&app, &caller, Some(organization))?;
     let database = execute::database::database(&app, &order);
+    let catalogue = execute::catalogue(&app).await?;
     let command = || {
-        let wish = submission.json::<CreateBody>()?.wish()?;
+        let wish = submission.json::<CreateBody>()?.wish(&catalogue)?;
         Ok(Command::Create { database, wish })
     };
     let needed = Permission::ManageDatabases;
@@ -329,8 +331,10 @@ async fn resize_database(
     words: Words,
     meant: Meant<Authenticated>,
 ) -> Result<Response, Problem> {
-    let command =
-        |submission: &Submission, database| submission.json::<ResizeBody>()?.command(database);
+    let catalogue = execute::catalogue(&app).await?;
+    let command = |submission: &Submission, database| {
+        submission.json::<ResizeBody>()?.command(database, &catalogue)
+    };
     ordered(&app, &names, words, meant, command).await
 }
 

@@ -48,9 +48,6 @@ pub(crate) fn routes_of_one() -> OpenApiRouter<Arc<App>> {
         .merge(transfer::routes())
 }
 
-/// Until a catalogue of plans can say otherwise, every organization has the one that limits nothing.
-const PLAN: &str = "unlimited";
-
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Organization {
     #[schema(value_type = String, example = "org_01h2xcejqtf2nbrexx3vqjhp41")]
@@ -62,7 +59,8 @@ pub(crate) struct Organization {
     /// What the caller may do here.
     #[schema(value_type = String, example = "owner")]
     role: Role,
-    plan: &'static str,
+    #[schema(example = "pro")]
+    plan: String,
     /// The owner who has been a member longest.
     #[schema(value_type = String, example = "usr_01h2xcejqtf2nbrexx3vqjhp41")]
     owner_id: Option<AccountId>,
@@ -72,6 +70,8 @@ pub(crate) struct Organization {
     country: Option<String>,
     #[schema(value_type = String, example = "2026-01-31T09:30:00.000Z")]
     created_at: Time,
+    /// `active` or `suspended`.
+    #[schema(example = "active")]
     status: &'static str,
     /// Shown to those who may view billing.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -314,6 +314,8 @@ pub(super) async fn founded(
         owners: vec![owner],
         member_count: counts.members as u64,
         database_count: counts.databases as u64,
+        plan: profile.plan.clone(),
+        is_suspended: profile.is_suspended,
         created_at: profile.created_at,
         changed_version: profile.changed_version,
     };
@@ -339,12 +341,12 @@ async fn shown(app: &App, overview: Overview, role: Role) -> Result<Organization
         slug: overview.slug,
         is_personal: overview.is_personal,
         role,
-        plan: PLAN,
+        plan: overview.plan,
         member_count: overview.member_count,
         database_count: overview.database_count,
         country: overview.country,
         created_at: overview.created_at,
-        status: "active",
+        status: if overview.is_suspended { "suspended" } else { "active" },
         billing_email,
         as_of_version: None,
     })

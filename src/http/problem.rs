@@ -25,6 +25,7 @@ use crate::{execute, query, seal, signer, signing_key};
 mod code;
 mod database;
 mod stated;
+mod subscription;
 
 pub(crate) use self::code::{Code, Explained};
 
@@ -286,6 +287,7 @@ impl From<execute::Error> for Problem {
                 invitation::Rejection::Closed => Self::new(Code::InvitationClosed),
                 invitation::Rejection::ResentTooOften => Self::new(Code::ResendLimit),
                 invitation::Rejection::WrongAccount => Self::new(Code::WrongAccount),
+                invitation::Rejection::NoSeat => Self::new(Code::SeatLimit),
                 invitation::Rejection::PersonalOrganization => {
                     Self::new(Code::PersonalOrganization)
                 }
@@ -307,6 +309,7 @@ impl From<execute::Error> for Problem {
             Error::RestoreTest(rejection) => rejection.into(),
             Error::Project(rejection) => rejection.into(),
             Error::Database(rejection) => rejection.into(),
+            Error::Subscription(rejection) => rejection.into(),
             Error::Evidence(rejection) => match rejection {
                 evidence::Rejection::NotSubscribed(_) => Self::new(Code::NotSubscribed),
                 evidence::Rejection::EmptyPeriod => Self::invalid(vec![FieldError {
@@ -317,6 +320,7 @@ impl From<execute::Error> for Problem {
             Error::Platform(rejection) => match rejection {
                 platform::Rejection::NoSuchKey => Self::new(Code::NotFound),
                 platform::Rejection::RevokedAlready => Self::new(Code::KeyRevoked),
+                platform::Rejection::TooManyPlans => Self::new(Code::PlanLimit),
             },
             Error::Setting(rejection) => match rejection {
                 setting::Rejection::NotFound => Self::new(Code::NotFound),

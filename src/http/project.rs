@@ -10,6 +10,7 @@ use events::id::{OrganizationId, ProjectId};
 use events::kept::Kept;
 use events::organization::Organization;
 use events::permission::Permission;
+use events::plan::Catalogue;
 use events::project::{self, Command};
 use events::recorded::Actor;
 use events::time::Time;
@@ -22,14 +23,16 @@ use utoipa_axum::routes;
 use super::answer;
 use super::authentication::Caller;
 use super::check::Checks;
-use super::document::{AsOf, OrganizationCommands, OrganizationReads, Unmodified};
+use super::database::regions;
+use super::document::{
+    AsOf, DatabaseCreations, OrganizationCommands, OrganizationReads, Unmodified,
+};
 use super::field::{given, present};
 use super::held::{self, List, NoFields};
 use super::organization::{self, Meant, is_named};
 use super::problem::{Code, FieldError, Problem};
 use super::request::{Authenticated, PathNames, Submission};
 use super::setting::opened;
-use crate::catalogue::REGIONS;
 use crate::execute::{self, Done};
 use crate::{App, access, query};
 
@@ -127,6 +130,7 @@ fn check(
     description: Option<&String>,
     tags: &[String],
     region: Option<&String>,
+    catalogue: &Catalogue,
     errors: &mut Vec<FieldError>,
 ) {
     let mut checks = Checks::new(errors);
@@ -135,7 +139,7 @@ fn check(
         checks.wrong("tags", "must have 10 entries at most");
     }
     checks.texts("tags", tags, LONGEST_TAG);
-    checks.one_of("region", region.map(String::as_str), &REGIONS);
+    checks.one_of("region", region.map(String::as_str), &regions(catalogue));
 }
 
 /// No tags are kept as none.
@@ -145,10 +149,11 @@ fn kept_tags(tags: &[String]) -> Option<String> {
 }
 
 impl CreateProjectBody {
-    fn command(self, project: ProjectId) -> Result<Command, Problem> {
+    fn command(self, project: ProjectId, catalogue: &Catalogue) -> Result<Command, Problem> {
         let mut errors = Vec::new();
         let name = organization::checked_name("name", self.name, &mut errors);
-        check(self.description.as_ref(), &self.tags, self.region.as_ref(), &mut errors);
+        let (description, region) = (self.description.as_ref(), self.region.as_ref());
+        check(description, &self.tags, region, catalogue, &mut errors);
         if !errors.is_empty() {
             return Err(Problem::invalid(errors));
         }
@@ -158,12 +163,13 @@ impl CreateProjectBody {
 }
 
 impl UpdateProjectBody {
-    fn command(self, project: ProjectId) -> Result<Command, Problem> {
+    fn command(self, project: ProjectId, catalogue: &Catalogue) -> Result<Command, Problem> {
         let mut errors = Vec::new();
         let name = self.name.map(|name| organization::checked_name("name", name, &mut errors));
         let description = self.description.as_ref().and_then(Option::as_ref);
         let tags = self.tags.as_deref().unwrap_or_default();
-        check(description, tags, self.region.as_ref().and_then(Option::as_ref), &mut errors);
+        let region = self.region.as_ref().and_then(Option::as_ref);
+        check(description, tags, region, catalogue, &mut errors);
         if !errors.is_empty() {
             return Err(Problem::invalid(errors));
         }
@@ -210,7 +216,7 @@ async fn answered(
 /// Creates a project. On a path that names no organization the body may.
 #[utoipa::path(post, path = "/projects", operation_id = "createProject", tag = "databases",
     request_body = CreateProjectBody,
-    responses((status = 201, body = Project), OrganizationCommands))]
+    responses((status = 201, body = Project), DatabaseCreations))]
 async fn create_project(
     State(app): State<Arc<App>>,
     headers: HeaderMap,
@@ -221,7 +227,8 @@ async fn create_project(
     let organization = named_by_body(&app, &caller, &submission, usual, is_fixed).await?;
     let order = submission.order(&app, &caller, Some(organization))?;
     let id = execute::database::project(&app, &order);
-    let command = || submission.json::<CreateProjectBody>()?.command(id);
+    let catalogue = execute::catalogue(&app).await?;
+    let command = || submission.json::<CreateProjectBody>()?.command(id, &catalogue);
     let needed = Permission::ManageDatabases;
     let view = |state: &Organization| view(state, Some(id));
     let done = held::command(&app, &caller, organization, needed, &order, command, view).await?;
@@ -306,9 +313,10 @@ async fn update_project(
 ) -> Result<Response, Problem> {
     let order = submission.order(&app, &caller, Some(organization))?;
     let project = names.id("project");
+    let catalogue = execute::catalogue(&app).await?;
     let command = || {
         let project = project.ok_or(Problem::new(Code::NotFound))?;
-        submission.json::<UpdateProjectBody>()?.command(project)
+        submission.json::<UpdateProjectBody>()?.command(project, &catalogue)
     };
     let needed = Permission::ManageDatabases;
     let view = |state: &Organization| view(state, project);

@@ -112,7 +112,9 @@ async fn update_settings(
         Some(done) => done,
         None => {
             Access::check(&app, by, organization, Permission::UpdateSettings).await?;
-            let command = submission.json::<SettingsBody>()?.command(address_of(&caller))?;
+            let catalogue = execute::catalogue(&app).await?;
+            let body = submission.json::<SettingsBody>()?;
+            let command = body.command(address_of(&caller), &catalogue)?;
             let command = |_: &_| command.clone();
             execute::organization(&app, by, organization, &order, command, view).await?
         }

@@ -303,3 +303,33 @@ async fn what_is_sealed_of_a_database_is_in_no_line() {
         assert!(!lines.contains(word), "{word} stands in a line");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_those_who_want_the_last_database_of_a_plan_one_gets_it() {
+    let installation = Installation::sqlite();
+    let node = installation.start().await;
+    let ana = Person::registers(&node, "ana").await;
+    ana.creates("acme").await;
+    let starter = json!({ "plan": "starter" });
+    ana.puts("/v1/organizations/acme/plan", &starter).answer().await.expect(200);
+    for name in ["first", "second"] {
+        ana.posts(DATABASES, &database(name)).answer().await.expect(201);
+    }
+    let asked = (0..8).map(|number| {
+        let ana = ana.clone();
+        let wanted = database(&format!("third-{number}"));
+        tokio::spawn(async move { ana.posts(DATABASES, &wanted).answer().await })
+    });
+    let answers = futures_util::future::join_all(asked).await;
+    let (made, refused): (Vec<_>, Vec<_>) =
+        answers.into_iter().map(Result::unwrap).partition(|answer| answer.status == 201);
+    assert_eq!(made.len(), 1);
+    for refused in refused {
+        assert_eq!(refused.refusal(), (402, "quota_exceeded".to_owned()));
+        assert_eq!(refused.body()["errors"][0]["field"], "databases");
+    }
+    // one that is on its way out is not counted
+    let gone = of(&words(&made[0].body()["id"]));
+    ana.deletes(&gone).answer().await.expect(204);
+    ana.posts(DATABASES, &database("fourth")).answer().await.expect(201);
+}

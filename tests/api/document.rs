@@ -27,7 +27,7 @@ impl Operation {
             || PROBES.contains(&self.path.as_str())
             || self.path == "/v1/invitations/{secret}"
             || self.path.starts_with("/.well-known/")
-            || self.path == "/v1/compliance/verify"
+            || ["/v1/compliance/verify", "/v1/plans", "/v1/regions"].contains(&self.path.as_str())
     }
 
     /// What the document says about the JSON of this answer.

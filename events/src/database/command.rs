@@ -5,6 +5,7 @@ use super::{Database, Event, MOST};
 use crate::id::{DatabaseId, ProjectId};
 use crate::organization::{Changed, Organization};
 use crate::permission::Permission;
+use crate::quota::{Excess, Quota};
 
 #[derive(Clone)]
 pub enum Command {
@@ -101,6 +102,8 @@ pub enum Rejection {
     NetworkListed,
     #[error("the backup is not finished")]
     BackupUnfinished,
+    #[error("the plan allows no more")]
+    QuotaExceeded(Excess),
     #[error("there are as many of them as there may be")]
     TooMany,
 }
@@ -153,6 +156,9 @@ fn created(
         return Err(Rejection::RegionNotAllowed);
     }
     name_is_free(organization, &wish.name)?;
+    if let Some(excess) = organization.without_room(Quota::Databases) {
+        return Err(Rejection::QuotaExceeded(excess));
+    }
     if organization.databases.len() >= MOST {
         return Err(Rejection::TooMany);
     }

@@ -30,10 +30,12 @@ pub enum Refusal {
     Rejected(Rejection),
 }
 
+/// `taken` seats go to others of the same order.
 pub(super) fn one(
     organization: &Organization,
     draft: &Draft,
     at: Time,
+    taken: u64,
 ) -> Result<Vec<Event>, Rejection> {
     let is_personal = organization.profile().is_some_and(|profile| profile.is_personal);
     if is_personal && draft.role == Role::Owner {
@@ -52,6 +54,9 @@ pub(super) fn one(
         }
         events.push(Event::Expired { invitation: *id });
     }
+    if organization.free_seats(at).is_some_and(|free| free <= taken) {
+        return Err(Rejection::NoSeat);
+    }
     events.push(Event::Sent {
         invitation: draft.invitation,
         invitee: draft.invitee,
@@ -69,9 +74,10 @@ fn one_of_many(
     draft: &Draft,
     by: &Principal,
     at: Time,
+    taken: u64,
 ) -> Result<Vec<Event>, Refusal> {
     organization.grants(by, Permission::to_grant(draft.role)).map_err(Refusal::Denied)?;
-    one(organization, draft, at).map_err(Refusal::Rejected)
+    one(organization, draft, at, taken).map_err(Refusal::Rejected)
 }
 
 /// The events of all that may be sent. Of two to one address the first counts.
@@ -87,7 +93,7 @@ pub(super) fn all(
         if invited.contains(&draft.invitee) {
             continue;
         }
-        if let Ok(sent) = one_of_many(organization, draft, by, at) {
+        if let Ok(sent) = one_of_many(organization, draft, by, at, invited.len() as u64) {
             invited.push(draft.invitee);
             events.extend(sent);
         }
@@ -98,7 +104,7 @@ pub(super) fn all(
 /// Why a draft is not among the invitations that [`super::Command::SendAll`] has sent, told from
 /// what the organization was right after it; so a repeat of the command is told the same.
 pub fn refused(organization: &Organization, draft: &Draft, by: &Principal, at: Time) -> Refusal {
-    match one_of_many(organization, draft, by, at) {
+    match one_of_many(organization, draft, by, at, 0) {
         Err(refusal) => refusal,
         // the pending one that was in the way is over by now
         Ok(_) => Refusal::Rejected(Rejection::AlreadyInvited),

@@ -6,6 +6,7 @@ use crate::kept::Kept;
 use crate::organization::{Changed, ChangedPersonal, Organization};
 use crate::permission::Permission;
 use crate::personal::Personal;
+use crate::quota::{Excess, Quota};
 
 #[derive(Clone)]
 pub enum Command {
@@ -110,6 +111,10 @@ pub enum Rejection {
     HasDatabases { count: usize },
     #[error("a project of the organization has the hostname already")]
     HostnameTaken,
+    #[error("the plan allows no more")]
+    QuotaExceeded(Excess),
+    #[error("the plan has no domains of one's own")]
+    NoDomains,
     #[error("there are as many of them as there may be")]
     TooMany,
 }
@@ -151,6 +156,9 @@ pub fn decide(organization: &Organization, command: &Command) -> Result<Vec<Even
             Ok(vec![Event::Deleted { project: id, name: project.name.clone() }])
         }
         Command::AddDomain { domain, hostname, .. } => {
+            if !organization.subscription().terms().features.custom_domains {
+                return Err(Rejection::NoDomains);
+            }
             let mut all = organization.projects().flat_map(|(_, it)| it.content.domains.values());
             if all.any(|known| known.content == *hostname) {
                 return Err(Rejection::HostnameTaken);
@@ -193,6 +201,9 @@ fn can_create(
         region_is_allowed(organization, region)?;
     }
     name_is_free(organization, name)?;
+    if let Some(excess) = organization.without_room(Quota::Projects) {
+        return Err(Rejection::QuotaExceeded(excess));
+    }
     if organization.projects.len() >= MOST { Err(Rejection::TooMany) } else { Ok(()) }
 }
 

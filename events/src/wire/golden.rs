@@ -15,6 +15,7 @@ use uuid::Uuid;
 
 mod database;
 mod declared;
+mod money;
 mod samples;
 
 const PERSON: SubjectId = SubjectId(Uuid::from_u128(0x50));

@@ -5,7 +5,8 @@ use events::id::AccountId;
 use events::permission::Permission;
 use events::recorded::{Actor, Recorded};
 use events::{
-    Event, database, evidence, invitation, membership, organization, project, token, wire,
+    Event, database, evidence, invitation, membership, organization, project, subscription, token,
+    wire,
 };
 use serde_json::json;
 
@@ -131,6 +132,7 @@ fn needed(log: &Log, recorded: &Recorded) -> Option<Needed> {
         Event::Project(_) => Needed::Right(Permission::ManageDatabases),
         Event::Database(event) => of_database(event),
         Event::DatabasePart(event) => of_database_part(event),
+        Event::Subscription(event) => of_subscription(log, event),
         Event::Erasure(_) | Event::Platform(_) | Event::Address(_) | Event::Account(_) => {
             Needed::Platform
         }
@@ -149,6 +151,31 @@ fn of_database(event: &database::Event) -> Needed {
         DeletionStarted { .. } => Needed::Right(Permission::DeleteDatabases),
         ProvisioningStarted { .. } | Failed { .. } | FactsReported { .. } | Deleted { .. } => {
             Needed::Platform
+        }
+    }
+}
+
+fn of_subscription(log: &Log, event: &subscription::Event) -> Needed {
+    match event {
+        // it follows from a payment method or a plan
+        subscription::Event::TrialEnded { .. } | subscription::Event::Resumed {}
+            if log.is_same_command =>
+        {
+            Needed::Nothing
+        }
+        subscription::Event::TrialEnded { .. }
+        | subscription::Event::Suspended { .. }
+        | subscription::Event::Resumed {} => Needed::Platform,
+        subscription::Event::PlanChanged { .. }
+        | subscription::Event::PlanChangeScheduled { .. }
+        | subscription::Event::PlanChangeCanceled { .. }
+        | subscription::Event::SeatsChanged { .. }
+        | subscription::Event::SeatsChangeScheduled { .. }
+        | subscription::Event::SeatsChangeCanceled { .. }
+        | subscription::Event::SpendLimitChanged { .. }
+        | subscription::Event::PaymentMethodAdded { .. }
+        | subscription::Event::PaymentMethodRemoved { .. } => {
+            Needed::Right(Permission::ManageBilling)
         }
     }
 }

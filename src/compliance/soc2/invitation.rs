@@ -87,6 +87,7 @@ impl Check for StaleInvitations {
             | Event::Project(_)
             | Event::Database(_)
             | Event::DatabasePart(_)
+            | Event::Subscription(_)
             | Event::Erasure(_) => {}
         }
     }

@@ -4,10 +4,11 @@
 use events::database::Command;
 use events::database::command::Wish;
 use events::id::{DatabaseId, ProjectId};
+use events::plan::Catalogue;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use crate::catalogue::{ENGINES, Engine, REGIONS, TIERS};
+use crate::engine::{ENGINES, Engine};
 use crate::http::check::Checks;
 use crate::http::field::{given, present};
 use crate::http::problem::{FieldError, Problem};
@@ -49,7 +50,7 @@ pub(crate) struct CreateBody {
 }
 
 impl CreateBody {
-    pub(super) fn wish(self) -> Result<Wish, Problem> {
+    pub(super) fn wish(self, catalogue: &Catalogue) -> Result<Wish, Problem> {
         let mut errors = Vec::new();
         let mut checks = Checks::new(&mut errors);
         checks.name("name", &self.name);
@@ -62,8 +63,8 @@ impl CreateBody {
         if let Some(Engine { versions, .. }) = engine {
             checks.one_of("version", self.version.as_deref(), versions);
         }
-        checks.one_of("region", self.region.as_deref(), &REGIONS);
-        size(&mut checks, self.tier.as_deref(), self.storage_gb, self.node_count);
+        checks.one_of("region", self.region.as_deref(), &regions(catalogue));
+        size(&mut checks, catalogue, self.tier.as_deref(), self.storage_gb, self.node_count);
         let Some(engine) = engine.filter(|_| errors.is_empty()) else {
             return Err(Problem::invalid(errors));
         };
@@ -80,13 +81,19 @@ impl CreateBody {
     }
 }
 
+/// As the catalogue has them.
+pub(in crate::http) fn regions(catalogue: &Catalogue) -> Vec<&str> {
+    catalogue.regions.iter().map(String::as_str).collect()
+}
+
 fn size(
     checks: &mut Checks<'_>,
+    catalogue: &Catalogue,
     tier: Option<&str>,
     storage_gb: Option<u32>,
     node_count: Option<u32>,
 ) {
-    checks.one_of("tier", tier, &TIERS);
+    checks.one_of("tier", tier, &catalogue.tiers());
     checks.up_to("storage_gb", storage_gb, LARGEST_STORAGE_GB);
     checks.up_to("node_count", node_count, MOST_NODES);
 }
@@ -137,13 +144,17 @@ pub(crate) struct ResizeBody {
 }
 
 impl ResizeBody {
-    pub(super) fn command(self, database: DatabaseId) -> Result<Command, Problem> {
+    pub(super) fn command(
+        self,
+        database: DatabaseId,
+        catalogue: &Catalogue,
+    ) -> Result<Command, Problem> {
         let mut errors = Vec::new();
         let mut checks = Checks::new(&mut errors);
         if self.tier.is_none() && self.storage_gb.is_none() && self.node_count.is_none() {
             checks.wrong("tier", "is required, or `storage_gb`, or `node_count`");
         }
-        size(&mut checks, self.tier.as_deref(), self.storage_gb, self.node_count);
+        size(&mut checks, catalogue, self.tier.as_deref(), self.storage_gb, self.node_count);
         let Self { tier, storage_gb, node_count } = self;
         sound(errors, Command::Resize { database, tier, storage_gb, node_count })
     }

@@ -130,6 +130,15 @@ codes! {
         "A packet can be made for a framework that the organization subscribes to. Packets made \
          before a subscription ended stay."
         "Have an owner or admin subscribe, and repeat the request.";
+    SeatLimit: PAYMENT_REQUIRED "seat_limit",
+        "every seat of the plan is taken; add seats with `PUT …/seats`, or take a larger plan";
+        "Members and pending invitations hold the seats that the plan includes and those that were \
+         added to it, and none is free."
+        "Add seats, cancel an invitation, or have the owner take a larger plan.";
+    QuotaExceeded: PAYMENT_REQUIRED "quota_exceeded",
+        "the plan allows no more of these; take a larger plan, or remove one";
+        "The organization has as many as its plan allows. `errors` names the quota."
+        "Remove what is not needed any more, or have the owner take a larger plan.";
     Forbidden: FORBIDDEN "forbidden", "your role in this organization does not allow this";
         "You are a member, but members of your role may not do this. The attempt is in the \
          organization's audit log."
@@ -179,6 +188,21 @@ codes! {
         "this address does not take that method";
         "There is something at this address, but it does not take this method."
         "The header `Allow` names the methods it takes.";
+    DoesNotFit: CONFLICT "does_not_fit",
+        "the organization has more than this would allow; `errors` lists what";
+        "A smaller plan, or fewer seats, must hold what there is: members and invitations, projects, \
+         databases. Nothing was changed."
+        "Remove what `errors` lists until it fits, and repeat the request.";
+    SeatsUnlimited: CONFLICT "seats_unlimited", "the plan counts no seats, so none can be added";
+        "The organization's plan takes as many members as there are, and sells no seats."
+        "Invite whom you want.";
+    PaymentMethodLimit: CONFLICT "payment_method_limit",
+        "there are 20 payment methods already; remove one";
+        "An organization has 20 payment methods at most."
+        "Remove one that is not used any more.";
+    PlanLimit: CONFLICT "plan_limit", "the catalogue has 30 plans already; change one of them";
+        "A catalogue has 30 plans at most."
+        "Change a plan that is there.";
     SlugTaken: CONFLICT "slug_taken", "the slug is taken; choose another";
         "Another organization has this slug, or had it before it was deleted: a slug is given out \
          once."

@@ -1,11 +1,17 @@
 //! What is said about orders and reports on projects and databases that are not taken.
 
+use events::quota::Excess;
 use events::{database, project};
 
+use super::subscription::listed;
 use super::{Code, FieldError, Problem};
 
 fn of_field(field: &str, detail: &str) -> Problem {
     Problem::invalid(vec![FieldError { field: field.to_owned(), detail: detail.to_owned() }])
+}
+
+fn exceeded(excess: Excess) -> Problem {
+    Problem { errors: vec![listed(excess)], ..Problem::new(Code::QuotaExceeded) }
 }
 
 const REGION: &str = "must be a region that the organization's settings allow";
@@ -25,6 +31,10 @@ impl From<project::Rejection> for Problem {
                 Self::with_detail(Code::ProjectNotEmpty, detail)
             }
             Rejection::HostnameTaken => Self::new(Code::HostnameTaken),
+            Rejection::QuotaExceeded(excess) => exceeded(excess),
+            Rejection::NoDomains => {
+                Self::with_detail(Code::QuotaExceeded, "the plan has no domains of one's own")
+            }
             Rejection::TooMany => Self::new(Code::ResourceLimit),
         }
     }
@@ -54,6 +64,7 @@ impl From<database::Rejection> for Problem {
                 Self::with_detail(Code::IllegalState, "a member has stopped the database")
             }
             Rejection::NetworkListed => Self::new(Code::NetworkListed),
+            Rejection::QuotaExceeded(excess) => exceeded(excess),
             Rejection::BackupUnfinished => Self::new(Code::BackupUnfinished),
             Rejection::TooMany => Self::new(Code::ResourceLimit),
         }

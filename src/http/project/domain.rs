@@ -20,7 +20,9 @@ use crate::App;
 use crate::execute;
 use crate::http::answer;
 use crate::http::authentication::Caller;
-use crate::http::document::{OrganizationCommands, OrganizationReads, Unmodified};
+use crate::http::document::{
+    DatabaseCreations, OrganizationCommands, OrganizationReads, Unmodified,
+};
 use crate::http::held::{self, List, NoFields};
 use crate::http::organization::Meant;
 use crate::http::problem::{Code, FieldError, Problem};
@@ -97,7 +99,7 @@ fn shown((id, kept): &Found) -> Domain {
 
 #[utoipa::path(post, path = "/projects/{project}/domains", operation_id = "addDomain",
     tag = "databases", params(("project" = String, Path)), request_body = DomainBody,
-    responses((status = 201, body = Domain), OrganizationCommands))]
+    responses((status = 201, body = Domain), DatabaseCreations))]
 async fn add_domain(
     State(app): State<Arc<App>>,
     names: PathNames,

@@ -9,7 +9,6 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::seen;
-use crate::catalogue::REGIONS;
 use crate::http::check::Checks;
 use crate::http::problem::Problem;
 use crate::{App, execute};
@@ -222,7 +221,7 @@ impl BackupBody {
         if !is_size || self.status == "succeeded" && self.size_bytes.is_none() {
             checks.wrong(&field("size_bytes"), "is required: 0 to 9007199254740991");
         }
-        checks.one_of(&field("region"), self.region.as_deref(), &REGIONS);
+        checks.text(&field("region"), self.region.as_deref(), LONGEST_NAME);
         let succeeded = match self.status.as_str() {
             "succeeded" => true,
             "failed" => false,

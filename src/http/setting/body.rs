@@ -2,12 +2,12 @@
 
 use std::net::IpAddr;
 
+use events::plan::Catalogue;
 use events::setting::{Command, IpNet, Network};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::controller::Controller;
-use crate::catalogue::{REGIONS, TIERS};
 use crate::http::field::{given, present};
 use crate::http::problem::{FieldError, Problem};
 
@@ -72,14 +72,20 @@ pub(crate) struct AllowedNetwork {
 
 impl SettingsBody {
     /// The order that the body gives, from this address.
-    pub(super) fn command(self, address: Option<IpAddr>) -> Result<Command, Problem> {
+    pub(super) fn command(
+        self,
+        address: Option<IpAddr>,
+        catalogue: &Catalogue,
+    ) -> Result<Command, Problem> {
         let mut errors = Vec::new();
-        let allowed_regions = self.allowed_regions.map(|named| regions(&named, &mut errors));
+        let allowed_regions =
+            self.allowed_regions.map(|named| regions(&named, catalogue, &mut errors));
         let ip_allowlist = self.ip_allowlist.map(|networks| allowlist(networks, &mut errors));
         if let Some(tier) = &self.default_tier
-            && !TIERS.contains(&tier.as_str())
+            && !catalogue.tiers().contains(&tier.as_str())
         {
-            wrong("default_tier", format!("must be one of {}", TIERS.join(", ")), &mut errors);
+            let detail = format!("must be one of {}", catalogue.tiers().join(", "));
+            wrong("default_tier", detail, &mut errors);
         }
         if let Some(Some(days)) = self.audit_retention_days
             && !(1..=LONGEST_RETENTION).contains(&days)
@@ -117,15 +123,14 @@ fn wrong(field: impl Into<String>, detail: impl Into<String>, errors: &mut Vec<F
 
 /// Each region once, in the catalogue's order: whoever names them in another order asks for the
 /// same.
-fn regions(named: &[String], errors: &mut Vec<FieldError>) -> Vec<String> {
+fn regions(named: &[String], catalogue: &Catalogue, errors: &mut Vec<FieldError>) -> Vec<String> {
     for (place, region) in named.iter().enumerate() {
-        if !REGIONS.contains(&region.as_str()) {
-            let detail = format!("must be one of {}", REGIONS.join(", "));
+        if !catalogue.regions.contains(region) {
+            let detail = format!("must be one of {}", catalogue.regions.join(", "));
             wrong(format!("allowed_regions[{place}]"), detail, errors);
         }
     }
-    let is_named = |region: &&str| named.iter().any(|name| name == *region);
-    REGIONS.into_iter().filter(|region| is_named(region)).map(str::to_owned).collect()
+    catalogue.regions.iter().filter(|region| named.contains(region)).cloned().collect()
 }
 
 fn allowlist(networks: Vec<AllowedNetwork>, errors: &mut Vec<FieldError>) -> Vec<Network> {

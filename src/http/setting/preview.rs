@@ -82,7 +82,8 @@ async fn preview_settings(
     let (by, needed) = (&caller.principal, Permission::UpdateSettings);
     Access::check(&app, by, organization, needed).await?;
     let body: SettingsBody = submission.json()?;
-    let command = body.command(super::address_of(&caller))?;
+    let catalogue = execute::catalogue(&app).await?;
+    let command = body.command(super::address_of(&caller), &catalogue)?;
     let (access, (before, members, preview)) =
         Access::seen(&app, by, organization, needed, |organization| {
             let members: BTreeSet<AccountId> = organization.members().collect();

@@ -66,7 +66,8 @@ fn is_named(sample: &Event) {
             | platform::Event::KeyRetired { .. }
             | platform::Event::KeyRevoked { .. }
             | platform::Event::Sealed { .. }
-            | platform::Event::Verified { .. },
+            | platform::Event::Verified { .. }
+            | platform::Event::CataloguePublished { .. },
         )
         | Event::Evidence(
             evidence::Event::Subscribed { .. }
@@ -125,7 +126,7 @@ fn is_named(sample: &Event) {
             | token::Event::Revoked { .. },
         )
         | Event::Erasure(erasure::Event::Erased { .. })
-        // each of these is named in `declared` and `database`
+        // each of these is named in `money`, `declared` or `database`
         | Event::Declaration(_)
         | Event::Incident(_)
         | Event::AccessReview(_)
@@ -133,6 +134,7 @@ fn is_named(sample: &Event) {
         | Event::Project(_)
         | Event::Database(_)
         | Event::DatabasePart(_)
+        | Event::Subscription(_)
         | Event::AccessAttempt(access_attempt::Event::Denied { .. }) => {}
     }
 }
@@ -151,6 +153,10 @@ fn of_the_platform() -> Vec<platform::Event> {
             position: "17".to_owned(),
         },
         platform::Event::Verified { succeeded: true, lines: 17, position: "17".to_owned() },
+        platform::Event::CataloguePublished {
+            catalogue: Box::new((*crate::plan::Catalogue::built_in()).clone()),
+            source: platform::Source::File,
+        },
     ]
 }
 
@@ -225,6 +231,7 @@ fn of_the_organization() -> Vec<Event> {
     .chain(of_tokens().map(Event::Token))
     .chain(super::declared::samples())
     .chain(super::database::samples())
+    .chain(super::money::samples())
     .collect()
 }
 
