@@ -10,8 +10,8 @@
 //! `database.started` to `database.deletion_started`. The size is that of `database.created` and of
 //! each `database.resized` after it, the project that of `database.created` and `database.updated`.
 //! A time within an event (`since`) is when it became so, where that was earlier than it was
-//! recorded; never earlier than what was recorded of the database before. The end of the
-//! organization is the end of its databases.
+//! recorded; never earlier than what was recorded of the database before. While the organization is
+//! suspended nothing of it runs, whatever the state says, and its end is the end of its databases.
 //!
 //! A name is unique among the databases that are not on their way out. What is deleted is forgotten
 //! here: the log tells of it.

@@ -24,7 +24,7 @@ use self::body::{CreateBody, ResizeBody, UpdateBody};
 use super::answer;
 use super::authentication::Caller;
 use super::document::{
-    AsOf, DatabaseCreations, OrganizationCommands, OrganizationReads, Unmodified,
+    AsOf, OrganizationCommands, OrganizationReads, SubscribedCommands, Unmodified,
 };
 use super::held::{self, List, NoFields};
 use super::organization::Meant;
@@ -188,7 +188,7 @@ async fn answered(
 /// Asks for a database. It is `pending` until a provisioner takes it up.
 #[utoipa::path(post, path = "/databases", operation_id = "createDatabase", tag = "databases",
     request_body = CreateBody,
-    responses((status = 201, body = Database), DatabaseCreations))]
+    responses((status = 201, body = Database), SubscribedCommands))]
 async fn create_database(
     State(app): State<Arc<App>>,
     words: Words,
@@ -290,7 +290,7 @@ async fn update_database(
 /// Starts a stopped database. One that runs goes on.
 #[utoipa::path(post, path = "/databases/{database}/start", operation_id = "startDatabase",
     tag = "databases", params(("database" = String, Path)),
-    responses((status = 200, body = Database), OrganizationCommands))]
+    responses((status = 200, body = Database), SubscribedCommands))]
 async fn start_database(
     State(app): State<Arc<App>>,
     names: PathNames,

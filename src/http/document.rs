@@ -29,9 +29,7 @@ pub(super) struct ErasureCommands;
 pub(super) struct ConditionalCommands;
 /// How a command to an organization can be refused.
 pub(super) struct OrganizationCommands;
-/// How a command to an organization can be refused that takes more of what its plan limits.
-pub(super) struct DatabaseCreations;
-/// How a command to an organization can be refused that takes a subscription.
+/// How a command to an organization can be refused that takes a subscription, or what a plan limits.
 pub(super) struct SubscribedCommands;
 /// How a question about a command to an organization can be refused.
 pub(super) struct OrganizationPreviews;
@@ -75,7 +73,6 @@ refusals! {
     ProvenCommands: 400 401 403 404 409 413 415 422 429 503;
     ConditionalCommands: 400 401 403 409 412 413 415 422 429 503;
     OrganizationCommands: 400 401 403 404 409 412 413 415 422 429 503;
-    DatabaseCreations: 400 401 402 403 404 409 413 415 422 429 503;
     SubscribedCommands: 400 401 402 403 404 409 413 415 422 429 503;
     OrganizationPreviews: 400 401 403 404 409 413 415 422 429 503;
     ConfirmedCommands: 400 401 403 404 409 412 413 415 422 428 429 503;

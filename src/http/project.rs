@@ -25,7 +25,7 @@ use super::authentication::Caller;
 use super::check::Checks;
 use super::database::regions;
 use super::document::{
-    AsOf, DatabaseCreations, OrganizationCommands, OrganizationReads, Unmodified,
+    AsOf, OrganizationCommands, OrganizationReads, SubscribedCommands, Unmodified,
 };
 use super::field::{given, present};
 use super::held::{self, List, NoFields};
@@ -216,7 +216,7 @@ async fn answered(
 /// Creates a project. On a path that names no organization the body may.
 #[utoipa::path(post, path = "/projects", operation_id = "createProject", tag = "databases",
     request_body = CreateProjectBody,
-    responses((status = 201, body = Project), DatabaseCreations))]
+    responses((status = 201, body = Project), SubscribedCommands))]
 async fn create_project(
     State(app): State<Arc<App>>,
     headers: HeaderMap,

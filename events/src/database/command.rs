@@ -102,6 +102,8 @@ pub enum Rejection {
     NetworkListed,
     #[error("the backup is not finished")]
     BackupUnfinished,
+    #[error("the organization is suspended")]
+    Suspended,
     #[error("the plan allows no more")]
     QuotaExceeded(Excess),
     #[error("there are as many of them as there may be")]
@@ -130,7 +132,10 @@ pub fn decide(organization: &Organization, command: &Command) -> Result<Vec<Even
         Command::Update { name, project, .. } => {
             return updated(organization, database, found, name.as_ref(), *project);
         }
-        Command::Start { .. } => Event::Started { database, since: None },
+        Command::Start { .. } => {
+            runs(organization)?;
+            Event::Started { database, since: None }
+        }
         Command::Stop { .. } => Event::Stopped { database, since: None, is_ordered: true },
         Command::Resize { tier, storage_gb, node_count, .. } => {
             return resized(database, found, tier.as_ref(), *storage_gb, *node_count);
@@ -140,11 +145,18 @@ pub fn decide(organization: &Organization, command: &Command) -> Result<Vec<Even
     Ok(vec![event])
 }
 
+/// Whether anything of the organization runs.
+fn runs(organization: &Organization) -> Result<(), Rejection> {
+    let is_suspended = organization.profile().is_some_and(|profile| profile.is_suspended);
+    if is_suspended { Err(Rejection::Suspended) } else { Ok(()) }
+}
+
 fn created(
     organization: &Organization,
     database: DatabaseId,
     wish: &Wish,
 ) -> Result<Event, Rejection> {
+    runs(organization)?;
     let settings = organization.settings();
     let project = match wish.project {
         None => None,

@@ -7,7 +7,7 @@ use super::report::{BackupReport, Outcome, Report, Seen};
 use super::*;
 use crate::given::{ANA, created_by, given};
 use crate::id::{BackupId, DatabaseUserId};
-use crate::{Event as Any, setting};
+use crate::{Event as Any, setting, subscription};
 
 const ORDERS: DatabaseId = DatabaseId(Uuid::from_u128(0xdb));
 
@@ -237,6 +237,20 @@ fn the_organization_says_where_and_how_large() {
         unreachable!("one database, not {events:?}")
     };
     assert_eq!(tier, "large");
+}
+
+#[test]
+fn nothing_of_a_suspended_organization_is_started() {
+    let suspended = || {
+        let because = subscription::SuspendedFor::Operator;
+        Any::Subscription(subscription::Event::Suspended { because, reason: Personal::Absent })
+    };
+    let create = Command::Create { database: ORDERS, wish: wish("orders", Some("fsn1")) };
+    given([created_by(ANA), suspended()]).when(create).then_rejected(Rejection::Suspended);
+    let stopped = Event::Stopped { database: ORDERS, since: None, is_ordered: true };
+    given([created_by(ANA), created(), started(), stopped.into(), suspended()])
+        .when(Command::Start { database: ORDERS })
+        .then_rejected(Rejection::Suspended);
 }
 
 #[test]

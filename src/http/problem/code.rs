@@ -139,6 +139,11 @@ codes! {
         "the plan allows no more of these; take a larger plan, or remove one";
         "The organization has as many as its plan allows. `errors` names the quota."
         "Remove what is not needed any more, or have the owner take a larger plan.";
+    OrganizationSuspended: PAYMENT_REQUIRED "organization_suspended",
+        "the organization is suspended: nothing of it runs until it is resumed";
+        "Its trial is over and it has no payment method, or the operator has suspended it. What it \
+         has stays, but nothing new is started."
+        "Have the owner add a payment method, or ask whoever runs the installation.";
     Forbidden: FORBIDDEN "forbidden", "your role in this organization does not allow this";
         "You are a member, but members of your role may not do this. The attempt is in the \
          organization's audit log."

@@ -65,6 +65,7 @@ impl From<database::Rejection> for Problem {
             }
             Rejection::NetworkListed => Self::new(Code::NetworkListed),
             Rejection::QuotaExceeded(excess) => exceeded(excess),
+            Rejection::Suspended => Self::new(Code::OrganizationSuspended),
             Rejection::BackupUnfinished => Self::new(Code::BackupUnfinished),
             Rejection::TooMany => Self::new(Code::ResourceLimit),
         }

@@ -21,7 +21,7 @@ use crate::execute;
 use crate::http::answer;
 use crate::http::authentication::Caller;
 use crate::http::document::{
-    DatabaseCreations, OrganizationCommands, OrganizationReads, Unmodified,
+    OrganizationCommands, OrganizationReads, SubscribedCommands, Unmodified,
 };
 use crate::http::held::{self, List, NoFields};
 use crate::http::organization::Meant;
@@ -99,7 +99,7 @@ fn shown((id, kept): &Found) -> Domain {
 
 #[utoipa::path(post, path = "/projects/{project}/domains", operation_id = "addDomain",
     tag = "databases", params(("project" = String, Path)), request_body = DomainBody,
-    responses((status = 201, body = Domain), DatabaseCreations))]
+    responses((status = 201, body = Domain), SubscribedCommands))]
 async fn add_domain(
     State(app): State<Arc<App>>,
     names: PathNames,
