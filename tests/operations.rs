@@ -85,25 +85,44 @@ pub(crate) struct Holdings {
 impl Holdings {
     /// `provisioner` has the credential of those who run databases.
     pub(crate) async fn of(ana: &Person, provisioner: &Person, slug: &str) -> Self {
-        let make = async |path: &str, body: &Value| {
-            let path = format!("/v1/organizations/{slug}/{path}");
+        Self::named_in(None, ana, provisioner, slug).await
+    }
+
+    /// Of a path only what it names: making everything each time would take longer than the test.
+    pub(crate) async fn named_in(
+        path: Option<&str>,
+        ana: &Person,
+        provisioner: &Person,
+        slug: &str,
+    ) -> Self {
+        let is_named = |name: &str| path.is_none_or(|path| path.contains(&format!("{{{name}}}")));
+        let make = async |name: &str, place: &str, body: &Value| {
+            if !is_named(name) {
+                return String::new();
+            }
+            let path = format!("/v1/organizations/{slug}/{place}");
             words(&ana.posts(&path, body).answer().await.expect(201).body()["id"])
         };
-        let project = make("projects", &json!({ "name": "Shop" })).await;
-        let of_project = format!("projects/{project}");
-        let database = make("databases", &database("orders")).await;
-        let of_database = format!("databases/{database}");
-        provisioner.reports(&database, &json!({ "status": "running" })).await.expect(200);
-        let backup = make(&format!("{of_database}/backups"), &json!({})).await;
-        let ended = json!({ "id": backup, "status": "succeeded", "size_bytes": 7 });
-        provisioner.reports(&database, &json!({ "backups": [ended] })).await.expect(200);
+        let project = make("project", "projects", &json!({ "name": "Shop" })).await;
+        let database = make("database", "databases", &database("orders")).await;
+        if is_named("database") {
+            provisioner.reports(&database, &json!({ "status": "running" })).await.expect(200);
+        }
+        let of_project = |part: &str| format!("projects/{project}/{part}");
+        let of_database = |part: &str| format!("databases/{database}/{part}");
+        let backup = make("backup", &of_database("backups"), &json!({})).await;
+        if is_named("backup") {
+            let ended = json!({ "id": backup, "status": "succeeded", "size_bytes": 7 });
+            provisioner.reports(&database, &json!({ "backups": [ended] })).await.expect(200);
+        }
+        let user = json!({ "username": "app" });
         Self {
-            domain: make(&format!("{of_project}/domains"), &domain("db.example.com")).await,
-            cache_rule: make(&format!("{of_project}/cache-rules"), &cache_rule()).await,
-            user: make(&format!("{of_database}/users"), &json!({ "username": "app" })).await,
-            rule: make(&format!("{of_database}/ip-allowlist"), &network("192.0.2.0/24")).await,
-            alert: make(&format!("{of_database}/alerts"), &alert("disk")).await,
-            pipeline: make(&format!("{of_database}/pipelines"), &pipeline("nightly")).await,
+            domain: make("domain", &of_project("domains"), &domain("db.example.com")).await,
+            cache_rule: make("cache_rule", &of_project("cache-rules"), &cache_rule()).await,
+            user: make("user", &of_database("users"), &user).await,
+            rule: make("rule", &of_database("ip-allowlist"), &network("192.0.2.0/24")).await,
+            alert: make("alert", &of_database("alerts"), &alert("disk")).await,
+            pipeline: make("pipeline", &of_database("pipelines"), &pipeline("nightly")).await,
             project,
             database,
             backup,

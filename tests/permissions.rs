@@ -82,7 +82,7 @@ async fn tried(operation: &Operation, people: &People, asking: &Asking<'_>, slug
         if is_about_evidence { has_packet_made(founder, slug).await } else { String::new() };
     let is_about_a_holding = operation.is_about_a_holding();
     let holdings = if is_about_a_holding {
-        Holdings::of(founder, provisioner, slug).await
+        Holdings::named_in(Some(&operation.path), founder, provisioner, slug).await
     } else {
         Holdings::default()
     };

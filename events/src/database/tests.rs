@@ -1,3 +1,5 @@
+//! Databases: the table of states cell by cell, reports, names, regions and sizes.
+
 use uuid::Uuid;
 
 use super::command::Wish;

@@ -1,3 +1,5 @@
+//! Projects: names, regions, domains, and what keeps one from being deleted.
+
 use uuid::Uuid;
 
 use super::*;
