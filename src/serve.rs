@@ -90,11 +90,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     let signer = Signer::open(&config.signer_state, &config.data, shared)
         .await
         .context("cannot open what was signed last")?;
-    let token = |configured: &Option<_>, holder| {
-        InstallationToken::configured_or_in(configured.as_ref(), holder, &config.data)
-    };
-    let operator_token = token(&config.operator_token, Holder::Operator)?;
-    let provisioner_token = token(&config.provisioner_token, Holder::Provisioner)?;
+    let [operator_token, provisioner_token] = tokens(&config)?;
     let projector =
         Projector::new(stores.log.clone(), stores.read_store.clone(), node.name.clone());
     let (tell_trouble, trouble) = watch::channel(reactions::Trouble::new());
@@ -202,6 +198,15 @@ async fn answer_requests(
         } => tracing::warn!("requests that were still under way are cut off"),
     }
     Ok(())
+}
+
+/// The credentials of the operator and of the provisioners.
+fn tokens(config: &Config) -> anyhow::Result<[InstallationToken; 2]> {
+    let token = |configured: &Option<_>, holder| {
+        InstallationToken::configured_or_in(configured.as_ref(), holder, &config.data)
+    };
+    let operator = token(&config.operator_token, Holder::Operator)?;
+    Ok([operator, token(&config.provisioner_token, Holder::Provisioner)?])
 }
 
 /// The machine's clock, or one that tests move. Time must not go back, so one that was moved can

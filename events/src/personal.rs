@@ -243,6 +243,7 @@ pub const FIELDS: &[(&str, &[&str], &[&str])] = &[
         &["text"],
     ),
     ("signing_key.introduced", &["key_id", "public_key", "purpose"], &[]),
+    ("signing_key.rotated", &["from", "payload", "signed_by_new", "signed_by_old", "to"], &[]),
     ("signing_key.retired", &["key_id"], &[]),
     ("signing_key.revoked", &["compromised_since", "key_id"], &[]),
     ("ledger.sealed", &["count", "position", "root"], &[]),
@@ -267,6 +268,7 @@ pub const FIELDS: &[(&str, &[&str], &[&str])] = &[
         &["challenge", "framework", "packet", "period_end", "period_start", "supersedes"],
         &[],
     ),
+    ("compliance.packet_downloaded", &["discloses", "packet"], &[]),
     ("access.denied", &["count", "operation"], &[]),
     ("project.created", &["name", "project", "region"], &["description", "tags"]),
     (

@@ -67,8 +67,8 @@ pub(crate) enum Scope {
     Unknown(&'static str),
 }
 
-/// One framework's controls, performed again over one organization's events, which are fed in the
-/// order of their versions, from the first.
+/// The controls of one specification, performed again over one organization's events, which are fed
+/// in the order of their versions, from the first.
 pub(crate) struct Evaluation {
     specification: &'static Specification,
     log: Log,
@@ -79,15 +79,14 @@ pub(crate) struct Evaluation {
 }
 
 impl Evaluation {
-    pub(crate) fn of(framework: Framework, period: Period, facts: Facts) -> Self {
-        let specification = Specification::of(framework);
+    pub(crate) fn of(specification: &'static Specification, period: Period, facts: &Facts) -> Self {
         let checks = specification.controls.iter();
-        let checks = checks.map(|control| (control, control.computation.check(control, &facts)));
+        let checks = checks.map(|control| (control, control.computation.check(control, facts)));
         Self {
             specification,
             log: Log::new(period),
             checks: checks.collect(),
-            gate: gate(framework),
+            gate: gate(specification.framework),
             sections: Sections::default(),
             erased: Vec::new(),
         }

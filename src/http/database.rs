@@ -62,6 +62,7 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<App>> {
 }
 
 #[derive(Serialize, ToSchema)]
+#[expect(clippy::struct_field_names, reason = "it is called so wherever databases are told of")]
 pub(crate) struct Database {
     #[schema(value_type = String, example = "db_01h2xcejqtf2nbrexx3vqjhp41")]
     id: DatabaseId,

@@ -312,6 +312,7 @@ impl From<execute::Error> for Problem {
             Error::Subscription(rejection) => rejection.into(),
             Error::Evidence(rejection) => match rejection {
                 evidence::Rejection::NotSubscribed(_) => Self::new(Code::NotSubscribed),
+                evidence::Rejection::NoSuchPacket => Self::new(Code::NotFound),
                 evidence::Rejection::EmptyPeriod => Self::invalid(vec![FieldError {
                     field: "period_end".to_owned(),
                     detail: "must be after `period_start`".to_owned(),
@@ -319,6 +320,7 @@ impl From<execute::Error> for Problem {
             },
             Error::Platform(rejection) => match rejection {
                 platform::Rejection::NoSuchKey => Self::new(Code::NotFound),
+                platform::Rejection::AnotherSigns => Self::new(Code::Contended),
                 platform::Rejection::RevokedAlready => Self::new(Code::KeyRevoked),
                 platform::Rejection::TooManyPlans => Self::new(Code::PlanLimit),
             },
@@ -327,25 +329,31 @@ impl From<execute::Error> for Problem {
                 setting::Rejection::WouldLockOut => Self::new(Code::WouldLockYouOut),
                 setting::Rejection::SsoNotEnabled => Self::new(Code::SsoNotEnabled),
             },
-            Error::Account(rejection) => match rejection {
-                account::Rejection::Registered | account::Rejection::Abandoned => {
-                    Self::new(Code::EmailTaken)
-                }
-                account::Rejection::Unregistered | account::Rejection::PasswordChanged => {
-                    Self::new(Code::InvalidCredentials)
-                }
-                account::Rejection::SessionOver => Self::new(Code::InvalidToken),
-                account::Rejection::NoSuchSession => Self::new(Code::NotFound),
-                account::Rejection::LinkClosed => Self::new(Code::LinkClosed),
-                account::Rejection::AlreadyVerified => Self::new(Code::AlreadyVerified),
-                account::Rejection::SecondFactorMissing => Self::new(Code::TotpRequired),
-                account::Rejection::CodeUsed => Self::new(Code::WrongTotp),
-                account::Rejection::SecondFactorEnabled => Self::new(Code::TwoFactorEnabled),
-                account::Rejection::SecondFactorNotEnabled
-                | account::Rejection::SecondFactorNotPrepared => Self::new(Code::TwoFactorNotSetUp),
-                account::Rejection::Erasing => Self::new(Code::InvalidCredentials),
-            },
+            Error::Account(rejection) => rejection.into(),
             Error::Failed(failure) => failure.into(),
+        }
+    }
+}
+
+impl From<account::Rejection> for Problem {
+    fn from(rejection: account::Rejection) -> Self {
+        match rejection {
+            account::Rejection::Registered | account::Rejection::Abandoned => {
+                Self::new(Code::EmailTaken)
+            }
+            account::Rejection::Unregistered | account::Rejection::PasswordChanged => {
+                Self::new(Code::InvalidCredentials)
+            }
+            account::Rejection::SessionOver => Self::new(Code::InvalidToken),
+            account::Rejection::NoSuchSession => Self::new(Code::NotFound),
+            account::Rejection::LinkClosed => Self::new(Code::LinkClosed),
+            account::Rejection::AlreadyVerified => Self::new(Code::AlreadyVerified),
+            account::Rejection::SecondFactorMissing => Self::new(Code::TotpRequired),
+            account::Rejection::CodeUsed => Self::new(Code::WrongTotp),
+            account::Rejection::SecondFactorEnabled => Self::new(Code::TwoFactorEnabled),
+            account::Rejection::SecondFactorNotEnabled
+            | account::Rejection::SecondFactorNotPrepared => Self::new(Code::TwoFactorNotSetUp),
+            account::Rejection::Erasing => Self::new(Code::InvalidCredentials),
         }
     }
 }

@@ -15,6 +15,7 @@ use super::made::Error;
 use super::statement::Statement;
 use super::{ENVELOPE, EVENTS, disclosed_subject};
 use crate::App;
+use crate::compliance::Specification;
 use crate::dsse::Envelope;
 use crate::failure::Failure;
 
@@ -43,12 +44,22 @@ pub(crate) fn statement(envelope: &Envelope) -> Result<Statement, Error> {
     serde_json::from_slice(&payload).map_err(broken)
 }
 
+/// What the packet was made under, by which it is read again.
+pub(crate) fn specification(statement: &Statement) -> Result<&'static Specification, Error> {
+    let named = &statement.predicate.framework;
+    Specification::named(named.id, &named.specification.version).ok_or_else(|| {
+        let why = format!("this program does not know {}", named.specification.version);
+        Error::Failed(Failure::Broken(why.into()))
+    })
+}
+
 /// One file of a packet, piece by piece. `None` when the packet has none of this name, or it was
 /// erased.
 pub(crate) async fn file(
     app: &Arc<App>,
     organization: OrganizationId,
     request: &Requested,
+    specification: &Specification,
     name: &str,
 ) -> Result<Option<mpsc::Receiver<Piece>>, Error> {
     let (sender, pieces) = mpsc::channel(WAITING);
@@ -58,7 +69,7 @@ pub(crate) async fn file(
         return Ok(Some(pieces));
     }
     let body = match disclosed_subject(name) {
-        Some(subject) => disclosures(app, organization, request, subject).await?,
+        Some(subject) => disclosures(app, organization, request, specification, subject).await?,
         None => app.operational.packet_file(request.packet, name).await?,
     };
     let Some(body) = body else { return Ok(None) };
@@ -89,6 +100,7 @@ async fn disclosures(
     app: &App,
     organization: OrganizationId,
     request: &Requested,
+    specification: &Specification,
     subject: SubjectId,
 ) -> Result<Option<Vec<u8>>, Error> {
     let mut lines = Lines::of(organization, request.version + 1);
@@ -100,11 +112,11 @@ async fn disclosures(
         }
         for stored in page.iter().filter(|stored| !stored.sealed.is_empty()) {
             let mut recorded = decoded(stored)?;
-            if content::disclosed(request.framework, &mut recorded)
+            if content::disclosed(specification, &mut recorded)
                 .iter()
                 .any(|(_, sealed)| sealed.subject == subject)
             {
-                disclose(app, request.framework, &mut recorded, &mut found).await?;
+                disclose(app, specification, &mut recorded, &mut found).await?;
             }
         }
     }
@@ -118,7 +130,8 @@ pub(crate) fn archive(
     organization: OrganizationId,
     request: Requested,
     statement: &Statement,
-) -> mpsc::Receiver<Piece> {
+) -> Result<mpsc::Receiver<Piece>, Error> {
+    let specification = specification(statement)?;
     let (sender, pieces) = mpsc::channel(WAITING);
     let names: Vec<String> = std::iter::once(ENVELOPE.to_owned())
         .chain(statement.subject.iter().map(|file| file.name.clone()))
@@ -126,13 +139,14 @@ pub(crate) fn archive(
     let app = Arc::clone(app);
     let runtime = tokio::runtime::Handle::current();
     tokio::task::spawn_blocking(move || {
-        let file = |name: &str| runtime.block_on(file(&app, organization, &request, name));
+        let file =
+            |name: &str| runtime.block_on(file(&app, organization, &request, specification, name));
         if let Err(error) = write_archive(&names, file, &sender) {
             // whoever reads must not take what they have for whole
             drop(sender.blocking_send(Err(error)));
         }
     });
-    pieces
+    Ok(pieces)
 }
 
 fn write_archive(

@@ -11,7 +11,7 @@ use events::time::Time;
 use events::token::{Ended, Token};
 use serde_json::{Map, Value, json};
 
-mod held;
+use super::{held, stated};
 
 /// What it was; `at` tells what had expired.
 pub(super) fn organization(id: OrganizationId, state: &Organization, at: Time) -> Value {
@@ -33,6 +33,10 @@ pub(super) fn organization(id: OrganizationId, state: &Organization, at: Time) -
         "settings": settings(state.settings()),
         "projects": projects.collect::<Map<_, _>>(),
         "databases": databases.collect::<Map<_, _>>(),
+        "declarations": stated::declarations(state),
+        "incidents": stated::incidents(state),
+        "access_reviews": stated::access_reviews(state),
+        "restore_tests": stated::restore_tests(state),
     })
 }
 
@@ -111,7 +115,7 @@ fn settings(settings: &Settings) -> Value {
 }
 
 /// A value that is open; of one that is sealed only whose it is.
-fn personal(personal: &Personal) -> Value {
+pub(super) fn personal(personal: &Personal) -> Value {
     match personal {
         Personal::Absent => Value::Null,
         Personal::Known { value, .. } => json!(value),

@@ -16,10 +16,8 @@ use crate::packet::statement::Predicate;
 
 const POPULATION: &str = "population-";
 
-pub(super) struct Controls {
-    evaluation: Evaluation,
-    specification: &'static Specification,
-}
+/// Nothing where the packet was made under a specification that this program does not know.
+pub(super) struct Controls(Option<(&'static Specification, Evaluation)>);
 
 impl Controls {
     /// What is no event of the organization, such as each run of the log's verifier, is the
@@ -28,12 +26,14 @@ impl Controls {
         let period = Period { from: predicate.period.from, to: predicate.period.to };
         let facts = Facts { verifications: predicate.verifications.clone() };
         let framework = predicate.framework.id;
-        let specification = Specification::of(framework);
-        Self { evaluation: Evaluation::of(framework, period, facts), specification }
+        let known = Specification::named(framework, &predicate.framework.specification.version);
+        Self(known.map(|known| (known, Evaluation::of(known, period, &facts))))
     }
 
     pub(super) fn take(&mut self, recorded: &Recorded) {
-        self.evaluation.take(recorded);
+        if let Self(Some((_, evaluation))) = self {
+            evaluation.take(recorded);
+        }
     }
 
     /// `document` is the packet's specification. Says in a sentence what was found.
@@ -49,12 +49,14 @@ impl Controls {
         ensure(is_named, Reason::Specification, || {
             format!("the statement names another specification than {SPECIFICATION}")
         })?;
-        let known = self.specification;
-        let is_known = named.version == known.version && document == known.document.as_bytes();
-        ensure(is_known, Reason::Specification, || {
-            format!("{} is not as this program knows {}", named.version, known.version)
+        let Self(Some((known, evaluation))) = self else {
+            let message = format!("this program does not know {}; a newer one may", named.version);
+            return Err(Fault::new(Reason::Specification, message));
+        };
+        ensure(document == known.document.as_bytes(), Reason::Specification, || {
+            format!("{} is not as it was released", named.version)
         })?;
-        let report = self.evaluation.finish();
+        let report = evaluation.finish();
         same_list("control", &predicate.controls, &json(&report.controls))?;
         same_list("gap", &predicate.not_evidenced, &json(&report.not_evidenced))?;
         ensure(predicate.sections == report.sections, Reason::Reperformance, || {

@@ -92,14 +92,13 @@ impl Step {
     pub fn in_state(self, status: Status) -> Verdict {
         use Verdict::{Idle as I, Illegal as X, Legal as L};
         let row = match self {
-            //                          pending, provisioning, running, stopped, failed, deleting
-            Self::Update => [L, L, L, L, L, X],
+            // pending, provisioning, running, stopped, failed, deleting
+            Self::Update | Self::ChangeParts => [L, L, L, L, L, X],
             Self::Start => [X, X, I, L, X, X],
             Self::Stop => [X, X, L, I, X, X],
             Self::Resize => [X, X, L, L, X, X],
             Self::Delete => [L, L, L, L, L, I],
             Self::BackUp => [X, X, L, X, X, X],
-            Self::ChangeParts => [L, L, L, L, L, X],
             Self::ReportProvisioning => [L, I, X, X, L, X],
             Self::ReportRunning => [L, L, I, L, L, X],
             Self::ReportStopped => [X, X, L, I, L, X],

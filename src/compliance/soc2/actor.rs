@@ -121,6 +121,7 @@ fn needed(log: &Log, recorded: &Recorded) -> Option<Needed> {
                 Permission::ManageCompliance
             }
             evidence::Event::PacketRequested { .. } => Permission::GeneratePackets,
+            evidence::Event::PacketDownloaded { .. } => Permission::ReadCompliance,
         }),
         Event::Declaration(_)
         | Event::Incident(_)

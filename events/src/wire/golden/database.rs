@@ -22,8 +22,8 @@ fn text(text: &str) -> Personal {
     Personal::known(ORGANIZATION.subject(), text)
 }
 
-fn since() -> Option<Time> {
-    Some(Time::from_millis(1_767_323_000_000))
+fn since() -> Time {
+    Time::from_millis(1_767_323_000_000)
 }
 
 /// One of each. A new variant stops the build here until it has one.
@@ -107,10 +107,10 @@ fn of_databases() -> Vec<database::Event> {
             name: Some(Changed { from: name.clone(), to: "orders-two".to_owned() }),
             project: Some(Changed { from: None, to: Some(PROJECT) }),
         },
-        ProvisioningStarted { database, since: since() },
+        ProvisioningStarted { database, since: Some(since()) },
         Started { database, since: None },
-        Stopped { database, since: since(), is_ordered: false },
-        Failed { database, since: since(), reason: text("the disk is full") },
+        Stopped { database, since: Some(since()), is_ordered: false },
+        Failed { database, since: Some(since()), reason: text("the disk is full") },
         Resized {
             database,
             tier: Some(Changed { from: "micro".to_owned(), to: "small".to_owned() }),
@@ -129,7 +129,7 @@ fn of_databases() -> Vec<database::Event> {
             },
         },
         DeletionStarted { database, name: name.clone() },
-        Deleted { database, name, since: since() },
+        Deleted { database, name, since: Some(since()) },
     ];
     for sample in &samples {
         match sample {
@@ -171,7 +171,7 @@ fn of_parts() -> Vec<part::Event> {
             backup,
             finished: Finished {
                 succeeded: true,
-                started_at: since(),
+                started_at: Some(since()),
                 finished_at: Time::from_millis(1_767_323_040_000),
                 size_bytes: 1_500_000_000,
                 is_encrypted: Some(true),

@@ -63,6 +63,7 @@ fn is_named(sample: &Event) {
         Event::Platform(
             platform::Event::Initialized { .. }
             | platform::Event::KeyIntroduced { .. }
+            | platform::Event::KeyRotated { .. }
             | platform::Event::KeyRetired { .. }
             | platform::Event::KeyRevoked { .. }
             | platform::Event::Sealed { .. }
@@ -72,7 +73,8 @@ fn is_named(sample: &Event) {
         | Event::Evidence(
             evidence::Event::Subscribed { .. }
             | evidence::Event::Unsubscribed { .. }
-            | evidence::Event::PacketRequested { .. },
+            | evidence::Event::PacketRequested { .. }
+            | evidence::Event::PacketDownloaded { .. },
         )
         | Event::Address(address::Event::Claimed { .. })
         | Event::Account(
@@ -145,6 +147,13 @@ fn of_the_platform() -> Vec<platform::Event> {
     let purpose = platform::Purpose::Packet;
     vec![
         platform::Event::KeyIntroduced { key_id: key_id.clone(), purpose, public_key },
+        platform::Event::KeyRotated {
+            from: platform::KeyId::of("PUAXw-hDiVqStwqnTRt-vJyYLM8uxJaMwM1V8Sr0Zgw"),
+            to: key_id.clone(),
+            payload: "e30=".to_owned(),
+            signed_by_old: "b2xk".to_owned(),
+            signed_by_new: "bmV3".to_owned(),
+        },
         platform::Event::KeyRetired { key_id: key_id.clone() },
         platform::Event::KeyRevoked { key_id, compromised_since: Time::from_millis(0) },
         platform::Event::Sealed {
@@ -172,6 +181,10 @@ fn of_evidence() -> Vec<evidence::Event> {
             period_end: Time::from_millis(90 * 24 * 3_600_000),
             challenge: "a challenge".to_owned(),
             supersedes: None,
+        },
+        evidence::Event::PacketDownloaded {
+            packet: PacketId(Uuid::from_u128(0x9c)),
+            discloses: true,
         },
     ]
 }

@@ -9,7 +9,7 @@ use events::kept::Kept;
 use events::project::Project;
 use serde_json::{Map, Value, json};
 
-use super::personal;
+use super::shown::personal;
 
 fn each<K: Display, T>(
     kept: &BTreeMap<K, Kept<T>>,
