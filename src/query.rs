@@ -15,6 +15,7 @@ use crate::read_store::{self, ReadStore};
 
 pub(crate) mod audit_trail;
 pub(crate) mod credential;
+pub(crate) mod database_home;
 pub(crate) mod due_list;
 pub(crate) mod invitation_list;
 pub(crate) mod invitation_offer;
@@ -23,12 +24,12 @@ pub(crate) mod ledger;
 pub(crate) mod link_target;
 pub(crate) mod member_list;
 pub(crate) mod membership_list;
+pub(crate) mod organization;
 pub(crate) mod organization_overview;
 pub(crate) mod origin_of_members;
 pub(crate) mod page_token;
 pub(crate) mod person;
 pub(crate) mod rights;
-pub(crate) mod setting;
 pub(crate) mod token_list;
 pub(crate) mod view;
 

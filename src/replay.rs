@@ -25,6 +25,7 @@ use crate::serve::open_reader;
 
 mod difference;
 mod exported;
+mod held;
 mod shown;
 mod stated;
 

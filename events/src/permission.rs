@@ -22,6 +22,19 @@ pub enum Permission {
     Leave,
     /// Make, list and end tokens of one's own.
     UseOwnTokens,
+    /// Read projects and databases.
+    ReadDatabases,
+    ReadBackups,
+    ReadPipelines,
+    /// Connect to databases; be shown the password of a database user.
+    UseDatabases,
+    /// Create and change projects, databases, their users, alerts and allowlists.
+    ManageDatabases,
+    ManageBackups,
+    ManagePipelines,
+    /// Delete projects and databases.
+    DeleteDatabases,
+    DeleteBackups,
     UpdateOrganization,
     UpdateSettings,
     /// State for compliance what no event shows: declarations, incidents, access reviews.
@@ -52,11 +65,20 @@ pub enum Permission {
 }
 
 impl Permission {
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 30] = [
         Self::ReadOrganization,
         Self::ReadMembers,
         Self::Leave,
         Self::UseOwnTokens,
+        Self::ReadDatabases,
+        Self::ReadBackups,
+        Self::ReadPipelines,
+        Self::UseDatabases,
+        Self::ManageDatabases,
+        Self::ManageBackups,
+        Self::ManagePipelines,
+        Self::DeleteDatabases,
+        Self::DeleteBackups,
         Self::UpdateOrganization,
         Self::UpdateSettings,
         Self::Declare,
@@ -83,9 +105,18 @@ impl Permission {
             | Self::ReadMembers
             | Self::Leave
             | Self::UseOwnTokens
+            | Self::ReadDatabases
+            | Self::ReadBackups
+            | Self::ReadPipelines
             | Self::ReadCompliance
             | Self::GeneratePackets => &[Owner, Admin, Developer, Member, Viewer],
-            Self::UpdateOrganization
+            Self::UseDatabases => &[Owner, Admin, Developer, Member],
+            Self::ManageDatabases | Self::ManageBackups | Self::ManagePipelines => {
+                &[Owner, Admin, Developer]
+            }
+            Self::DeleteDatabases
+            | Self::DeleteBackups
+            | Self::UpdateOrganization
             | Self::UpdateSettings
             | Self::Declare
             | Self::ExportOrganization

@@ -18,9 +18,9 @@ use crate::recorded::{Actor, Cause, Position, Recorded};
 use crate::stream::Stream;
 use crate::time::Time;
 use crate::{
-    Event, access_attempt, access_review, account, address, declaration, erasure, evidence,
-    incident, invitation, membership, organization, platform, restore_test, setting, subscription,
-    token,
+    Event, access_attempt, access_review, account, address, database, declaration, erasure,
+    evidence, incident, invitation, membership, organization, platform, project, restore_test,
+    setting, subscription, token,
 };
 
 mod canonical;
@@ -296,6 +296,9 @@ pub fn kind(event: &Event) -> (&'static str, u32) {
         Event::AccessReview(event) => event.kind(),
         Event::RestoreTest(event) => event.kind(),
         Event::Evidence(event) => event.kind(),
+        Event::Project(event) => event.kind(),
+        Event::Database(event) => event.kind(),
+        Event::DatabasePart(event) => event.kind(),
         Event::Subscription(event) => event.kind(),
     }
 }
@@ -317,6 +320,9 @@ fn data(event: &Event) -> Result<Value, serde_json::Error> {
         Event::AccessReview(event) => serde_json::to_value(event),
         Event::RestoreTest(event) => serde_json::to_value(event),
         Event::Evidence(event) => serde_json::to_value(event),
+        Event::Project(event) => serde_json::to_value(event),
+        Event::Database(event) => serde_json::to_value(event),
+        Event::DatabasePart(event) => serde_json::to_value(event),
         Event::Subscription(event) => serde_json::to_value(event),
     }?;
     match tagged {
@@ -359,6 +365,10 @@ fn event(kind: &str, version: u32, data: &str) -> Result<Event, Malformed> {
         "incident" => incident::Event::deserialize(tagged).map(Event::Incident),
         "access_review" => access_review::Event::deserialize(tagged).map(Event::AccessReview),
         "restore_test" => restore_test::Event::deserialize(tagged).map(Event::RestoreTest),
+        "project" => project::Event::deserialize(tagged).map(Event::Project),
+        "database" => database::Event::deserialize(tagged).map(Event::Database),
+        "database_user" | "backup" | "backup_schedule" | "database_allowlist" | "alert"
+        | "pipeline" => database::part::Event::deserialize(tagged).map(Event::DatabasePart),
         "plan" | "seats" | "spend_limit" | "payment_method" => {
             subscription::Event::deserialize(tagged).map(Event::Subscription)
         }

@@ -51,6 +51,9 @@ impl ReadModel for Credentials {
             | Event::RestoreTest(_)
             | Event::Subscription(_)
             | Event::Evidence(_)
+            | Event::Project(_)
+            | Event::Database(_)
+            | Event::DatabasePart(_)
             | Event::Account(_)
             | Event::Address(_)
             | Event::Platform(_) => vec![],

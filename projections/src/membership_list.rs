@@ -58,6 +58,9 @@ impl ReadModel for MembershipList {
             | Event::RestoreTest(_)
             | Event::Subscription(_)
             | Event::Evidence(_)
+            | Event::Project(_)
+            | Event::Database(_)
+            | Event::DatabasePart(_)
             | Event::Account(_)
             | Event::Address(_)
             | Event::Platform(_) => vec![],

@@ -50,6 +50,9 @@ impl ReadModel for OwnTokenList {
             | Event::RestoreTest(_)
             | Event::Subscription(_)
             | Event::Evidence(_)
+            | Event::Project(_)
+            | Event::Database(_)
+            | Event::DatabasePart(_)
             | Event::Account(_)
             | Event::Address(_)
             | Event::Platform(_) => vec![],

@@ -117,8 +117,13 @@ impl Maker {
                 let Some(by) = self.who(Permission::DeleteOrganization) else { return };
                 if self.random.chance(20) {
                     let (members, pending_invitations, tokens) = (1, 0, 0);
-                    let deleted =
-                        organization::Event::Deleted { members, pending_invitations, tokens };
+                    let deleted = organization::Event::Deleted {
+                        members,
+                        pending_invitations,
+                        tokens,
+                        projects: 0,
+                        databases: 0,
+                    };
                     self.record(by, deleted);
                 }
             }

@@ -90,6 +90,9 @@ fn wrong(organization: &Organization, event: &Event) -> Option<Vec<&'static str>
         | Event::Incident(_)
         | Event::AccessReview(_)
         | Event::RestoreTest(_)
+        | Event::Project(_)
+        | Event::Database(_)
+        | Event::DatabasePart(_)
         | Event::Subscription(_)
         | Event::Erasure(_) => return None,
     };

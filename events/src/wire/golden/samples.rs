@@ -128,11 +128,14 @@ fn is_named(sample: &Event) {
             | token::Event::Revoked { .. },
         )
         | Event::Erasure(erasure::Event::Erased { .. })
-        // each of these is named in `money` or `declared`
+        // each of these is named in `money`, `declared` or `database`
         | Event::Declaration(_)
         | Event::Incident(_)
         | Event::AccessReview(_)
         | Event::RestoreTest(_)
+        | Event::Project(_)
+        | Event::Database(_)
+        | Event::DatabasePart(_)
         | Event::Subscription(_)
         | Event::AccessAttempt(access_attempt::Event::Denied { .. }) => {}
     }
@@ -220,7 +223,7 @@ fn of_the_organization() -> Vec<Event> {
     let canceled =
         invitation::Event::Canceled { invitation, because: invitation::Cause::SenderLostRight };
     vec![
-        organization::Event::Deleted { members: 2, pending_invitations: 1, tokens: 3 }.into(),
+        deleted([3, 4, 5]),
         joined.into(),
         membership::Event::RoleChanged { member, role }.into(),
         membership::Event::Removed { member, role: Role::Viewer }.into(),
@@ -240,6 +243,7 @@ fn of_the_organization() -> Vec<Event> {
     .into_iter()
     .chain(of_tokens().map(Event::Token))
     .chain(super::declared::samples())
+    .chain(super::database::samples())
     .chain(super::money::samples())
     .collect()
 }
@@ -367,11 +371,8 @@ fn of_accounts() -> Vec<account::Event> {
 pub(super) fn older(kind: &str, version: u32) -> Option<Event> {
     match (kind, version) {
         ("organization.created", 1) => Some(created(None)),
-        ("organization.deleted", 1) => {
-            let event =
-                organization::Event::Deleted { members: 2, pending_invitations: 1, tokens: 0 };
-            Some(event.into())
-        }
+        ("organization.deleted", 1) => Some(deleted([0, 0, 0])),
+        ("organization.deleted", 2) => Some(deleted([3, 0, 0])),
         ("session.started", 1) => Some(session_started(None, 1, 1)),
         ("invitation.resent", 1) => Some(resent(None).into()),
         ("account.email_verified", 1) => {
@@ -380,6 +381,13 @@ pub(super) fn older(kind: &str, version: u32) -> Option<Event> {
         }
         _ => None,
     }
+}
+
+fn deleted([tokens, projects, databases]: [u64; 3]) -> Event {
+    let (members, pending_invitations) = (2, 1);
+    let counted =
+        organization::Event::Deleted { members, pending_invitations, tokens, projects, databases };
+    counted.into()
 }
 
 fn resent(previous_expires_at: Option<Time>) -> invitation::Event {
