@@ -8,17 +8,17 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use chancery::event_log::{EventLog, Expected, NewEvent};
+use callers::{Callers, Ready, Work, appends, rate_of};
+use chancery::event_log::{EventLog, NewEvent};
 use events::chain::Link;
-use events::stream::Stream;
-use line::Writer;
-use rounds::{compare, length, say, title};
+use rounds::{compare, say, title};
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
 use tokio::runtime::Runtime;
 use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
+mod callers;
 mod line;
 mod rounds;
 
@@ -35,55 +35,13 @@ fn main() {
     }
 }
 
-/// One append, ready to go.
-#[derive(Clone)]
-struct Ready {
-    stream: Stream,
-    expected: Expected,
-    event: NewEvent,
-}
-
-/// For each caller what it appends, one after the other.
-type Work = Vec<Vec<Ready>>;
-
-struct Callers {
-    writers: Vec<Writer>,
-    /// Appends of each caller in one round.
-    each: usize,
-}
-
-impl Callers {
-    fn new(count: usize) -> Self {
-        Self { writers: (0..count).map(|_| Writer::new()).collect(), each: 1 }
-    }
-
-    fn work(&mut self, each: usize) -> Work {
-        let ready = |writer: &mut Writer| {
-            let (stream, expected) = (writer.stream, Expected::after(writer.next));
-            Ready { stream, expected, event: writer.line() }
-        };
-        self.writers.iter_mut().map(|writer| (0..each).map(|_| ready(writer)).collect()).collect()
-    }
-
-    /// Finds out how much work fills a round.
-    fn calibrate(&mut self, mut raw: impl FnMut(Work) -> f64, mut ours: impl FnMut(Work) -> f64) {
-        let work = self.work((256 / self.writers.len()).max(8));
-        let rate = raw(work.clone()).max(ours(work));
-        let all = rate * length().as_secs_f64();
-        #[expect(clippy::cast_possible_truncation, reason = "a count of appends is small")]
-        #[expect(clippy::cast_sign_loss, reason = "rates are positive")]
-        let all = all as usize;
-        self.each = (all / self.writers.len()).max(2);
-    }
-}
-
 fn levels(runtime: &Runtime, log: &Arc<EventLog>, raw: &Raw, goal: f64) {
     for count in CALLERS {
         let mut callers = Callers::new(count);
         let raw = |work| runtime.block_on(raw_appends(raw, work));
         let ours = |work| runtime.block_on(appends(log, work));
         callers.calibrate(raw, ours);
-        let each = callers.each;
+        let each = callers.each();
         let goal = (count == 64).then_some(goal);
         let name = format!("{count} callers, a stream each");
         compare(&name, goal, || callers.work(each), raw, ours);
@@ -92,25 +50,9 @@ fn levels(runtime: &Runtime, log: &Arc<EventLog>, raw: &Raw, goal: f64) {
     let raw = |work| runtime.block_on(raw_appends(raw, work));
     let ours = |work| runtime.block_on(appends_in_turn(log, work));
     one.calibrate(raw, ours);
-    let each = one.each;
+    let each = one.each();
     let name = "64 callers in turn on one stream (raw: 1)";
     compare(name, None, || one.work(each), raw, ours);
-}
-
-async fn appends(log: &Arc<EventLog>, work: Work) -> f64 {
-    let started = Instant::now();
-    let count = work.iter().map(Vec::len).collect::<Vec<_>>();
-    let mut callers = JoinSet::new();
-    for list in work {
-        let log = Arc::clone(log);
-        callers.spawn(async move {
-            for Ready { stream, expected, event } in list {
-                log.append(&stream, expected, vec![event]).await.expect("nobody else appends");
-            }
-        });
-    }
-    callers.join_all().await;
-    rate_of(&count, started)
 }
 
 /// All callers want the same stream and queue up for it, as commands do.
@@ -131,11 +73,6 @@ async fn appends_in_turn(log: &Arc<EventLog>, work: Work) -> f64 {
     }
     callers.join_all().await;
     rate_of(&count, started)
-}
-
-fn rate_of(count: &[usize], started: Instant) -> f64 {
-    let count = u32::try_from(count.iter().sum::<usize>()).expect("a round is short");
-    f64::from(count) / started.elapsed().as_secs_f64()
 }
 
 /// A row as it is stored; the position is the writer's.

@@ -8,9 +8,7 @@
 
 #![expect(clippy::print_stdout, reason = "a table is what a bench is for")]
 
-use std::io::{BufRead as _, BufReader};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use chancery::event_log::{EventLog, Expected, NewEvent};
@@ -25,13 +23,17 @@ use events::recorded::Position;
 use events::stream::Stream;
 use events::time::Time;
 use line::Writer;
-use reqwest::{Client, Method};
-use serde_json::{Value, json};
+use memory::Memory;
+use reqwest::Method;
+use serde_json::json;
+use server::Server;
 use tokio::runtime::Runtime;
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
 mod line;
+mod memory;
+mod server;
 
 const MEMBERS: usize = 10_000;
 const EVENTS: u64 = 100_000;
@@ -86,10 +88,9 @@ async fn measure() {
     // nothing is new to a server that starts again, so nobody has asked for the fold before
     let server = Server::start(data.path());
     server.is_ready(&owner, head).await;
-    let (before, started) = (server.memory(), Instant::now());
+    let (memory, started) = (Memory::of(server.id()), Instant::now());
     server.asks(Method::GET, "/v1/organizations/large/settings", &owner, None).await;
-    let (took, after) = (started.elapsed(), server.memory());
-    let grown = mega(after.saturating_sub(before) * 1000);
+    let (took, grown) = (started.elapsed(), memory.grown());
     println!("cold fold: {:.2} s, {grown} MB more in memory", took.as_secs_f64());
 
     let mut took = Vec::with_capacity(REQUESTS);
@@ -195,107 +196,4 @@ async fn fill(
     }
     log.close().await;
     (bytes, head)
-}
-
-#[derive(Clone)]
-struct Owner {
-    account: AccountId,
-    token: String,
-}
-
-/// The real server on a free port.
-#[derive(Clone)]
-struct Server {
-    child: std::sync::Arc<Process>,
-    client: Client,
-    url: String,
-}
-
-struct Process(std::sync::Mutex<Child>);
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        let child = self.0.get_mut().expect("nothing panics with the lock held");
-        drop(child.kill());
-        drop(child.wait());
-    }
-}
-
-impl Server {
-    fn start(data: &Path) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_chancery"))
-            .args(["serve", "--listen", "127.0.0.1:0", "--rate-limits", "off", "--data"])
-            .arg(data)
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the server starts");
-        let mut lines = BufReader::new(child.stderr.take().expect("it is piped")).lines();
-        let url = lines
-            .by_ref()
-            .map_while(Result::ok)
-            .find_map(|line| line.split_once("serves on ").map(|(_, url)| url.to_owned()));
-        std::thread::spawn(move || lines.map_while(Result::ok).for_each(drop));
-        let url = url.expect("the server tells its address");
-        let child = std::sync::Arc::new(Process(std::sync::Mutex::new(child)));
-        Self { child, client: Client::new(), url }
-    }
-
-    fn id(&self) -> u32 {
-        self.child.0.lock().expect("nothing panics with the lock held").id()
-    }
-
-    /// Its memory in kB, as Linux counts it; nothing elsewhere.
-    fn memory(&self) -> u64 {
-        let path = format!("/proc/{}/status", self.id());
-        let status = std::fs::read_to_string(path).unwrap_or_default();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-        line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or_default()
-    }
-
-    async fn registers(&self, email: &str) -> Owner {
-        let body = json!({ "email": email, "name": "Member", "password": "a long enough phrase" });
-        let nobody = Owner { account: AccountId(Uuid::nil()), token: String::new() };
-        let answer = self.asks(Method::POST, "/v1/auth/register", &nobody, Some(&body)).await;
-        let text = |value: &Value| value.as_str().expect("it is text").to_owned();
-        let account = text(&answer["user"]["id"]).parse().expect("it is an id");
-        Owner { account, token: text(&answer["token"]) }
-    }
-
-    async fn asks(&self, method: Method, path: &str, who: &Owner, body: Option<&Value>) -> Value {
-        let mut request = self.client.request(method, format!("{}{path}", self.url));
-        if !who.token.is_empty() {
-            request = request.bearer_auth(&who.token);
-        }
-        if let Some(body) = body {
-            request = request.json(body);
-        }
-        let answer = request.send().await.expect("the server answers");
-        let status = answer.status();
-        let text = answer.text().await.expect("an answer has a body");
-        assert!(status.is_success(), "{path}: {status} {text}");
-        serde_json::from_str(&text).expect("answers are JSON")
-    }
-
-    /// Waits until its read models have come to the end of the log.
-    async fn is_ready(&self, who: &Owner, head: Position) {
-        loop {
-            let request = self.client.get(format!("{}/v1/auth/me", self.url));
-            let request = request.bearer_auth(&who.token).header("at-least", head.to_string());
-            if request.send().await.expect("the server answers").status().is_success() {
-                return;
-            }
-        }
-    }
-
-    async fn stop(self) {
-        let id = self.id().to_string();
-        let status = Command::new("kill").args(["-s", "TERM", &id]).status();
-        assert!(status.expect("`kill` is there").success(), "the process is there");
-        drop(self.client);
-        let ended = tokio::task::spawn_blocking(move || {
-            let mut child = self.child.0.lock().expect("nothing panics with the lock held");
-            child.wait().expect("it is ours")
-        });
-        assert!(ended.await.expect("waiting does not panic").success(), "it ends well");
-    }
 }

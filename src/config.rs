@@ -11,8 +11,8 @@ use ipnet::IpNet;
 use secrecy::SecretString;
 
 use crate::catalogue;
+use crate::installation_token::SHORTEST;
 use crate::mail::smtp::SmtpServer;
-use crate::operator_token;
 
 const PREFIX: &str = "CHANCERY_";
 const FILE: &str = "chancery.toml";
@@ -96,7 +96,7 @@ impl Flags {
 
 /// Every setting; those that may hold a secret are also read from the file that
 /// `CHANCERY_<NAME>_FILE` names.
-const SETTINGS: [(&str, Secret); 13] = [
+const SETTINGS: [(&str, Secret); 14] = [
     ("listen", Secret::No),
     ("data", Secret::No),
     ("database", Secret::Yes),
@@ -111,6 +111,7 @@ const SETTINGS: [(&str, Secret); 13] = [
     ("test-clock", Secret::No),
     // no flag: whoever lists the processes would read it
     ("operator-token", Secret::Yes),
+    ("provisioner-token", Secret::Yes),
 ];
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -140,6 +141,8 @@ pub struct Config {
     pub test_clock: bool,
     /// Where none is set, one is made in the data folder.
     pub operator_token: Option<SecretString>,
+    /// The same, of those who make and run databases.
+    pub provisioner_token: Option<SecretString>,
 }
 
 /// Where mails go.
@@ -387,12 +390,14 @@ fn check(given: &BTreeMap<&str, Given>, mistakes: &mut Vec<String>) -> Option<Co
         mistakes.push(format!("{}: `on` or `off` is expected", from("test-clock")));
     }
     let test_clock = test_clock == "on";
-    let operator_token = text("operator-token");
-    if operator_token.is_some_and(|token| token.len() < operator_token::SHORTEST) {
-        let from = from("operator-token");
-        mistakes.push(format!("{from}: at least {} characters", operator_token::SHORTEST));
-    }
-    let operator_token = operator_token.map(SecretString::from);
+    let mut token = |name| {
+        let token = text(name);
+        if token.is_some_and(|token| token.len() < SHORTEST) {
+            mistakes.push(format!("{}: at least {SHORTEST} characters", from(name)));
+        }
+        token.map(SecretString::from)
+    };
+    let (operator_token, provisioner_token) = (token("operator-token"), token("provisioner-token"));
     let listen = listen.ok()?;
     Some(Config {
         listen,
@@ -408,6 +413,7 @@ fn check(given: &BTreeMap<&str, Given>, mistakes: &mut Vec<String>) -> Option<Co
         rate_limits,
         test_clock,
         operator_token,
+        provisioner_token,
     })
 }
 

@@ -45,8 +45,7 @@ pub(crate) fn signed_bytes(payload_type: &str, payload: &[u8]) -> Vec<u8> {
 impl Envelope {
     /// `sign` makes the 64 bytes of an Ed25519 signature.
     pub(crate) fn seal(payload: &[u8], key_id: &KeyId, sign: impl Fn(&[u8]) -> [u8; 64]) -> Self {
-        let message = signed_bytes(PAYLOAD_TYPE, payload);
-        let sig = STANDARD.encode(sign(&message));
+        let sig = signature(payload, sign);
         Self {
             payload: STANDARD.encode(payload),
             payload_type: PAYLOAD_TYPE.to_owned(),
@@ -74,6 +73,16 @@ impl Envelope {
         let key = keys.into_iter().find(signed_by)?;
         Some((payload, key))
     }
+}
+
+/// Of a statement, as an envelope holds it. `sign` makes the 64 bytes of an Ed25519 signature.
+pub(crate) fn signature(payload: &[u8], sign: impl Fn(&[u8]) -> [u8; 64]) -> String {
+    STANDARD.encode(sign(&signed_bytes(PAYLOAD_TYPE, payload)))
+}
+
+/// Of a statement, as an envelope holds it.
+pub(crate) fn encoded(payload: &[u8]) -> String {
+    STANDARD.encode(payload)
 }
 
 fn decoded(text: &str) -> Option<Vec<u8>> {

@@ -25,6 +25,7 @@ use crate::{keyring, operational};
 
 pub(crate) mod access_attempt;
 pub(crate) mod account;
+pub(crate) mod database;
 pub(crate) mod due;
 pub(crate) mod email_verification;
 pub(crate) mod erasure;
@@ -33,6 +34,7 @@ mod lines;
 pub(crate) mod password;
 pub(crate) mod platform;
 mod precondition;
+pub(crate) mod provisioner;
 pub(crate) mod register;
 mod running;
 pub(crate) mod second_factor;
@@ -143,6 +145,10 @@ pub(crate) enum Error {
     RestoreTest(#[from] events::restore_test::Rejection),
     #[error(transparent)]
     Evidence(#[from] events::evidence::Rejection),
+    #[error(transparent)]
+    Project(#[from] events::project::Rejection),
+    #[error(transparent)]
+    Database(#[from] events::database::Rejection),
     #[error(transparent)]
     Subscription(#[from] events::subscription::Rejection),
     #[error(transparent)]

@@ -3,10 +3,13 @@
 use std::fmt;
 use std::sync::Arc;
 
+use axum::body::Body;
+use axum::http::Request;
 use axum::middleware::from_fn_with_state;
 use axum::routing::get;
 use axum::{Json, Router};
 use tower::Layer as _;
+use tower::util::{MapRequest, MapRequestLayer};
 use tower_http::normalize_path::{NormalizePath, NormalizePathLayer};
 use utoipa::OpenApi as _;
 use utoipa_axum::router::OpenApiRouter;
@@ -29,6 +32,7 @@ mod checkpoint;
 mod client_address;
 mod compliance;
 mod compliance_verification;
+mod database;
 mod declaration;
 mod document;
 mod email_verification;
@@ -38,17 +42,21 @@ mod etag;
 mod export;
 mod field;
 mod health;
+mod held;
 mod incident;
 mod invitation;
 mod link;
 mod log_verification;
 mod membership;
 mod organization;
+mod other_name;
 mod password;
 mod payment_method;
 mod plan;
 mod problem;
 mod quota;
+mod project;
+mod provisioner;
 mod reference;
 mod request;
 mod restore_test;
@@ -90,6 +98,7 @@ fn api(app: &App) -> OpenApiRouter<Arc<App>> {
         .merge(organization::routes())
         .merge(invitation::routes_of_the_invited())
         .merge(signing_key::operator_routes())
+        .merge(provisioner::routes())
         .merge(log_verification::operator_routes())
         .merge(plan::public_routes())
         .merge(suspension::operator_routes())
@@ -116,6 +125,8 @@ fn of_one_organization() -> OpenApiRouter<Arc<App>> {
         .merge(incident::routes())
         .merge(access_review::routes())
         .merge(restore_test::routes())
+        .merge(project::routes())
+        .merge(database::routes())
         .merge(checkpoint::routes())
         .merge(compliance::routes())
         .merge(access::routes())
@@ -126,9 +137,13 @@ fn of_one_organization() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new().nest("/organizations/{org}", named).nest("/organization", active)
 }
 
+type Rewrite = fn(Request<Body>) -> Request<Body>;
+/// What answers every request.
+type Service = NormalizePath<MapRequest<Router, Rewrite>>;
+
 /// The whole HTTP service. The API is mounted under `/v1` and, for clients that know no version,
 /// without it; a trailing slash makes no difference.
-pub(crate) fn service(app: Arc<App>) -> NormalizePath<Router> {
+pub(crate) fn service(app: Arc<App>) -> Service {
     let (routes, document) = OpenApiRouter::with_openapi(Document::openapi())
         .nest("/v1", api(&app).merge(invitation::link_routes()))
         .merge(health::routes())
@@ -152,6 +167,7 @@ pub(crate) fn service(app: Arc<App>) -> NormalizePath<Router> {
     if app.clock.is_movable() {
         router = router.layer(from_fn_with_state(app, test_clock::tell));
     }
+    let router = MapRequestLayer::new(other_name::written_anew as Rewrite).layer(router);
     NormalizePathLayer::trim_trailing_slash().layer(router)
 }
 

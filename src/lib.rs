@@ -11,6 +11,7 @@ pub mod config;
 mod denied_attempts;
 mod dsse;
 mod due;
+mod engine;
 mod erasure;
 pub mod event_log;
 mod execute;
@@ -24,6 +25,8 @@ mod forgotten;
 mod html;
 mod http;
 mod identity;
+pub mod in_order;
+mod installation_token;
 mod keyring;
 mod link_secret;
 pub mod log_verification;
@@ -33,7 +36,6 @@ mod node;
 mod note;
 mod open_streams;
 mod operational;
-mod operator_token;
 mod packet;
 mod password;
 mod past;
@@ -75,7 +77,8 @@ pub struct App {
     keyring: keyring::Keyring,
     operational: operational::Operational,
     clock: clock::Clock,
-    operator_token: operator_token::OperatorToken,
+    operator_token: installation_token::InstallationToken,
+    provisioner_token: installation_token::InstallationToken,
     passwords: password::Passwords,
     proven: identity::ProvenPairs,
     rate_limits: rate_limit::RateLimits,

@@ -16,6 +16,7 @@ use secrecy::ExposeSecret as _;
 use crate::config::{Config, Database, Flags};
 use crate::event_log::{LogReader, ReadError, Row};
 use crate::failure::{Failure, fails_with};
+use crate::in_order::in_order;
 use crate::operational::{self, Operational};
 use crate::read_store::{self, ReadStore};
 use crate::serve::open_reader;
@@ -29,10 +30,12 @@ mod remembered;
 
 pub use fault::Fault;
 use fault::{Kind, Place, Stage};
-use pass::Pass;
+use pass::{Examined, Pass};
 
 /// Events that are in memory at once, twice.
-const PAGE: usize = 1000;
+const PAGE: usize = 4000;
+/// Of them, those that are handed to a core.
+const PIECE: usize = 250;
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
@@ -170,7 +173,7 @@ async fn walk(
     while let Some(last) = rows.last().map(|row| row.stored.position) {
         let mut checked = std::mem::take(pass);
         let checking = tokio::task::spawn_blocking(move || {
-            let fault = rows.iter().find_map(|row| checked.take(row).err());
+            let fault = take_all(&mut checked, &rows).err();
             (checked, fault)
         });
         let (next, checked) = tokio::join!(read(log, last, head), checking);
@@ -186,6 +189,16 @@ async fn walk(
         };
     }
     Ok(None)
+}
+
+fn take_all(pass: &mut Pass, rows: &[Row]) -> Result<(), Fault> {
+    let examined = |rows: &[Row]| rows.iter().map(Examined::of).collect::<Vec<_>>();
+    let mut rest = rows.iter();
+    in_order(rows.chunks(PIECE), examined, |examined| {
+        // rows come second: none is taken where there is nothing to go with it
+        let mut pairs = examined.into_iter().zip(rest.by_ref());
+        pairs.try_for_each(|(examined, row)| pass.take(row, examined))
+    })
 }
 
 /// The next events, none beyond the head.

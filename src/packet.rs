@@ -8,6 +8,7 @@
 pub(crate) mod bundle;
 pub(crate) mod content;
 pub(crate) mod made;
+mod population;
 pub(crate) mod posture;
 mod report;
 pub(crate) mod statement;
@@ -25,6 +26,8 @@ pub(crate) const SEAL: &str = "seal.json";
 pub(crate) const REPORT_HTML: &str = "report.html";
 pub(crate) const REPORT_PDF: &str = "report.pdf";
 const PROOF: (&str, &str) = ("proof-", ".tlog-proof");
+/// What a control was computed on: one thing a line.
+pub(crate) const POPULATION: &str = "population-";
 const DISCLOSURES: (&str, &str) = ("disclosures-", ".jsonl");
 
 /// The proof that the event of this version stands in the log.

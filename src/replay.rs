@@ -25,7 +25,9 @@ use crate::serve::open_reader;
 
 mod difference;
 mod exported;
+mod held;
 mod shown;
+mod stated;
 
 use exported::Line;
 

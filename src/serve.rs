@@ -34,13 +34,13 @@ use crate::event_log::{AppendError, EventLog, Expected, LogReader, NewEvent, Rea
 use crate::execute::Running;
 use crate::fold::{self, Folds};
 use crate::identity::ProvenPairs;
+use crate::installation_token::{Holder, InstallationToken};
 use crate::keyring::{self, Keyring, MasterKey};
 use crate::mail::Post;
 use crate::metrics::Metrics;
 use crate::node::Node;
 use crate::open_streams::OpenStreams;
 use crate::operational::Operational;
-use crate::operator_token::OperatorToken;
 use crate::password::Passwords;
 use crate::past::Room;
 use crate::projector::Projector;
@@ -90,7 +90,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     let signer = Signer::open(&config.signer_state, &config.data, shared)
         .await
         .context("cannot open what was signed last")?;
-    let operator_token = operator_token(&config)?;
+    let [operator_token, provisioner_token] = tokens(&config)?;
     let projector =
         Projector::new(stores.log.clone(), stores.read_store.clone(), node.name.clone());
     let (tell_trouble, trouble) = watch::channel(reactions::Trouble::new());
@@ -108,6 +108,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
         operational: stores.operational,
         clock,
         operator_token,
+        provisioner_token,
         passwords: Passwords::new(metrics.full("passwords"))?,
         proven: ProvenPairs::new()?,
         trusted_proxies: config.trusted_proxies.clone(),
@@ -200,9 +201,13 @@ async fn answer_requests(
     Ok(())
 }
 
-fn operator_token(config: &Config) -> anyhow::Result<OperatorToken> {
-    let path = config.data.join("operator.token");
-    Ok(OperatorToken::configured_or_in(config.operator_token.as_ref(), &path)?)
+/// The credentials of the operator and of the provisioners.
+fn tokens(config: &Config) -> anyhow::Result<[InstallationToken; 2]> {
+    let token = |configured: &Option<_>, holder| {
+        InstallationToken::configured_or_in(configured.as_ref(), holder, &config.data)
+    };
+    let operator = token(&config.operator_token, Holder::Operator)?;
+    Ok([operator, token(&config.provisioner_token, Holder::Provisioner)?])
 }
 
 /// The machine's clock, or one that tests move. Time must not go back, so one that was moved can

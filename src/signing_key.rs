@@ -1,5 +1,6 @@
 //! The keys that packets and heads of logs are signed with: their seeds are in the keyring, and each
-//! is introduced, retired and revoked by events on the platform's stream.
+//! is introduced, retired and revoked by events on the platform's stream. Where one takes another's
+//! place, both sign that it does (`rotation.rs`).
 
 use ed25519_dalek::Signer as _;
 use events::platform::{Command, KeyId, Platform, Purpose, SigningKey};
@@ -12,6 +13,8 @@ use crate::execute::{self, Done, Order};
 use crate::failure::{Failure, fails_with};
 use crate::keyring;
 use crate::public_key::{NoteKey, PublicKey};
+
+pub(crate) mod rotation;
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
@@ -36,9 +39,13 @@ impl Active {
         self.key.sign(message).to_bytes()
     }
 
+    fn public(&self) -> PublicKey {
+        PublicKey::from(self.key.verifying_key())
+    }
+
     /// Under the name that it signs notes with.
     pub(crate) fn named(&self, name: &str) -> NoteKey {
-        NoteKey { name: name.to_owned(), key: PublicKey::from(self.key.verifying_key()) }
+        NoteKey { name: name.to_owned(), key: self.public() }
     }
 }
 
@@ -55,11 +62,12 @@ pub(crate) async fn active(app: &App, purpose: Purpose) -> Result<Active, Error>
 }
 
 /// Draws a key and keeps its seed, before anybody hears of it.
-async fn drawn(app: &App) -> Result<String, keyring::Error> {
+async fn drawn(app: &App) -> Result<Active, keyring::Error> {
     let seed = zeroize::Zeroizing::new(keyring::random()?);
-    let public = PublicKey::from(ed25519_dalek::SigningKey::from_bytes(&seed).verifying_key());
-    app.keyring.add_signing_key(&public.id(), &seed).await?;
-    Ok(public.base64url())
+    let key = ed25519_dalek::SigningKey::from_bytes(&seed);
+    let key_id = PublicKey::from(key.verifying_key()).id();
+    app.keyring.add_signing_key(&key_id, &seed).await?;
+    Ok(Active { key_id, key })
 }
 
 /// Introduces the first key of each purpose. Of nodes that start at once one does.
@@ -67,7 +75,7 @@ pub(crate) async fn introduce_first(app: &App) -> Result<(), execute::Error> {
     let entry = app.platform.current(&app.log, Stream::Platform).await?;
     for purpose in Purpose::ALL {
         if entry.read().state.active_key(purpose).is_none() {
-            let public_key = drawn(app).await?;
+            let public_key = drawn(app).await?.public().base64url();
             let order = execute::fresh_order(app, events::recorded::Actor::System);
             let command = Command::IntroduceFirstKey { purpose, public_key };
             execute::platform::order(app, &order, &command, |_| ()).await?;
@@ -76,25 +84,36 @@ pub(crate) async fn introduce_first(app: &App) -> Result<(), execute::Error> {
     Ok(())
 }
 
-/// Puts a new key in the place of the one that signs, which stays published.
+/// Puts a new key in the place of the one that signs, which stays published. One that is not in the
+/// keyring any more is replaced, too, but cannot say so itself.
 pub(crate) async fn rotate(
     app: &App,
     order: &Order,
     purpose: Purpose,
 ) -> Result<Done<Vec<SigningKey>>, execute::Error> {
-    let public_key = drawn(app).await?;
-    let command = Command::IntroduceKey { purpose, public_key };
+    let new = drawn(app).await?;
+    let rotation = match active(app, purpose).await {
+        Ok(old) => Some(rotation::signed(&app.origin, purpose, &old, &new, app.clock.now())),
+        Err(Error::NoKey(_) | Error::Lost(_)) => {
+            tracing::warn!(?purpose, "no key is there that could sign for the one after it");
+            None
+        }
+        Err(Error::Failed(failure)) => return Err(failure.into()),
+    };
+    let public_key = new.public().base64url();
+    let command = Command::IntroduceKey { purpose, public_key, rotation };
     execute::platform::order(app, order, &command, known).await
 }
 
-/// Says that what a key has signed from some time on is not to be believed.
+/// Says that what a key has signed from some time on is not to be believed. Its word for the key after
+/// it would be worth nothing, so there is none: that key is to be pinned by another way.
 pub(crate) async fn revoke(
     app: &App,
     order: &Order,
     key_id: KeyId,
     compromised_since: Time,
 ) -> Result<Done<Vec<SigningKey>>, execute::Error> {
-    let successor = drawn(app).await?;
+    let successor = drawn(app).await?.public().base64url();
     let command = Command::RevokeKey { key_id, compromised_since, successor };
     execute::platform::order(app, order, &command, known).await
 }

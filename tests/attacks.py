@@ -102,6 +102,16 @@ def honest_sealed_later(to):
 
 
 @case
+def honest_under_an_older_specification(to):
+    to.put(honest(specification="gdpr_ropa.v1").signed())
+
+
+@case
+def honest_under_a_newer_specification(to):
+    to.put(honest(specification="gdpr_ropa.v2").signed())
+
+
+@case
 def honest_erased_since(to):
     erased_since(to, honest())
 
@@ -333,6 +343,36 @@ def a19_another_specification(to):
     packet.files["specification.json"] = specification
     digest = hashlib.sha256(specification).hexdigest()
     packet.predicate["framework"]["specification"]["sha256"] = digest
+    to.put(packet.signed())
+
+
+@case
+def a19_a_specification_that_is_not_known(to):
+    under_another_name(to, honest(), "soc2/99.0.0")
+
+
+@case
+def a19_the_newer_specification_for_the_older_results(to):
+    packet = honest(specification="gdpr_ropa.v1")
+    newer = honest(specification="gdpr_ropa.v2")
+    name = "specification.json"
+    packet.files[name] = newer.files[name]
+    packet.predicate["framework"] = newer.predicate["framework"]
+    to.put(packet.signed())
+
+
+@case
+def a19_the_older_specification_by_the_newer_name(to):
+    under_another_name(to, honest(specification="gdpr_ropa.v1"), "gdpr_ropa/2.0.0")
+
+
+def under_another_name(to, packet, version):
+    specification = packet.files["specification.json"]
+    name = packet.predicate["framework"]["specification"]["version"].encode()
+    packet.files["specification.json"] = specification.replace(name, version.encode())
+    digest = hashlib.sha256(packet.files["specification.json"]).hexdigest()
+    named = {"version": version, "sha256": digest}
+    packet.predicate["framework"]["specification"] = named
     to.put(packet.signed())
 
 

@@ -244,7 +244,7 @@ def was_allowed(event, world, standing):
         return standing["role"] in MANAGERS
     if kind in ("organization.deleted", "organization.ownership_transferred"):
         return standing["role"] == "owner"
-    if kind == "compliance.packet_requested":
+    if kind in ("compliance.packet_requested", "compliance.packet_downloaded"):
         return standing["role"] in EVERYBODY
     if kind == "member.role_changed":
         return standing["role"] in may_grant(data["role"]["from"]) & may_grant(data["role"]["to"])
@@ -627,6 +627,24 @@ def disposal(log):
                  unknown=True)
 
 
+def recipients(log):
+    """For each erasure of the period, who had taken along a packet that disclosed the person."""
+    invited, asked, taken, told = {}, {}, [], 0
+    for event in log.events:
+        data, version = event["data"], event["version"]
+        if event["type"] == "member.invited":
+            invited.setdefault(data["invitee"], version)
+        elif event["type"] == "compliance.packet_requested":
+            asked[data["packet"]] = version
+        elif event["type"] == "compliance.packet_downloaded" and data["discloses"]:
+            taken.append(asked[data["packet"]])
+        elif event["type"] == "person.erased":
+            since = invited.pop(data["subject"], None)
+            if since is not None and log.inside(event["at"]):
+                told += sum(since < version for version in taken)
+    return Found(told)
+
+
 # --- GDPR, and other declarations ---
 
 def missing(content):
@@ -839,6 +857,7 @@ CONTROLS = {
     "ropa.complete": lambda log: declarations(log, PROCESSING),
     "ropa.reviewed": lambda log: declarations(log, PROCESSING, YEAR),
     "ropa.erasure-time": disposal,
+    "ropa.recipients-notified": recipients,
     "ropa.measures.actor-known": actors,
     "ropa.measures.mfa-required": mfa_required,
     "ropa.measures.ip-allowlist": ip_allowlist,

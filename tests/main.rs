@@ -6,6 +6,7 @@ mod administrator;
 mod api;
 mod architecture;
 mod attacks;
+mod auditor;
 mod crash;
 mod cut_off;
 mod erasure;

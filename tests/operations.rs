@@ -31,6 +31,7 @@ pub(crate) struct Places {
     /// Empty where none is asked for.
     pub(crate) payment_method: String,
     pub(crate) stated: Stated,
+    pub(crate) holdings: Holdings,
     /// A packet of the framework that the organization subscribes to; empty where none is asked for.
     pub(crate) packet: String,
 }
@@ -65,6 +66,95 @@ impl Stated {
     }
 }
 
+/// What an organization holds: a project with a domain and a cache rule, and a running database with
+/// one of everything. Empty where nothing of it is asked for.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Holdings {
+    pub(crate) project: String,
+    pub(crate) domain: String,
+    pub(crate) cache_rule: String,
+    pub(crate) database: String,
+    pub(crate) user: String,
+    /// It has ended.
+    pub(crate) backup: String,
+    pub(crate) rule: String,
+    pub(crate) alert: String,
+    pub(crate) pipeline: String,
+}
+
+impl Holdings {
+    /// `provisioner` has the credential of those who run databases.
+    pub(crate) async fn of(ana: &Person, provisioner: &Person, slug: &str) -> Self {
+        Self::named_in(None, ana, provisioner, slug).await
+    }
+
+    /// Of a path only what it names: making everything each time would take longer than the test.
+    pub(crate) async fn named_in(
+        path: Option<&str>,
+        ana: &Person,
+        provisioner: &Person,
+        slug: &str,
+    ) -> Self {
+        let is_named = |name: &str| path.is_none_or(|path| path.contains(&format!("{{{name}}}")));
+        let make = async |name: &str, place: &str, body: &Value| {
+            if !is_named(name) {
+                return String::new();
+            }
+            let path = format!("/v1/organizations/{slug}/{place}");
+            words(&ana.posts(&path, body).answer().await.expect(201).body()["id"])
+        };
+        let project = make("project", "projects", &json!({ "name": "Shop" })).await;
+        let database = make("database", "databases", &database("orders")).await;
+        if is_named("database") {
+            provisioner.reports(&database, &json!({ "status": "running" })).await.expect(200);
+        }
+        let of_project = |part: &str| format!("projects/{project}/{part}");
+        let of_database = |part: &str| format!("databases/{database}/{part}");
+        let backup = make("backup", &of_database("backups"), &json!({})).await;
+        if is_named("backup") {
+            let ended = json!({ "id": backup, "status": "succeeded", "size_bytes": 7 });
+            provisioner.reports(&database, &json!({ "backups": [ended] })).await.expect(200);
+        }
+        let user = json!({ "username": "app" });
+        Self {
+            domain: make("domain", &of_project("domains"), &domain("db.example.com")).await,
+            cache_rule: make("cache_rule", &of_project("cache-rules"), &cache_rule()).await,
+            user: make("user", &of_database("users"), &user).await,
+            rule: make("rule", &of_database("ip-allowlist"), &network("192.0.2.0/24")).await,
+            alert: make("alert", &of_database("alerts"), &alert("disk")).await,
+            pipeline: make("pipeline", &of_database("pipelines"), &pipeline("nightly")).await,
+            project,
+            database,
+            backup,
+        }
+    }
+}
+
+/// The body of a request for a database.
+pub(crate) fn database(name: &str) -> Value {
+    json!({ "name": name, "database_type": "postgresql", "region": "fsn1", "storage_gb": 10 })
+}
+
+fn domain(hostname: &str) -> Value {
+    json!({ "hostname": hostname })
+}
+
+fn cache_rule() -> Value {
+    json!({ "query_shape": "a3f5", "ttl_seconds": 60 })
+}
+
+fn network(cidr: &str) -> Value {
+    json!({ "cidr": cidr })
+}
+
+fn alert(name: &str) -> Value {
+    json!({ "name": name, "metric": "storage_percent", "comparison": "above", "threshold": 80 })
+}
+
+fn pipeline(name: &str) -> Value {
+    json!({ "name": name, "source": "orders", "target": "warehouse" })
+}
+
 /// Subscribes to a framework, and has a packet made.
 pub(crate) async fn has_packet_made(ana: &Person, slug: &str) -> String {
     let subscription = format!("/v1/organizations/{slug}/compliance-subscriptions/{FRAMEWORK}");
@@ -95,7 +185,9 @@ fn function() -> Value {
 
 const ACTIVE: &str = "/v1/organization";
 const NAMED: &str = "/v1/organizations/{org}";
-/// What the document calls one way and old clients another: method, the one name, the other.
+/// What the document calls one way and old clients another: method, the one name, the other. Paths that
+/// are written anew before a route is looked for (`other_name.rs`) are not among them: they have no
+/// route of their own that could behave otherwise.
 const OTHER_NAMES: [(Option<Method>, &str, &str); 2] =
     [(None, "/invitations", "/invites"), (Some(Method::POST), "/invitations", "/members")];
 
@@ -188,6 +280,24 @@ impl Operation {
                 "specversion": "1.0", "id": "1", "source": "proxy", "type": "queries",
                 "time": "2026-01-31T09:30:00Z", "data": { "database_id": "db", "value": 1 },
             }])),
+            "POST /projects" => Some(json!({ "name": "New" })),
+            "PATCH /projects/{project}" => Some(json!({ "name": "Other" })),
+            "POST /projects/{project}/domains" => Some(domain("new.example.com")),
+            "POST /projects/{project}/cache-rules"
+            | "PUT /projects/{project}/cache-rules/{cache_rule}" => Some(cache_rule()),
+            "POST /databases" => Some(database("new")),
+            "PATCH /databases/{database}" => Some(json!({ "name": "other" })),
+            "POST /databases/{database}/resize" => Some(json!({ "tier": "small" })),
+            "POST /databases/{database}/users" => Some(json!({ "username": "new" })),
+            "PUT /databases/{database}/backup-schedule" => {
+                Some(json!({ "enabled": true, "interval_hours": 24, "retention_days": 7 }))
+            }
+            "POST /databases/{database}/ip-allowlist" => Some(network("198.51.100.0/24")),
+            "PATCH /databases/{database}/ip-allowlist" => Some(json!({ "enabled": true })),
+            "POST /databases/{database}/alerts" => Some(alert("new")),
+            "PUT /databases/{database}/alerts/{alert}" => Some(alert("other")),
+            "POST /databases/{database}/pipelines" => Some(pipeline("new")),
+            "PUT /databases/{database}/pipelines/{pipeline}" => Some(pipeline("other")),
             "PUT /plan" => Some(json!({ "plan": "scale" })),
             "PUT /seats" => Some(json!({ "extra_seats": 5 })),
             "PUT /spend-limit" => Some(json!({ "spend_limit": 100.5 })),
@@ -196,6 +306,20 @@ impl Operation {
             "PUT /compliance-subscriptions/{framework}"
             | "DELETE /compliance-subscriptions/{framework}"
             | "DELETE /declarations/{declaration}"
+            | "DELETE /projects/{project}"
+            | "DELETE /projects/{project}/domains/{domain}"
+            | "DELETE /projects/{project}/cache-rules/{cache_rule}"
+            | "DELETE /databases/{database}"
+            | "POST /databases/{database}/start"
+            | "POST /databases/{database}/stop"
+            | "POST /databases/{database}/backups"
+            | "POST /databases/{database}/users/{user}/reveal-password"
+            | "POST /databases/{database}/users/{user}/reset-password"
+            | "DELETE /databases/{database}/users/{user}"
+            | "DELETE /databases/{database}/backups/{backup}"
+            | "DELETE /databases/{database}/ip-allowlist/{rule}"
+            | "DELETE /databases/{database}/alerts/{alert}"
+            | "DELETE /databases/{database}/pipelines/{pipeline}"
             | "POST /declarations/{declaration}/review"
             | "POST /incidents/{incident}/recover"
             | "POST /access-reviews"
@@ -219,6 +343,11 @@ impl Operation {
         ["{declaration}", "{incident}", "{review}"].iter().any(|name| self.path.contains(name))
     }
 
+    /// Whether it is about a project or a database.
+    pub(crate) fn is_about_a_holding(&self) -> bool {
+        self.path.contains("{project}") || self.path.contains("{database}")
+    }
+
     pub(crate) fn is_about_a_payment_method(&self) -> bool {
         self.path.contains("{payment_method}")
     }
@@ -235,8 +364,17 @@ impl Operation {
 
     /// Where it is done.
     pub(crate) fn path_at(&self, places: &Places) -> String {
-        let Places { org, member, invitation, event, token, payment_method, stated, packet } =
-            places;
+        let Places {
+            org,
+            member,
+            invitation,
+            event,
+            token,
+            payment_method,
+            stated,
+            holdings,
+            packet,
+        } = places;
         let named = [
             ("{org}", org),
             ("{member}", member),
@@ -247,6 +385,15 @@ impl Operation {
             ("{declaration}", &stated.declaration),
             ("{incident}", &stated.incident),
             ("{review}", &stated.review),
+            ("{project}", &holdings.project),
+            ("{domain}", &holdings.domain),
+            ("{cache_rule}", &holdings.cache_rule),
+            ("{database}", &holdings.database),
+            ("{user}", &holdings.user),
+            ("{backup}", &holdings.backup),
+            ("{rule}", &holdings.rule),
+            ("{alert}", &holdings.alert),
+            ("{pipeline}", &holdings.pipeline),
             ("{framework}", &FRAMEWORK.to_owned()),
             ("{report_id}", packet),
             ("{name}", &"checkpoint".to_owned()),

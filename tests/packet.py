@@ -263,10 +263,10 @@ class Organization:
         log.add("person.erased", {"subject": self.erased["subject"]})
         log.add("compliance.subscribed", {"framework": "soc2"}, **self.by(owner))
 
-    def request(self, packet, challenge, period, at=None):
+    def request(self, packet, challenge, period, at=None, framework="soc2"):
         asked = {
             "challenge": challenge,
-            "framework": "soc2",
+            "framework": framework,
             "packet": packet,
             "period_end": period[1],
             "period_start": period[0],
@@ -315,11 +315,15 @@ def results(specification):
 class Packet:
     """Everything that goes into a bundle, before and after it is signed."""
 
-    def __init__(self, organization, keys, challenge, period=PERIOD, other=None, sealed_at=None):
+    def __init__(
+        self, organization, keys, challenge, period=PERIOD, other=None, sealed_at=None,
+        specification="soc2.v1",
+    ):
+        self.specification, self.framework = specification, specification.split(".")[0]
         self.organization, self.keys, self.challenge, self.period = organization, keys, challenge, period
         self.id = identifier("pkt", organization.random.getrandbits(128))
         self.other = other
-        organization.request(self.id, challenge, period)
+        organization.request(self.id, challenge, period, framework=self.framework)
         self.log = organization.log.copy()
         self.files, self.statement = {}, {}
         self.sealed_at = sealed_at or len(self.log.lines) - 2
@@ -368,7 +372,7 @@ class Packet:
     def write(self):
         """The files, and the statement about them."""
         organization, log = self.organization, self.log
-        specification = (SPECIFICATIONS / "soc2.v1.json").read_bytes()
+        specification = (SPECIFICATIONS / f"{self.specification}.json").read_bytes()
         specified = json.loads(specification)
         gone = self.erased_by()
         self.files = {
@@ -414,7 +418,7 @@ class Packet:
                 "key_id": self.keys["packet"].id,
             },
             "framework": {
-                "id": "soc2",
+                "id": self.framework,
                 "edition": specified["edition"],
                 "specification": {
                     "version": specified["version"],

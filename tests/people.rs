@@ -265,6 +265,12 @@ impl Person {
         self.sees(invited).await
     }
 
+    /// Reports what was seen of a database.
+    pub(crate) async fn reports(&self, database: &str, report: &Value) -> Answer {
+        let path = format!("/v1/provisioner/databases/{database}/status");
+        self.posts(&path, report).answer().await
+    }
+
     pub(crate) async fn accepts(&self, secret: &str) -> Answer {
         self.posts("/v1/invitations/accept", &json!({ "token": secret })).answer().await
     }

@@ -10,7 +10,8 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use crate::operations::{
-    Operation, Places, Stated, has_packet_made, has_payment_method, of_organizations, takes_a_plan,
+    Holdings, Operation, Places, Stated, has_packet_made, has_payment_method, of_organizations,
+    takes_a_plan,
 };
 use crate::people::{Answer, Person, words};
 use crate::server::Installation;
@@ -43,6 +44,7 @@ struct People {
     members: Vec<Person>,
     stranger: Person,
     nobody: Person,
+    provisioner: Person,
 }
 
 /// With which credential somebody asks.
@@ -60,7 +62,7 @@ enum Asking<'a> {
 
 /// What somebody is answered who tries an operation in a fresh organization.
 async fn tried(operation: &Operation, people: &People, asking: &Asking<'_>, slug: &str) -> Answer {
-    let People { founder, other, other_id, members, stranger, nobody } = people;
+    let People { founder, other, other_id, members, stranger, nobody, provisioner } = people;
     founder.creates(slug).await;
     founder.takes_in(other, slug, "viewer").await;
     if let Asking::Member(role) | Asking::Token(role, _) = asking {
@@ -78,6 +80,12 @@ async fn tried(operation: &Operation, people: &People, asking: &Asking<'_>, slug
     let is_about_evidence = operation.is_about_evidence();
     let packet =
         if is_about_evidence { has_packet_made(founder, slug).await } else { String::new() };
+    let is_about_a_holding = operation.is_about_a_holding();
+    let holdings = if is_about_a_holding {
+        Holdings::named_in(Some(&operation.path), founder, provisioner, slug).await
+    } else {
+        Holdings::default()
+    };
     let payment_method = if operation.is_about_a_payment_method() {
         has_payment_method(founder, slug).await
     } else {
@@ -87,6 +95,7 @@ async fn tried(operation: &Operation, people: &People, asking: &Asking<'_>, slug
         takes_a_plan(founder, slug).await;
     }
     let places = Places {
+        holdings,
         packet,
         payment_method,
         org: slug.to_owned(),
@@ -138,7 +147,7 @@ fn all_but(scope: &str) -> Vec<String> {
 /// The scope that an owner's token needs: with it alone the token does what its owner can, and with
 /// every other one it does not.
 async fn scope_of(operation: &Operation, people: &People, may: u16, slug: &str) -> String {
-    let of_another_kind = ["pipelines:read".to_owned()];
+    let of_another_kind = ["webhooks:read".to_owned()];
     let asking = Asking::Token(0, &of_another_kind);
     let lacking = refusal(&tried(operation, people, &asking, &format!("{slug}-lacking")).await);
     if lacking.1 == "sign_in_required" {
@@ -204,7 +213,9 @@ async fn every_role_and_scope_may_do_what_the_table_says() {
     let stranger = Person::registers(&node, "stranger").await;
     let nobody = Person::stranger(&node);
     let other_id = other.id().await;
-    let people = Arc::new(People { founder, other, other_id, members, stranger, nobody });
+    let provisioner = nobody.with_token(Some(installation.provisioner_token()));
+    let people = People { founder, other, other_id, members, stranger, nobody, provisioner };
+    let people = Arc::new(people);
 
     let operations = of_organizations(&node).await;
     let width = operations.iter().map(|it| it.path.len()).max().expect("there are some") + 8;

@@ -6,6 +6,7 @@ use std::process::Output;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::operations::Stated;
 use crate::people::{Answer, Person, words};
 use crate::server::{Installation, on_every_store, text};
 
@@ -182,4 +183,51 @@ async fn a_file_is_replayed_without_a_server() {
     let path = written(&folder, filtered.as_bytes());
     let (code, talk) = refused(&elsewhere, &of_file(&path));
     assert!(code == Some(1) && talk.contains("with a filter"), "{talk}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_members_have_stated_is_replayed() {
+    let installation = Installation::sqlite();
+    let node = installation.start().await;
+    let ana = Person::registers(&node, "ana").await;
+    ana.creates("acme").await;
+    let Stated { declaration, incident, review } = Stated::by(&ana, "acme").await;
+    let close = json!({ "cause": "system_failure", "root_cause": "A disk was full." });
+    let path = format!("{ACME}/incidents/{incident}/close");
+    ana.posts(&path, &close).answer().await.expect(200);
+    let test = json!({ "database": "db_1", "result": "succeeded", "duration_seconds": 540 });
+    let test = ana.posts(&format!("{ACME}/restore-tests"), &test).answer().await.expect(201);
+    let test = words(&test.body()["id"]);
+    let folder = TempDir::new().unwrap();
+    let file = written(&folder, exported(&ana, "audit-log/export").await.as_bytes());
+    let ana_id = ana.id().await;
+
+    let of_log = replayed(&installation, &["--org", "acme"]);
+    let of_export = replayed(&installation, &of_file(&file));
+    for told in [&of_log, &of_export] {
+        let declared = &told["declarations"][&declaration];
+        assert_eq!(declared["recorded"]["kind"], "dora_function");
+        assert_eq!(declared["recorded"]["is_critical_or_important"], true, "{declared}");
+        assert_eq!(declared["declared_by"], json!(ana_id));
+        let incident = &told["incidents"][&incident];
+        assert_eq!((&incident["status"], &incident["cause"]), (&json!("closed"), &close["cause"]));
+        assert_eq!(incident["classification"]["is_major"], true);
+        let review = &told["access_reviews"][&review];
+        assert_eq!((&review["status"], &review["completed_at"]), (&json!("open"), &Value::Null));
+        assert_eq!(review["items"][&ana_id]["access"], json!({ "role": "owner" }));
+        assert_eq!(review["items"][&ana_id]["decision"], "keep");
+        assert_eq!(told["restore_tests"][&test]["result"], "succeeded");
+    }
+    // in the file it is open
+    let written = |told: &Value| {
+        let incident = &told["incidents"][&incident];
+        let name = told["declarations"][&declaration]["statement"]["name"].clone();
+        (name, incident["text"]["title"].clone(), incident["root_cause"].clone())
+    };
+    let expected = (json!("Payments"), json!("Outage"), close["root_cause"].clone());
+    assert_eq!(written(&of_export), expected);
+    assert!(written(&of_log).2["sealed_for"].is_string(), "{of_log}");
+
+    let diff = replayed(&installation, &["--org", "acme", "--from", "0", "--to", "1", "--diff"]);
+    assert_eq!(diff["changes"][0]["path"], format!("declarations.{declaration}"), "{diff}");
 }

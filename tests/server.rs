@@ -136,6 +136,12 @@ impl Installation {
         self.launch(node, &[("CHANCERY_TEST_CLOCK", "on")]).serving().await
     }
 
+    /// The provisioners' credential of the first node.
+    pub(crate) fn provisioner_token(&self) -> String {
+        let path = self.data().join("provisioner.token");
+        std::fs::read_to_string(path).expect("it was made at the first start")
+    }
+
     /// The operator's credential of the first node.
     pub(crate) fn operator_token(&self) -> String {
         let path = self.data().join("operator.token");

@@ -5,7 +5,7 @@
 use reqwest::header::HeaderMap;
 
 use crate::operations::{
-    Operation, Places, Stated, has_packet_made, has_payment_method, of_organizations,
+    Holdings, Operation, Places, Stated, has_packet_made, has_payment_method, of_organizations,
 };
 use crate::people::{Answer, Person, words};
 use crate::server::{Installation, Node};
@@ -55,7 +55,7 @@ async fn answers(operation: &Operation, who: &Person, places: &Places) -> Vec<An
 }
 
 /// An organization, what is in it, and the same places where there is none.
-async fn pairs(node: &Node) -> Vec<(Places, Places)> {
+async fn pairs(node: &Node, provisioner: String) -> Vec<(Places, Places)> {
     let (ana, ben) = (Person::registers(node, "ana").await, Person::registers(node, "ben").await);
     let id = words(&ana.creates("acme").await.body()["id"]);
     ana.takes_in(&ben, "acme", "viewer").await;
@@ -70,6 +70,7 @@ async fn pairs(node: &Node) -> Vec<(Places, Places)> {
         token: words(&key["token_info"]["id"]),
         payment_method: has_payment_method(&ana, "acme").await,
         stated: Stated::by(&ana, "acme").await,
+        holdings: Holdings::of(&ana, &ana.with_token(Some(provisioner)), "acme").await,
         packet: has_packet_made(&ana, "acme").await,
     };
     let personal = ben.lists().await.swap_remove(0);
@@ -105,7 +106,7 @@ async fn a_stranger_is_answered_as_if_there_were_nothing() {
     let installation = Installation::sqlite();
     let node = installation.start().await;
     let eve = Person::registers(&node, "eve").await;
-    let pairs = pairs(&node).await;
+    let pairs = pairs(&node, installation.provisioner_token()).await;
     let (mut compared, mut not_found) = (0, 0);
     for (operation, pairs) in asked(&node, &pairs).await {
         for (there, nothing) in pairs {
@@ -140,7 +141,7 @@ async fn a_token_from_elsewhere_is_answered_as_if_there_were_nothing() {
     for kind in ["personal", "organization"] {
         tokens.push(eve.with_token_of(&eve.makes_token("eves", kind, &["*"]).await));
     }
-    let pairs = pairs(&node).await;
+    let pairs = pairs(&node, installation.provisioner_token()).await;
     for operation in of_organizations(&node).await {
         for (there, nothing) in &pairs {
             for token in &tokens {
@@ -160,7 +161,7 @@ async fn without_a_credential_nothing_is_told() {
     let installation = Installation::sqlite();
     let node = installation.start().await;
     let nobody = Person::stranger(&node);
-    let pairs = pairs(&node).await;
+    let pairs = pairs(&node, installation.provisioner_token()).await;
     for (operation, pairs) in asked(&node, &pairs).await {
         for (there, nothing) in pairs {
             let found = answers(&operation, &nobody, there).await;

@@ -317,3 +317,80 @@ fn the_guide_tells_attacks_from_the_packets_of_an_independent_producer() {
         assert!(by_the_guide(&given(case)).is_err(), "{case}");
     }
 }
+
+/// Runs the commands of a page in a folder.
+fn by_commands_of(page: &str, folder: &Path, variables: &[(&str, &str)]) -> Result<(), String> {
+    let text = fs::read_to_string(format!("{TESTS}/../docs/{page}")).unwrap();
+    let (_, rest) = text.split_once("```bash\n").expect("there are commands");
+    let (block, _) = rest.split_once("\n```").expect("they end");
+    let mut bash = Command::new("bash");
+    finished(
+        bash.args(["-c", block]).current_dir(folder).envs(variables.to_vec()).output().unwrap(),
+    )
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_has_pinned_a_key_accepts_the_one_that_takes_its_place() {
+    let installation = Installation::sqlite();
+    let node = installation.start().await;
+    let operator = Person::operator(&node, installation.operator_token());
+    let stranger = Person::stranger(&node);
+    let public = "/.well-known/compliance-signing-keys";
+    let keys = async || {
+        let keys = stranger.gets(public).answer().await.expect(200).body()["keys"].clone();
+        keys.as_array().unwrap().clone()
+    };
+    let log_key = stranger.gets("/.well-known/log-keys").answer().await.expect(200).bytes;
+    let issuer = text(&log_key).split('+').next().unwrap().to_owned();
+    let first = keys().await.remove(0);
+    let missing = format!("{public}/{}.rotation.json", words(&first["kid"]));
+    assert_eq!(stranger.gets(&missing).answer().await.status, 404);
+
+    let folder = TempDir::new().unwrap();
+    let file = |name: &str| folder.path().join(name);
+    fs::write(file("old-key.pem"), words(&first["public_key"])).unwrap();
+    let packet = [("ISSUER", issuer.as_str()), ("PURPOSE", "packet")];
+    // one step after the other
+    for _ in 0..2 {
+        operator.posts("/v1/admin/signing-keys/rotate", &json!({})).answer().await.expect(200);
+        let (new, old) = (keys().await.remove(0), keys().await.remove(1));
+        assert_eq!(new["rotated_from"], old["kid"]);
+        let path = format!("{public}/{}.rotation.json", words(&new["kid"]));
+        let rotation = stranger.gets(&path).answer().await.expect(200);
+        assert_eq!(rotation.header("content-type"), Some("application/vnd.dsse.envelope.v1+json"));
+        fs::write(file("rotation.json"), &rotation.bytes).unwrap();
+        let accepted = by_commands_of("evidence.md", folder.path(), &packet);
+        assert_eq!(accepted, Ok(()));
+        let accepted = fs::read_to_string(file("new-key.pem")).unwrap();
+        assert_eq!(accepted, words(&new["public_key"]));
+        fs::remove_file(file("new-key.pem")).unwrap();
+
+        // neither without one of the signatures, nor for another issuer or purpose, nor by another key
+        let refuses = |variables: &[(&str, &str)]| {
+            assert!(by_commands_of("evidence.md", folder.path(), variables).is_err());
+            assert!(!file("new-key.pem").exists());
+        };
+        for left in 0..2 {
+            let mut one = rotation.body();
+            let signature = one["signatures"][left].clone();
+            one["signatures"] = json!([signature]);
+            fs::write(file("rotation.json"), one.to_string()).unwrap();
+            refuses(&packet);
+        }
+        fs::write(file("rotation.json"), &rotation.bytes).unwrap();
+        refuses(&[("ISSUER", "org.example.com"), ("PURPOSE", "packet")]);
+        refuses(&[("ISSUER", issuer.as_str()), ("PURPOSE", "log")]);
+        fs::write(file("old-key.pem"), &accepted).unwrap();
+        refuses(&packet);
+    }
+
+    // who has the stolen key is not to say which one is next
+    let stolen = words(&keys().await[0]["kid"]);
+    let path = format!("/v1/admin/signing-keys/{stolen}/revoke");
+    let body = json!({ "compromised_since": "2026-01-01T00:00:00Z" });
+    operator.posts(&path, &body).answer().await.expect(200);
+    let next = keys().await.remove(0);
+    assert_eq!(next["rotated_from"], Value::Null);
+    let path = format!("{public}/{}.rotation.json", words(&next["kid"]));
+    assert_eq!(stranger.gets(&path).answer().await.status, 404);
+}

@@ -43,8 +43,13 @@ mod tests {
         let expected = Event::Denied { operation: "updateOrganization".to_owned(), count: 3 };
         let acme = given([created_by(ANA)]).state();
         assert_eq!(denied(&acme, "updateOrganization", 3), [expected]);
-        let deleted =
-            organization::Event::Deleted { members: 1, pending_invitations: 0, tokens: 0 };
+        let deleted = organization::Event::Deleted {
+            members: 1,
+            pending_invitations: 0,
+            tokens: 0,
+            projects: 0,
+            databases: 0,
+        };
         let gone = given([created_by(ANA), deleted.into()]).state();
         assert_eq!(denied(&gone, "updateOrganization", 3), []);
     }

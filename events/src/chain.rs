@@ -5,6 +5,10 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::stream::Stream;
+use crate::time::Time;
+use crate::wire::{self, Head, Malformed};
+
 const SCHEME: &str = "blake3:";
 /// The value of each byte as a hexadecimal digit; 255 where it is none.
 const HEX: [u8; 256] = {
@@ -83,7 +87,7 @@ impl Serialize for Link {
 
 impl<'de> Deserialize<'de> for Link {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        crate::wire::parsed(deserializer)
+        wire::parsed(deserializer)
     }
 }
 
@@ -102,45 +106,75 @@ pub enum Broken {
     OutOfTime { version: u64 },
 }
 
+/// What a walk wants to know of a line, found without the lines before it: on any thread, in any
+/// order.
+#[derive(Clone, Copy, Debug)]
+pub struct Step {
+    pub stream: Stream,
+    pub version: u64,
+    /// Of this line.
+    pub link: Link,
+    prev: Link,
+    at: Time,
+    is_canonical: bool,
+}
+
+impl Step {
+    /// `link` is that of the line.
+    pub fn new(head: &Head<'_>, link: Link) -> Self {
+        Self {
+            stream: head.stream,
+            version: head.version,
+            link,
+            prev: head.prev,
+            at: head.recorded_at,
+            is_canonical: head.is_canonical,
+        }
+    }
+
+    pub fn of_line(line: &[u8]) -> Result<Self, Malformed> {
+        Ok(Self::new(&wire::head(line)?, Link::of_line(line)))
+    }
+}
+
 /// Walks one stream from its first line and says where it breaks.
 pub struct Walk {
-    stream: String,
+    stream: Stream,
     next: u64,
     prev: Link,
-    at: crate::time::Time,
+    at: Time,
 }
 
 impl Walk {
-    pub fn new(stream: &crate::stream::Stream) -> Self {
-        let at = crate::time::Time::from_millis(i64::MIN);
-        Self { stream: stream.to_string(), next: 0, prev: Link::FIRST, at }
+    pub fn new(stream: &Stream) -> Self {
+        let at = Time::from_millis(i64::MIN);
+        Self { stream: *stream, next: 0, prev: Link::FIRST, at }
     }
 
     /// Takes the next stored line.
     pub fn step(&mut self, line: &[u8]) -> Result<(), Broken> {
-        let version = self.next;
-        let read = crate::wire::head(line).map_err(|_| Broken::Unreadable { version })?;
-        self.step_read(&read, line)
+        self.take(Step::of_line(line).as_ref().ok())
     }
 
-    /// The same for who has read already where the line says it belongs.
-    pub fn step_read(&mut self, read: &crate::wire::Head, line: &[u8]) -> Result<(), Broken> {
+    /// The same for who has looked at the line already. None where it cannot be read.
+    pub fn take(&mut self, step: Option<&Step>) -> Result<(), Broken> {
         let version = self.next;
-        if !crate::wire::is_canonical(line) {
+        let Some(step) = step else { return Err(Broken::Unreadable { version }) };
+        if !step.is_canonical {
             return Err(Broken::NotCanonical { version });
         }
-        if read.stream.to_string() != self.stream || read.version != version {
-            let stream = read.stream.to_string();
-            return Err(Broken::Misplaced { version, stream, named: read.version });
+        if (step.stream, step.version) != (self.stream, version) {
+            let (stream, named) = (step.stream.to_string(), step.version);
+            return Err(Broken::Misplaced { version, stream, named });
         }
-        if read.prev != self.prev {
+        if step.prev != self.prev {
             return Err(Broken::Unlinked { version });
         }
-        if read.recorded_at < self.at {
+        if step.at < self.at {
             return Err(Broken::OutOfTime { version });
         }
-        self.prev = Link::of_line(line);
-        self.at = read.recorded_at;
+        self.prev = step.link;
+        self.at = step.at;
         self.next += 1;
         Ok(())
     }

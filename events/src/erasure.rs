@@ -78,8 +78,13 @@ mod tests {
     fn a_personal_organization_ends_with_its_owner() {
         let own = given([personal_of(ANA)]).state();
         assert_eq!(own.profile().map(|profile| profile.id), Some(ACME));
-        let deleted =
-            organization::Event::Deleted { members: 1, pending_invitations: 0, tokens: 0 };
+        let deleted = organization::Event::Deleted {
+            members: 1,
+            pending_invitations: 0,
+            tokens: 0,
+            projects: 0,
+            databases: 0,
+        };
         assert_eq!(leave(&own, ANA, Time::EPOCH), Ok(vec![deleted.clone().into()]));
         let gone = given([personal_of(ANA), deleted.into()]).state();
         assert_eq!(leave(&gone, ANA, Time::EPOCH), Ok(vec![]));

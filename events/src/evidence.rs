@@ -1,14 +1,24 @@
 //! What an organization asks to have proven: which frameworks it subscribes to, and each packet. A
 //! packet's request is an event of its own, and the last that the packet is about: so nobody can
 //! cut the log short behind its back, date it back, or pass an old packet off as the answer.
+//!
+//! Whoever takes a packet along is recorded, so that a person who is erased later can be told who
+//! has what was disclosed of them. The same of the same packet within a day is recorded once, so that
+//! reading does not make the log grow without end.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::id::PacketId;
 use crate::organization::Organization;
 use crate::permission::Permission;
-use crate::recorded::Recorded;
+use crate::recorded::{Actor, Recorded};
 use crate::time::Time;
+
+/// Who took a packet along is not recorded again within this time.
+const RECORDED_AGAIN_AFTER: Duration = Duration::from_hours(24);
 
 /// What a packet gives evidence for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -60,6 +70,13 @@ pub enum Event {
         /// The last packet about the same framework and period.
         supersedes: Option<PacketId>,
     },
+    /// The actor took it along, or a file of it.
+    #[serde(rename = "compliance.packet_downloaded")]
+    PacketDownloaded {
+        packet: PacketId,
+        /// Personal values that the packet opens were among it.
+        discloses: bool,
+    },
 }
 
 impl Event {
@@ -68,6 +85,7 @@ impl Event {
             Self::Subscribed { .. } => ("compliance.subscribed", 1),
             Self::Unsubscribed { .. } => ("compliance.unsubscribed", 1),
             Self::PacketRequested { .. } => ("compliance.packet_requested", 1),
+            Self::PacketDownloaded { .. } => ("compliance.packet_downloaded", 1),
         }
     }
 }
@@ -100,6 +118,8 @@ pub struct Subscription {
 pub struct Evidence {
     subscriptions: Vec<Subscription>,
     packets: Vec<Requested>,
+    /// When each last took a packet along, without and with what it discloses.
+    downloads: BTreeMap<(PacketId, Actor, bool), Time>,
 }
 
 impl Evidence {
@@ -119,6 +139,12 @@ impl Evidence {
 
     pub fn packet(&self, packet: PacketId) -> Option<&Requested> {
         self.packets.iter().find(|known| known.packet == packet)
+    }
+
+    /// Whether it is recorded already that they have it, at least as much of it, not long before.
+    fn is_known_to_have(&self, by: Actor, packet: PacketId, discloses: bool, at: Time) -> bool {
+        let with = [discloses, true].map(|it| self.downloads.get(&(packet, by, it)));
+        with.into_iter().flatten().any(|last| at < last.after(RECORDED_AGAIN_AFTER))
     }
 
     pub(crate) fn evolve(&mut self, event: &Event, recorded: &Recorded) {
@@ -154,6 +180,9 @@ impl Evidence {
                 version: recorded.version,
                 at: recorded.at,
             }),
+            Event::PacketDownloaded { packet, discloses } => {
+                self.downloads.insert((*packet, recorded.actor, *discloses), recorded.at);
+            }
         }
     }
 
@@ -178,6 +207,13 @@ pub enum Command {
         period_end: Time,
         challenge: String,
     },
+    /// Before anything of it is sent.
+    RecordDownload {
+        packet: PacketId,
+        discloses: bool,
+        by: Actor,
+        at: Time,
+    },
 }
 
 impl Command {
@@ -185,6 +221,7 @@ impl Command {
         match self {
             Self::Subscribe { .. } | Self::Unsubscribe { .. } => Permission::ManageCompliance,
             Self::RequestPacket { .. } => Permission::GeneratePackets,
+            Self::RecordDownload { .. } => Permission::ReadCompliance,
         }
     }
 
@@ -199,6 +236,8 @@ pub enum Rejection {
     NotSubscribed(Framework),
     #[error("a period ends after it begins")]
     EmptyPeriod,
+    #[error("there is no such packet")]
+    NoSuchPacket,
 }
 
 pub fn decide(organization: &Organization, command: &Command) -> Result<Vec<Event>, Rejection> {
@@ -234,6 +273,12 @@ pub fn decide(organization: &Organization, command: &Command) -> Result<Vec<Even
                 challenge: challenge.clone(),
                 supersedes: before.map(|before| before.packet),
             }])
+        }
+        Command::RecordDownload { packet, discloses, by, at } => {
+            evidence.packet(*packet).ok_or(Rejection::NoSuchPacket)?;
+            let is_news = !evidence.is_known_to_have(*by, *packet, *discloses, *at);
+            let downloaded = Event::PacketDownloaded { packet: *packet, discloses: *discloses };
+            Ok(is_news.then_some(downloaded).into_iter().collect())
         }
     }
 }
@@ -280,6 +325,39 @@ mod tests {
         };
         assert_eq!(supersedes(request(2, 0, 1)), Some(PacketId(Uuid::from_u128(1))));
         assert_eq!(supersedes(request(2, 0, 2)), None);
+    }
+
+    #[test]
+    fn who_has_a_packet_is_recorded_once_a_day() {
+        let acme = given([created_by(ANA), SUBSCRIBED.into()]).state();
+        let requested = decide(&acme, &request(1, 0, 1)).expect("it is subscribed").remove(0);
+        let packet = PacketId(Uuid::from_u128(1));
+        let whole = Event::PacketDownloaded { packet, discloses: true };
+        let (by, recorded_at) = (Actor::Account(ANA), Time::from_millis(3));
+        let and = |event: &Event| {
+            let requested = requested.clone().into();
+            given([created_by(ANA), SUBSCRIBED.into(), requested, event.clone().into()]).state()
+        };
+        let (before, after) = (and(&SUBSCRIBED), and(&whole));
+        let download = |by, discloses, hours: u64| {
+            let at = recorded_at.after(Duration::from_hours(hours));
+            Command::RecordDownload { packet, discloses, by, at }
+        };
+        let report = Event::PacketDownloaded { packet, discloses: false };
+        for discloses in [true, false] {
+            let event = Event::PacketDownloaded { packet, discloses };
+            assert_eq!(decide(&before, &download(by, discloses, 0)), Ok(vec![event]));
+            assert_eq!(decide(&after, &download(by, discloses, 23)), Ok(vec![]));
+        }
+        assert_eq!(decide(&after, &download(by, false, 24)), Ok(vec![report.clone()]));
+        assert_eq!(decide(&after, &download(Actor::System, false, 0)), Ok(vec![report.clone()]));
+        // who has the report does not have what is disclosed
+        let has_report = and(&report);
+        assert_eq!(decide(&has_report, &download(by, true, 0)), Ok(vec![whole]));
+        let unknown = PacketId(Uuid::from_u128(2));
+        let other =
+            Command::RecordDownload { packet: unknown, discloses: true, by, at: recorded_at };
+        assert_eq!(decide(&after, &other), Err(Rejection::NoSuchPacket));
     }
 
     #[test]

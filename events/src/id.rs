@@ -27,23 +27,32 @@ pub(crate) const LENGTH: usize = 26;
 #[error("an identifier is its prefix, `_` and 26 characters of base32")]
 pub struct InvalidId;
 
-/// Every prefix is this long, with its `_`.
-const PREFIX_LENGTH: usize = 4;
+/// No prefix is longer, with its `_`.
+const LONGEST_PREFIX: usize = 4;
 
-fn encode(prefix: &'static str, id: Uuid) -> [u8; PREFIX_LENGTH + LENGTH] {
-    let mut rest = id.as_u128();
-    let mut text = [b'0'; PREFIX_LENGTH + LENGTH];
-    let (start, digits) = text.split_at_mut(PREFIX_LENGTH);
-    start.copy_from_slice(prefix.as_bytes());
-    for place in digits.iter_mut().rev() {
-        *place = ALPHABET[usize::from((rest & 31) as u8)];
-        rest >>= 5;
-    }
-    text
+/// An identifier as text, at the end of its room: prefixes differ in length.
+struct Encoded {
+    room: [u8; LONGEST_PREFIX + LENGTH],
+    start: usize,
 }
 
-fn text(encoded: &[u8]) -> &str {
-    str::from_utf8(encoded).expect("prefixes and the alphabet are ASCII")
+impl Encoded {
+    fn new(prefix: &'static str, id: Uuid) -> Self {
+        let mut rest = id.as_u128();
+        let mut room = [b'0'; LONGEST_PREFIX + LENGTH];
+        let (before, digits) = room.split_at_mut(LONGEST_PREFIX);
+        let start = LONGEST_PREFIX - prefix.len();
+        before[start..].copy_from_slice(prefix.as_bytes());
+        for place in digits.iter_mut().rev() {
+            *place = ALPHABET[usize::from((rest & 31) as u8)];
+            rest >>= 5;
+        }
+        Self { room, start }
+    }
+
+    fn text(&self) -> &str {
+        str::from_utf8(&self.room[self.start..]).expect("prefixes and the alphabet are ASCII")
+    }
 }
 
 fn decode(text: &str) -> Result<Uuid, InvalidId> {
@@ -72,7 +81,7 @@ macro_rules! ids {
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(text(&encode(Self::PREFIX, self.0)))
+                f.write_str(Encoded::new(Self::PREFIX, self.0).text())
             }
         }
 
@@ -92,7 +101,7 @@ macro_rules! ids {
 
         impl Serialize for $name {
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.serialize_str(text(&encode(Self::PREFIX, self.0)))
+                serializer.serialize_str(Encoded::new(Self::PREFIX, self.0).text())
             }
         }
 
@@ -136,6 +145,21 @@ ids! {
     PaymentMethodId = "pay";
     /// A compliance packet.
     PacketId = "pkt";
+    /// A project of an organization.
+    ProjectId = "prj";
+    /// A hostname under which a project is reached.
+    DomainId = "dom";
+    /// What a project keeps of the answers to one shape of query.
+    CacheRuleId = "crl";
+    /// A database.
+    DatabaseId = "db";
+    /// A role in a database, with a password.
+    DatabaseUserId = "dbu";
+    BackupId = "bak";
+    /// A network that a database lets in.
+    AllowlistRuleId = "alw";
+    AlertId = "alr";
+    PipelineId = "pip";
     /// One event in the log.
     EventId = "evt";
     /// One order given by a caller; events, ids and salts derive from it.
@@ -270,6 +294,13 @@ mod tests {
             assert_eq!(id.to_string().len(), 30);
             assert_eq!(id.to_string().parse(), Ok(id));
         }
+    }
+
+    #[test]
+    fn a_prefix_may_be_short() {
+        let id = DatabaseId(Uuid::from_u128(0x0188_bac7_4afa_78aa_bc3b_bd1e_ef28_d881));
+        assert_eq!(id.to_string(), "db_01h2xcejqtf2nbrexx3vqjhp41");
+        assert_eq!(id.to_string().parse(), Ok(id));
     }
 
     #[test]

@@ -7,6 +7,7 @@ pub mod access_review;
 pub mod account;
 pub mod address;
 pub mod chain;
+pub mod database;
 pub mod declaration;
 pub mod declared;
 pub mod duration;
@@ -15,6 +16,7 @@ pub mod evidence;
 pub mod id;
 pub mod incident;
 pub mod invitation;
+pub mod kept;
 pub mod membership;
 pub mod organization;
 pub mod permission;
@@ -22,6 +24,7 @@ pub mod personal;
 pub mod plan;
 pub mod platform;
 pub mod principal;
+pub mod project;
 pub mod quota;
 pub mod recorded;
 pub mod restore_test;
@@ -41,6 +44,8 @@ pub mod wire;
 mod given;
 #[cfg(test)]
 mod interleavings;
+
+use database::part as database_part;
 
 /// Every fact the log can hold.
 ///
@@ -62,6 +67,9 @@ pub enum Event {
     AccessReview(access_review::Event),
     RestoreTest(restore_test::Event),
     Evidence(evidence::Event),
+    Project(project::Event),
+    Database(database::Event),
+    DatabasePart(database_part::Event),
     Subscription(subscription::Event),
     Usage(usage::Event),
 }
@@ -92,6 +100,9 @@ from_domains! {
     AccessReview access_review;
     RestoreTest restore_test;
     Evidence evidence;
+    Project project;
+    Database database;
+    DatabasePart database_part;
     Subscription subscription;
     Usage usage;
 }
@@ -108,6 +119,9 @@ impl Event {
             Self::Incident(event) => event.personal(visit),
             Self::AccessReview(event) => event.personal(visit),
             Self::RestoreTest(event) => event.personal(visit),
+            Self::Project(event) => event.personal(visit),
+            Self::Database(event) => event.personal(visit),
+            Self::DatabasePart(event) => event.personal(visit),
             Self::Subscription(event) => event.personal(visit),
             Self::Platform(_)
             | Self::Address(_)
@@ -130,6 +144,7 @@ impl Event {
             Self::Account(account::Event::Updated { .. })
                 | Self::Organization(organization::Event::Updated { .. })
                 | Self::Setting(setting::Event::Updated(_))
+                | Self::Project(project::Event::Updated { .. })
         )
     }
 
@@ -140,6 +155,7 @@ impl Event {
             Self::Account(event) => event.keep_changes(),
             Self::Organization(event) => event.keep_changes(),
             Self::Setting(event) => event.keep_changes(),
+            Self::Project(event) => event.keep_changes(),
             Self::Platform(_)
             | Self::Address(_)
             | Self::Membership(_)
@@ -151,9 +167,11 @@ impl Event {
             | Self::Incident(_)
             | Self::AccessReview(_)
             | Self::RestoreTest(_)
+            | Self::Evidence(_)
+            | Self::Database(_)
+            | Self::DatabasePart(_)
             | Self::Subscription(_)
-            | Self::Usage(_)
-            | Self::Evidence(_) => true,
+            | Self::Usage(_) => true,
         }
     }
 }
@@ -206,3 +224,4 @@ macro_rules! commands {
 
 commands!(organization membership invitation setting token evidence);
 commands!(declaration incident access_review restore_test subscription);
+commands!(project database database_part);

@@ -6,17 +6,22 @@ use serde::{Deserialize, Serialize};
 
 use crate::State;
 use crate::access_review;
+use crate::database::{self, Database};
 use crate::declaration;
 use crate::declared::Declared;
 use crate::erasure;
 use crate::evidence::Evidence;
-use crate::id::{AccountId, InvitationId, OrganizationId, SubjectId, TokenId};
+use crate::id::{
+    AccountId, DatabaseId, InvitationId, OrganizationId, ProjectId, SubjectId, TokenId,
+};
 use crate::incident;
 use crate::invitation::{self, Invitation};
+use crate::kept::Kept;
 use crate::membership::{self, Member};
 use crate::permission::{Permission, Role};
 use crate::personal::Personal;
 use crate::plan::UNLIMITED;
+use crate::project::{self, Project};
 use crate::recorded::Recorded;
 use crate::restore_test;
 use crate::setting::Settings;
@@ -61,6 +66,10 @@ pub enum Event {
         /// Tokens and keys that served.
         #[serde(default)]
         tokens: u64,
+        #[serde(default)]
+        projects: u64,
+        #[serde(default)]
+        databases: u64,
     },
 }
 
@@ -102,7 +111,7 @@ impl Event {
         match self {
             Self::Created { .. } => ("organization.created", 2),
             Self::Updated { .. } => ("organization.updated", 1),
-            Self::Deleted { .. } => ("organization.deleted", 2),
+            Self::Deleted { .. } => ("organization.deleted", 3),
         }
     }
 
@@ -168,6 +177,8 @@ pub struct Organization {
     pub(crate) settings: Settings,
     pub(crate) erased: BTreeSet<SubjectId>,
     pub(crate) declared: Declared,
+    pub(crate) projects: BTreeMap<ProjectId, Kept<Project>>,
+    pub(crate) databases: BTreeMap<DatabaseId, Kept<Database>>,
     evidence: Evidence,
     subscription: Subscription,
 }
@@ -270,6 +281,8 @@ impl Organization {
                 self.tokens.clear();
                 self.settings = Settings::default();
                 self.declared = Declared::default();
+                self.projects.clear();
+                self.databases.clear();
                 self.evidence.end();
                 self.subscription = Subscription::default();
             }
@@ -295,6 +308,9 @@ impl State for Organization {
                 restore_test::evolve(&mut self.declared, event, recorded);
             }
             crate::Event::Evidence(event) => self.evidence.evolve(event, recorded),
+            crate::Event::Project(event) => project::evolve(self, event, recorded),
+            crate::Event::Database(event) => database::evolve(self, event, recorded),
+            crate::Event::DatabasePart(event) => database::part::evolve(self, event, recorded),
             crate::Event::Subscription(event) => {
                 self.evolve_subscription(event, recorded);
             }
@@ -407,6 +423,8 @@ pub(crate) fn deleted(organization: &Organization, at: Time) -> Event {
         members: organization.members.len() as u64,
         pending_invitations: organization.pending_invitations().count() as u64,
         tokens: organization.live_tokens(at).count() as u64,
+        projects: organization.projects.len() as u64,
+        databases: organization.databases.len() as u64,
     }
 }
 

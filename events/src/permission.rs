@@ -22,6 +22,19 @@ pub enum Permission {
     Leave,
     /// Make, list and end tokens of one's own.
     UseOwnTokens,
+    /// Read projects and databases.
+    ReadDatabases,
+    ReadBackups,
+    ReadPipelines,
+    /// Connect to databases; be shown the password of a database user.
+    UseDatabases,
+    /// Create and change projects, databases, their users, alerts and allowlists.
+    ManageDatabases,
+    ManageBackups,
+    ManagePipelines,
+    /// Delete projects and databases.
+    DeleteDatabases,
+    DeleteBackups,
     UpdateOrganization,
     UpdateSettings,
     /// State for compliance what no event shows: declarations, incidents, access reviews.
@@ -56,11 +69,20 @@ pub enum Permission {
 }
 
 impl Permission {
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 32] = [
         Self::ReadOrganization,
         Self::ReadMembers,
         Self::Leave,
         Self::UseOwnTokens,
+        Self::ReadDatabases,
+        Self::ReadBackups,
+        Self::ReadPipelines,
+        Self::UseDatabases,
+        Self::ManageDatabases,
+        Self::ManageBackups,
+        Self::ManagePipelines,
+        Self::DeleteDatabases,
+        Self::DeleteBackups,
         Self::UpdateOrganization,
         Self::UpdateSettings,
         Self::Declare,
@@ -89,10 +111,19 @@ impl Permission {
             | Self::ReadMembers
             | Self::Leave
             | Self::UseOwnTokens
+            | Self::ReadDatabases
+            | Self::ReadBackups
+            | Self::ReadPipelines
             | Self::ReadCompliance
             | Self::ReadUsage
             | Self::GeneratePackets => &[Owner, Admin, Developer, Member, Viewer],
-            Self::UpdateOrganization
+            Self::UseDatabases => &[Owner, Admin, Developer, Member],
+            Self::ManageDatabases | Self::ManageBackups | Self::ManagePipelines => {
+                &[Owner, Admin, Developer]
+            }
+            Self::DeleteDatabases
+            | Self::DeleteBackups
+            | Self::UpdateOrganization
             | Self::UpdateSettings
             | Self::Declare
             | Self::ExportOrganization

@@ -28,6 +28,18 @@ pub enum Event {
         /// Ed25519, 32 bytes in base64url.
         public_key: String,
     },
+    /// One key takes the place of another, and both have signed that: who knows the old one need
+    /// not be told of the new one by another way.
+    #[serde(rename = "signing_key.rotated")]
+    KeyRotated {
+        from: KeyId,
+        to: KeyId,
+        /// What both signed, in base64: an in-toto statement, as the payload of a DSSE envelope.
+        payload: String,
+        /// Base64 of 64 bytes, each.
+        signed_by_old: String,
+        signed_by_new: String,
+    },
     /// It signs nothing any more; what it has signed stays good.
     #[serde(rename = "signing_key.retired")]
     KeyRetired { key_id: KeyId },
@@ -112,6 +124,7 @@ impl Event {
         match self {
             Self::Initialized { .. } => ("platform.initialized", 1),
             Self::KeyIntroduced { .. } => ("signing_key.introduced", 1),
+            Self::KeyRotated { .. } => ("signing_key.rotated", 1),
             Self::KeyRetired { .. } => ("signing_key.retired", 1),
             Self::KeyRevoked { .. } => ("signing_key.revoked", 1),
             Self::Sealed { .. } => ("ledger.sealed", 1),
@@ -131,6 +144,18 @@ pub struct SigningKey {
     pub introduced_at: Time,
     pub retired_at: Option<Time>,
     pub compromised_since: Option<Time>,
+    /// Of the key before it, unless that was lost or stolen.
+    pub rotation: Option<Rotation>,
+}
+
+/// A statement, signed by a key and by the one whose place it takes, that it does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rotation {
+    pub from: KeyId,
+    /// Base64.
+    pub payload: String,
+    pub signed_by_old: String,
+    pub signed_by_new: String,
 }
 
 /// The newest seal over all logs.
@@ -217,7 +242,18 @@ impl State for Platform {
                 introduced_at: recorded.at,
                 retired_at: None,
                 compromised_since: None,
+                rotation: None,
             }),
+            Event::KeyRotated { from, to, payload, signed_by_old, signed_by_new } => {
+                if let Some(key) = self.key_mut(to) {
+                    key.rotation = Some(Rotation {
+                        from: from.clone(),
+                        payload: payload.clone(),
+                        signed_by_old: signed_by_old.clone(),
+                        signed_by_new: signed_by_new.clone(),
+                    });
+                }
+            }
             Event::KeyRetired { key_id } => {
                 if let Some(key) = self.key_mut(key_id) {
                     key.retired_at = Some(recorded.at);
@@ -268,6 +304,7 @@ pub enum Command {
     IntroduceKey {
         purpose: Purpose,
         public_key: String,
+        rotation: Option<Rotation>,
     },
     /// A key is not to be believed from then on; another one takes its place if it still signed.
     RevokeKey {
@@ -303,6 +340,8 @@ pub enum Rejection {
     RevokedAlready,
     #[error("there are too many plans")]
     TooManyPlans,
+    #[error("another key signs than the one that has signed the rotation")]
+    AnotherSigns,
 }
 
 pub fn decide(platform: &Platform, command: &Command) -> Result<Vec<Event>, Rejection> {
@@ -311,8 +350,12 @@ pub fn decide(platform: &Platform, command: &Command) -> Result<Vec<Event>, Reje
             Some(_) => Ok(vec![]),
             None => Ok(replaced(platform, *purpose, public_key)),
         },
-        Command::IntroduceKey { purpose, public_key } => {
-            Ok(replaced(platform, *purpose, public_key))
+        Command::IntroduceKey { purpose, public_key, rotation } => {
+            let rotated = match rotation {
+                None => None,
+                Some(rotation) => Some(rotated(platform, *purpose, public_key, rotation)?),
+            };
+            Ok(replaced(platform, *purpose, public_key).into_iter().chain(rotated).collect())
         }
         Command::RevokeKey { key_id, compromised_since, successor } => {
             let key = platform.key(key_id).ok_or(Rejection::NoSuchKey)?;
@@ -358,6 +401,25 @@ fn published(catalogue: Catalogue, source: Source) -> Event {
     Event::CataloguePublished { catalogue: Box::new(catalogue), source }
 }
 
+fn rotated(
+    platform: &Platform,
+    purpose: Purpose,
+    public_key: &str,
+    rotation: &Rotation,
+) -> Result<Event, Rejection> {
+    let active = platform.active_key(purpose).map(|key| &key.key_id);
+    if active != Some(&rotation.from) {
+        return Err(Rejection::AnotherSigns);
+    }
+    Ok(Event::KeyRotated {
+        from: rotation.from.clone(),
+        to: KeyId::of(public_key),
+        payload: rotation.payload.clone(),
+        signed_by_old: rotation.signed_by_old.clone(),
+        signed_by_new: rotation.signed_by_new.clone(),
+    })
+}
+
 fn replaced(platform: &Platform, purpose: Purpose, public_key: &str) -> Vec<Event> {
     let retired = platform.active_key(purpose).map(|key| key.key_id.clone());
     let introduced = Event::KeyIntroduced {
@@ -378,5 +440,40 @@ mod tests {
         // RFC 8037, appendix A.3
         let id = KeyId::of("11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo");
         assert_eq!(id.0, "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k");
+    }
+
+    #[test]
+    fn a_rotation_is_of_the_key_that_signs() {
+        let mut platform = Platform::default();
+        let key_id = KeyId::of("old");
+        platform.keys.push(SigningKey {
+            key_id: key_id.clone(),
+            purpose: Purpose::Packet,
+            public_key: "old".to_owned(),
+            introduced_at: Time::EPOCH,
+            retired_at: None,
+            compromised_since: None,
+            rotation: None,
+        });
+        let rotate = |from: &KeyId| {
+            let signature = String::new;
+            let rotation = Rotation {
+                from: from.clone(),
+                payload: "statement".to_owned(),
+                signed_by_old: signature(),
+                signed_by_new: signature(),
+            };
+            let public_key = "new".to_owned();
+            let purpose = Purpose::Packet;
+            decide(
+                &platform,
+                &Command::IntroduceKey { purpose, public_key, rotation: Some(rotation) },
+            )
+        };
+        let kinds: Vec<_> = rotate(&key_id).expect("it signs").iter().map(Event::kind).collect();
+        let names: Vec<_> = kinds.iter().map(|(name, _)| *name).collect();
+        let expected = ["signing_key.introduced", "signing_key.retired", "signing_key.rotated"];
+        assert_eq!(names, expected);
+        assert_eq!(rotate(&KeyId::of("another")), Err(Rejection::AnotherSigns));
     }
 }

@@ -161,6 +161,9 @@ impl State for Rights {
             | Event::Incident(_)
             | Event::AccessReview(_)
             | Event::RestoreTest(_)
+            | Event::Project(_)
+            | Event::Database(_)
+            | Event::DatabasePart(_)
             | Event::Subscription(_) => {}
         }
     }

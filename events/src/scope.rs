@@ -182,6 +182,12 @@ impl Permission {
             | Self::GeneratePackets
             | Self::ManageCompliance
             | Self::Declare => Family::Compliance,
+            Self::ReadDatabases
+            | Self::UseDatabases
+            | Self::ManageDatabases
+            | Self::DeleteDatabases => Family::Services,
+            Self::ReadBackups | Self::ManageBackups | Self::DeleteBackups => Family::Backups,
+            Self::ReadPipelines | Self::ManagePipelines => Family::Pipelines,
             Self::ViewBilling | Self::ManageBilling => Family::Billing,
             Self::ReadUsage | Self::RecordUsage => Family::Usage,
             Self::UseOwnTokens | Self::ManageTokens | Self::ManageKeys => {

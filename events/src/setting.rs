@@ -156,6 +156,11 @@ impl Settings {
         self.second_factor_demanded_at.is_some_and(|since| signed_in_at > since)
     }
 
+    /// Whether a database may be in this region.
+    pub fn allows_region(&self, region: &str) -> bool {
+        self.allowed_regions.is_empty() || self.allowed_regions.iter().any(|it| it == region)
+    }
+
     /// Whether requests from this address pass the allowlist.
     pub fn admits(&self, address: Option<IpAddr>) -> bool {
         let listed = |address: IpAddr| self.ip_allowlist.iter().any(|net| net.contains(&address));

@@ -10,7 +10,6 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::de::{self, Deserializer, Visitor};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use serde_json::value::RawValue;
 
 use crate::chain::Link;
 use crate::id::{EventId, SubjectId};
@@ -19,13 +18,18 @@ use crate::recorded::{Actor, Cause, Position, Recorded};
 use crate::stream::Stream;
 use crate::time::Time;
 use crate::{
-    Event, access_attempt, access_review, account, address, declaration, erasure, evidence,
-    incident, invitation, membership, organization, platform, restore_test, setting, subscription,
-    token, usage,
+    Event, access_attempt, access_review, account, address, database, declaration, erasure,
+    evidence, incident, invitation, membership, organization, platform, project, restore_test,
+    setting, subscription, token, usage,
 };
 
+mod canonical;
+mod seen;
 mod tagged;
 
+use canonical::LARGEST_INTEGER;
+pub use canonical::is_canonical;
+pub use seen::{Head, Seen, decode, head};
 use tagged::Tagged;
 
 /// The version of the line's own shape.
@@ -35,8 +39,6 @@ const DIGEST_ALGORITHM: &str = "sha-256";
 pub const LONGEST_LINE: usize = 64 * 1024;
 /// The same on streams of usage.
 pub const LONGEST_USAGE_LINE: usize = 256 * 1024;
-/// The largest integer every JSON reader keeps exactly (RFC 8785, I-JSON).
-const LARGEST_INTEGER: u64 = (1 << 53) - 1;
 
 pub fn base64url(bytes: &[u8]) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
@@ -210,15 +212,6 @@ fn is_exact(value: &Value) -> bool {
     }
 }
 
-/// Whether these bytes are the canonical form of what they say.
-pub fn is_canonical(line: &[u8]) -> bool {
-    serde_json::from_slice::<Value>(line)
-        .ok()
-        .filter(is_exact)
-        .and_then(|value| serde_json_canonicalizer::to_vec(&value).ok())
-        .is_some_and(|canonical| canonical == line)
-}
-
 #[derive(Debug, thiserror::Error)]
 #[error("not a line this program can read: {0}")]
 pub struct Malformed(#[from] serde_json::Error);
@@ -229,25 +222,6 @@ impl Malformed {
     }
 }
 
-/// Where a line says it belongs.
-#[derive(Debug, Deserialize)]
-pub struct Head {
-    pub stream: Stream,
-    pub version: u64,
-    pub id: EventId,
-    #[serde(rename = "type")]
-    pub kind: String,
-    pub recorded_at: Time,
-    pub prev: Link,
-    /// Salted digests of the personal values, sorted.
-    #[serde(default, rename = "_sd")]
-    pub digests: Vec<String>,
-}
-
-pub fn head(line: &[u8]) -> Result<Head, Malformed> {
-    Ok(serde_json::from_slice(line)?)
-}
-
 /// The type a line names, found without reading the rest: for passing over what is of no interest.
 /// In a canonical line `type` is the last member whose value could hold these characters.
 pub fn kind_of_line(line: &[u8]) -> Option<&str> {
@@ -255,23 +229,6 @@ pub fn kind_of_line(line: &[u8]) -> Option<&str> {
     let at = line.windows(MEMBER.len()).rposition(|part| part == MEMBER)? + MEMBER.len();
     let length = line[at..].iter().position(|byte| *byte == b'"')?;
     str::from_utf8(&line[at..at + length]).ok()
-}
-
-#[derive(Deserialize)]
-struct StoredLine<'a> {
-    actor: Actor,
-    cause: Cause,
-    #[serde(borrow)]
-    data: &'a RawValue,
-    id: EventId,
-    prev: Link,
-    recorded_at: Time,
-    stream: Stream,
-    #[serde(rename = "type")]
-    kind: &'a str,
-    type_version: u32,
-    v: u8,
-    version: u64,
 }
 
 /// One sealed value as it stands beside a line.
@@ -290,36 +247,6 @@ pub fn encode_sealed(fields: &[SealedField<'_>]) -> Vec<u8> {
         return Vec::new();
     }
     serde_json::to_vec(fields).expect("strings are always JSON")
-}
-
-/// Reads a stored event. `sealed` is what [`encode_sealed`] made, empty where there is none.
-pub fn decode(position: Position, line: &[u8], sealed: &[u8]) -> Result<Recorded, Malformed> {
-    // checked once as a whole, not string by string
-    let line_text = str::from_utf8(line).map_err(Malformed::because)?;
-    let stored: StoredLine<'_> = serde_json::from_str(line_text)?;
-    if stored.v != LINE_VERSION {
-        return Err(Malformed::because(format_args!("line version {}", stored.v)));
-    }
-    let mut recorded = Recorded {
-        position,
-        stream: stored.stream,
-        version: stored.version,
-        id: stored.id,
-        at: stored.recorded_at,
-        actor: stored.actor,
-        cause: stored.cause,
-        ip_address: Personal::Absent,
-        user_agent: Personal::Absent,
-        event: event(stored.kind, stored.type_version, stored.data)?,
-        prev: stored.prev,
-        link: Link::of_line(line),
-    };
-    if !sealed.is_empty() {
-        let sealed = str::from_utf8(sealed).map_err(Malformed::because)?;
-        let fields: Vec<SealedField<'_>> = serde_json::from_str(sealed)?;
-        put_back(&mut recorded, &fields);
-    }
-    Ok(recorded)
 }
 
 /// Puts the sealed values in the places of the event that they belong to.
@@ -381,6 +308,9 @@ pub fn kind(event: &Event) -> (&'static str, u32) {
         Event::AccessReview(event) => event.kind(),
         Event::RestoreTest(event) => event.kind(),
         Event::Evidence(event) => event.kind(),
+        Event::Project(event) => event.kind(),
+        Event::Database(event) => event.kind(),
+        Event::DatabasePart(event) => event.kind(),
         Event::Subscription(event) => event.kind(),
         Event::Usage(event) => event.kind(),
     }
@@ -403,6 +333,9 @@ fn data(event: &Event) -> Result<Value, serde_json::Error> {
         Event::AccessReview(event) => serde_json::to_value(event),
         Event::RestoreTest(event) => serde_json::to_value(event),
         Event::Evidence(event) => serde_json::to_value(event),
+        Event::Project(event) => serde_json::to_value(event),
+        Event::Database(event) => serde_json::to_value(event),
+        Event::DatabasePart(event) => serde_json::to_value(event),
         Event::Subscription(event) => serde_json::to_value(event),
         Event::Usage(event) => serde_json::to_value(event),
     }?;
@@ -418,7 +351,7 @@ fn data(event: &Event) -> Result<Value, serde_json::Error> {
     }
 }
 
-fn event(kind: &str, version: u32, data: &RawValue) -> Result<Event, Malformed> {
+fn event(kind: &str, version: u32, data: &str) -> Result<Event, Malformed> {
     let newer = upcast(kind, version, data)?;
     let tagged = Tagged { kind, data: newer.as_deref().unwrap_or(data) };
     let domain = match kind {
@@ -446,6 +379,10 @@ fn event(kind: &str, version: u32, data: &RawValue) -> Result<Event, Malformed> 
         "incident" => incident::Event::deserialize(tagged).map(Event::Incident),
         "access_review" => access_review::Event::deserialize(tagged).map(Event::AccessReview),
         "restore_test" => restore_test::Event::deserialize(tagged).map(Event::RestoreTest),
+        "project" => project::Event::deserialize(tagged).map(Event::Project),
+        "database" => database::Event::deserialize(tagged).map(Event::Database),
+        "database_user" | "backup" | "backup_schedule" | "database_allowlist" | "alert"
+        | "pipeline" => database::part::Event::deserialize(tagged).map(Event::DatabasePart),
         "plan" | "seats" | "spend_limit" | "payment_method" => {
             subscription::Event::deserialize(tagged).map(Event::Subscription)
         }
@@ -460,24 +397,24 @@ fn event(kind: &str, version: u32, data: &RawValue) -> Result<Event, Malformed> 
 }
 
 /// Lifts the data of an older version to the newest; `None` when it is the newest already.
-fn upcast(kind: &str, version: u32, data: &RawValue) -> Result<Option<Box<RawValue>>, Malformed> {
+fn upcast(kind: &str, version: u32, data: &str) -> Result<Option<String>, Malformed> {
     match (kind, version) {
         // version 1 knew no country: the organization has not said where it is
         ("organization.created", 1) => {
-            let mut data: Value = serde_json::from_str(data.get())?;
+            let mut data: Value = serde_json::from_str(data)?;
             let members = data.as_object_mut().ok_or_else(|| Malformed::because("no members"))?;
             members.insert("country".to_owned(), Value::Null);
-            Ok(Some(serde_json::value::to_raw_value(&data)?))
+            Ok(Some(data.to_string()))
         }
         // version 1 could not be refreshed: it ended with its session token
         ("session.started", 1) => {
-            let mut data: Value = serde_json::from_str(data.get())?;
+            let mut data: Value = serde_json::from_str(data)?;
             let members = data.as_object_mut().ok_or_else(|| Malformed::because("no members"))?;
             let end = members.get("expires_at").cloned().unwrap_or_default();
             members.insert("refresh_hash".to_owned(), Value::Null);
             members.insert("refresh_expires_at".to_owned(), end.clone());
             members.insert("ends_at".to_owned(), end);
-            Ok(Some(serde_json::value::to_raw_value(&data)?))
+            Ok(Some(data.to_string()))
         }
         _ => Ok(None),
     }

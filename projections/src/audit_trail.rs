@@ -6,6 +6,7 @@ use std::fmt;
 use events::Event;
 use events::chain::Link;
 use events::id::{EventId, OrganizationId, TokenId};
+use events::organization::Changed;
 use events::personal::{Personal, Sealed};
 use events::recorded::{Actor, Position, Recorded};
 use events::stream::Stream;
@@ -19,12 +20,15 @@ use crate::{Change, Key, ReadModel, descending};
 
 mod access_attempt;
 mod access_review;
+mod database;
+mod database_part;
 mod declaration;
 mod evidence;
 mod incident;
 mod invitation;
 mod membership;
 mod organization;
+mod project;
 mod restore_test;
 mod setting;
 mod subscription;
@@ -65,6 +69,10 @@ pub struct FieldChange {
 impl FieldChange {
     fn new(field: &str, from: Option<Shown>, to: Option<Shown>) -> Self {
         Self { field: field.to_owned(), from, to }
+    }
+
+    fn of(field: &str, changed: &Changed<impl Serialize>) -> Self {
+        Self::new(field, Some(plain(&changed.from)), Some(plain(&changed.to)))
     }
 }
 
@@ -175,6 +183,11 @@ fn described(id: OrganizationId, event: &Event) -> Option<(Resource, Vec<FieldCh
         Event::RestoreTest(event) => {
             Some((restore_test::resource(event), restore_test::changes(event)))
         }
+        Event::Project(event) => Some((project::resource(event), project::changes(event))),
+        Event::Database(event) => Some((database::resource(event), database::changes(event))),
+        Event::DatabasePart(event) => {
+            Some((database_part::resource(event), database_part::changes(event)))
+        }
         Event::Subscription(event) => {
             Some((subscription::resource(id, event), subscription::changes(event)))
         }
@@ -205,6 +218,14 @@ fn words(entry: &Entry) -> String {
 
 fn plain(value: impl Serialize) -> Shown {
     Shown::Plain(serde_json::to_value(value).unwrap_or_default())
+}
+
+/// Each field of what is there now, as a whole.
+fn fields(content: impl Serialize) -> Vec<FieldChange> {
+    let Shown::Plain(Value::Object(fields)) = plain(content) else { return vec![] };
+    let now =
+        |(field, value): (String, Value)| FieldChange::new(&field, None, Some(Shown::Plain(value)));
+    fields.into_iter().map(now).collect()
 }
 
 fn personal(value: &Personal) -> Option<Shown> {

@@ -1,7 +1,7 @@
 //! What time will bring: each thing that falls due, in the order of its time. What became of an
 //! organization that was deleted stays here; doing it then does nothing.
 
-use events::evidence::Event::{PacketRequested, Subscribed, Unsubscribed};
+use events::evidence::Event::{PacketDownloaded, PacketRequested, Subscribed, Unsubscribed};
 use events::evidence::Framework;
 use events::id::{InvitationId, OrganizationId};
 use events::invitation::Event::{Canceled, Expired, Rejected, Resent, Sent};
@@ -128,7 +128,10 @@ impl ReadModel for DueList {
             | Event::Incident(_)
             | Event::AccessReview(_)
             | Event::RestoreTest(_)
-            | Event::Evidence(PacketRequested { .. })
+            | Event::Project(_)
+            | Event::Database(_)
+            | Event::DatabasePart(_)
+            | Event::Evidence(PacketRequested { .. } | PacketDownloaded { .. })
             | Event::Account(_)
             | Event::Address(_)
             | Event::Platform(_)

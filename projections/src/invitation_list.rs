@@ -103,6 +103,9 @@ impl ReadModel for InvitationList {
             | Event::RestoreTest(_)
             | Event::Subscription(_)
             | Event::Evidence(_)
+            | Event::Project(_)
+            | Event::Database(_)
+            | Event::DatabasePart(_)
             | Event::Account(_)
             | Event::Address(_)
             | Event::Platform(_)
@@ -166,8 +169,13 @@ mod tests {
 
     #[test]
     fn a_deleted_organization_has_none() {
-        let deleted =
-            Event::Organization(Deleted { members: 1, pending_invitations: 1, tokens: 0 });
+        let deleted = Event::Organization(Deleted {
+            members: 1,
+            pending_invitations: 1,
+            tokens: 0,
+            projects: 0,
+            databases: 0,
+        });
         let rows =
             rows_after::<InvitationList>([created_by(ANA), sent(InvitationId(BEN.0)), deleted]);
         assert_eq!(rows, []);

@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 
 pub mod audit_trail;
 pub mod credential;
+pub mod database_home;
 pub mod due_list;
 pub mod invitation_list;
 pub mod invitee_list;
@@ -31,6 +32,7 @@ pub use pending::Pending;
 pub const ALL: [&dyn Model; 13] = [
     &Of::<audit_trail::AuditTrail>::new(),
     &Of::<credential::Credentials>::new(),
+    &Of::<database_home::DatabaseHome>::new(),
     &Of::<due_list::DueList>::new(),
     &Of::<invitation_list::InvitationList>::new(),
     &Of::<invitee_list::InviteeList>::new(),

@@ -83,6 +83,9 @@ impl ReadModel for MemberList {
             | Event::RestoreTest(_)
             | Event::Subscription(_)
             | Event::Evidence(_)
+            | Event::Project(_)
+            | Event::Database(_)
+            | Event::DatabasePart(_)
             | Event::Account(_)
             | Event::Address(_)
             | Event::Platform(_)
@@ -138,7 +141,8 @@ mod tests {
         let left = Left { member: BEN, role: Role::Viewer };
         let past = [created_by(ANA), joined(BEN, Role::Viewer), left.into()];
         assert_eq!(listed(past), [(ANA, Role::Owner, 0)]);
-        let deleted = Deleted { members: 2, pending_invitations: 0, tokens: 0 };
+        let deleted =
+            Deleted { members: 2, pending_invitations: 0, tokens: 0, projects: 0, databases: 0 };
         let past = [created_by(ANA), joined(BEN, Role::Viewer), deleted.into()];
         assert_eq!(listed(past), []);
     }

@@ -16,7 +16,7 @@ use events::subscription::Event::{
     TrialEnded,
 };
 use events::time::Time;
-use events::{Event, membership, organization, subscription};
+use events::{Event, database, membership, organization, subscription};
 use serde::{Deserialize, Serialize};
 
 use crate::Change::{Edit, Put, Remove};
@@ -36,6 +36,7 @@ pub struct Overview {
     /// In the order in which they became owners.
     pub owners: Vec<AccountId>,
     pub member_count: u64,
+    pub database_count: u64,
     pub plan: String,
     pub is_suspended: bool,
     pub created_at: Time,
@@ -61,6 +62,7 @@ impl ReadModel for OrganizationOverview {
         match &recorded.event {
             Event::Organization(event) => of_the_organization(event, recorded),
             Event::Membership(event) => of_its_members(event.clone(), recorded),
+            Event::Database(event) => of_its_databases(event, recorded),
             Event::Subscription(event) => of_its_subscription(event, recorded),
             Event::Invitation(_)
             | Event::Setting(_)
@@ -72,6 +74,8 @@ impl ReadModel for OrganizationOverview {
             | Event::AccessReview(_)
             | Event::RestoreTest(_)
             | Event::Evidence(_)
+            | Event::Project(_)
+            | Event::DatabasePart(_)
             | Event::Account(_)
             | Event::Address(_)
             | Event::Platform(_)
@@ -152,6 +156,7 @@ fn of_the_organization(
                 billing_email: sealed(&billing_email),
                 owners: vec![owner],
                 member_count: 1,
+                database_count: 0,
                 plan: UNLIMITED.to_owned(),
                 is_suspended: false,
                 created_at: recorded.at,
@@ -197,6 +202,25 @@ fn of_its_members(event: membership::Event, recorded: &Recorded) -> Vec<(Key, Ch
             row.holds(to, Role::Owner);
         }
     })
+}
+
+fn of_its_databases(event: &database::Event, recorded: &Recorded) -> Vec<(Key, Change<Overview>)> {
+    use database::Event::{
+        Created, Deleted, DeletionStarted, FactsReported, Failed, ProvisioningStarted, Resized,
+        Started, Stopped, Updated,
+    };
+    match event {
+        Created { .. } => edit(recorded, |row| row.database_count += 1),
+        Deleted { .. } => edit(recorded, |row| row.database_count -= 1),
+        Updated { .. }
+        | ProvisioningStarted { .. }
+        | Started { .. }
+        | Stopped { .. }
+        | Failed { .. }
+        | Resized { .. }
+        | FactsReported { .. }
+        | DeletionStarted { .. } => vec![],
+    }
 }
 
 impl Overview {
@@ -248,7 +272,8 @@ mod tests {
 
     #[test]
     fn a_deleted_organization_is_not_shown() {
-        let deleted = Deleted { members: 1, pending_invitations: 0, tokens: 0 };
+        let deleted =
+            Deleted { members: 1, pending_invitations: 0, tokens: 0, projects: 0, databases: 0 };
         let rows = rows_after::<OrganizationOverview>([created_by(ANA), deleted.into()]);
         assert_eq!(rows, []);
     }

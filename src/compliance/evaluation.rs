@@ -46,6 +46,12 @@ pub(crate) trait Check: Send {
     /// `log` is what stood before the event.
     fn take(&mut self, log: &Log, recorded: &Recorded);
 
+    /// Lines of its population that it keeps although it will not look at them again: they may be
+    /// taken away. A population that grows with every event must not wait for the end.
+    fn standing(&mut self) -> Option<&mut Vec<u8>> {
+        None
+    }
+
     /// `window` is the part of the period in which the organization existed, `log` what stands at its
     /// end.
     fn finish(self: Box<Self>, log: &Log, window: Period) -> Findings;
@@ -67,8 +73,8 @@ pub(crate) enum Scope {
     Unknown(&'static str),
 }
 
-/// One framework's controls, performed again over one organization's events, which are fed in the
-/// order of their versions, from the first.
+/// The controls of one specification, performed again over one organization's events, which are fed
+/// in the order of their versions, from the first.
 pub(crate) struct Evaluation {
     specification: &'static Specification,
     log: Log,
@@ -79,15 +85,14 @@ pub(crate) struct Evaluation {
 }
 
 impl Evaluation {
-    pub(crate) fn of(framework: Framework, period: Period, facts: Facts) -> Self {
-        let specification = Specification::of(framework);
+    pub(crate) fn of(specification: &'static Specification, period: Period, facts: &Facts) -> Self {
         let checks = specification.controls.iter();
-        let checks = checks.map(|control| (control, control.computation.check(control, &facts)));
+        let checks = checks.map(|control| (control, control.computation.check(control, facts)));
         Self {
             specification,
             log: Log::new(period),
             checks: checks.collect(),
-            gate: gate(framework),
+            gate: gate(specification.framework),
             sections: Sections::default(),
             erased: Vec::new(),
         }
@@ -113,6 +118,16 @@ impl Evaluation {
         self.log.end(recorded);
     }
 
+    /// Takes away what stands of the populations already, by the names of their files. What is left
+    /// of each at the end comes behind it.
+    pub(crate) fn standing(&mut self) -> Vec<(String, Vec<u8>)> {
+        let parts = self.checks.iter_mut().filter_map(|(control, check)| {
+            let lines = check.standing().filter(|lines| !lines.is_empty())?;
+            Some((population_file(control), std::mem::take(lines)))
+        });
+        parts.collect()
+    }
+
     pub(crate) fn finish(self) -> Report {
         let Self { specification, log, checks, gate, sections, erased } = self;
         let (mut controls, mut populations) = (Vec::new(), Vec::new());
@@ -132,6 +147,10 @@ impl Evaluation {
         let sections = sections.finish(&log);
         Report { controls, not_evidenced: outside.collect(), populations, erased, sections }
     }
+}
+
+fn population_file(control: &Specified) -> String {
+    format!("population-{}.jsonl", control.id)
 }
 
 fn gate(framework: Framework) -> Option<Box<dyn Gate>> {
@@ -157,7 +176,7 @@ fn ruled(
     };
     let found = found.map(|(_, found)| found).unwrap_or_default();
     let has_population = found.recording != Recording::Never || found.size > 0;
-    let name = format!("population-{}.jsonl", control.id);
+    let name = population_file(control);
     let population = has_population
         .then(|| PopulationReference { file: name.clone(), size: found.size.to_string() });
     let is_bare = found.recording == Recording::Never || found.size == 0;

@@ -9,6 +9,8 @@ use super::evaluation::Check;
 use super::evaluation::finding::{Findings, Recording};
 use super::evaluation::log::{Log, Period};
 
+pub(crate) mod recipient;
+
 /// Which declarations a control is about, as they stand at the end of the period.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum About {

@@ -232,7 +232,7 @@ impl Maker {
         self.at = self.at.after(Duration::from_secs(pause));
         self.expire();
         self.begin();
-        match self.random.below(34) {
+        match self.random.below(36) {
             0..=4 => self.invite(),
             5..=8 => self.accept(),
             9 => self.resend_or_close(),
@@ -245,7 +245,8 @@ impl Maker {
             22 => self.attempt(),
             23 => self.second_factor(),
             24 => self.rename(),
-            25 => self.erase_or_request(),
+            25 | 26 => self.erase_or_request(),
+            27 => self.download(),
             _ => self.declare(),
         }
     }

@@ -24,7 +24,7 @@ struct Opinion {
     population: u64,
 }
 
-fn line(recorded: &Recorded) -> Vec<u8> {
+pub(super) fn line(recorded: &Recorded) -> Vec<u8> {
     let mut draft = wire::Draft {
         stream: &recorded.stream,
         version: recorded.version,
@@ -71,11 +71,12 @@ fn theirs(given: &Given, folder: &Path) -> BTreeMap<String, Opinion> {
 fn ours(given: &Given) -> BTreeMap<String, Opinion> {
     let mut opinions = BTreeMap::new();
     for framework in Framework::ALL {
-        let mut evaluation = Evaluation::of(framework, given.period, given.facts.clone());
+        let specification = Specification::current(framework);
+        let mut evaluation = Evaluation::of(specification, given.period, &given.facts);
         for recorded in &given.recorded {
             evaluation.take(recorded);
         }
-        let computed: BTreeSet<&str> = Specification::of(framework)
+        let computed: BTreeSet<&str> = specification
             .controls
             .iter()
             .filter(|control| control.computation != Computation::Unrecorded)

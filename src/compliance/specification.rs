@@ -1,8 +1,22 @@
 //! The specification of each framework's controls: which there are, on which sentence each result
-//! is about, with which parameters, and what is not evidenced at all. A document that has been
-//! published is never edited; a change is a new version beside it.
+//! is about, with which parameters, and what is not evidenced at all.
+//!
+//! A document that has been released is never edited: a packet is verified, and taken along again,
+//! by the one that it was made under, for ever. To change what a framework asks:
+//!
+//! 1. Write `specifications/<framework>.v<n>.json` with a `version` of its own; a control that
+//!    changes gets another `method`, too.
+//! 2. Add it to [`DOCUMENTS`], behind those of its framework: from then on packets are made under it.
+//! 3. What is computed in another way gets a name of its own among the computations, and so does
+//!    whatever else a document may ask for: a member that older documents do not have means there
+//!    what it has always meant. What older documents name keeps its meaning.
+//! 4. Tell it in `docs/controls.md`, and `tests/controls.py` what it comes to.
+//!
+//! A test judges the same lines by every document, and compares with what came out when it was
+//! released (`golden/`).
 
 use std::collections::BTreeMap;
+use std::ops::Deref;
 use std::sync::LazyLock;
 
 use events::evidence::Framework;
@@ -11,9 +25,25 @@ use serde::Deserialize;
 use super::evaluation::computation::Computation;
 use super::evaluation::report::EvidenceKind;
 
+#[derive(Debug)]
+pub(crate) struct Specification {
+    pub(crate) framework: Framework,
+    /// The document itself, whose digest a packet names.
+    pub(crate) document: &'static str,
+    read: Document,
+}
+
+impl Deref for Specification {
+    type Target = Document;
+
+    fn deref(&self) -> &Document {
+        &self.read
+    }
+}
+
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Specification {
+pub(crate) struct Document {
     /// `<framework>/<version>`.
     pub(crate) version: String,
     pub(crate) edition: String,
@@ -26,9 +56,10 @@ pub(crate) struct Specification {
     pub(crate) boundary: String,
     pub(crate) controls: Vec<Specified>,
     pub(crate) not_evidenced: Vec<Outside>,
-    /// The document itself, whose digest a packet names.
-    #[serde(skip)]
-    pub(crate) document: &'static str,
+    /// Which personal values a packet opens, as `<event type>.<field>`; where it is left out, what
+    /// the first documents meant.
+    #[serde(default)]
+    discloses: Option<Vec<String>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -59,34 +90,52 @@ pub(crate) struct Outside {
     pub(crate) reason: String,
 }
 
+/// Every document that was ever released; of a framework, the oldest first.
+const DOCUMENTS: [(Framework, &str); 5] = [
+    (Framework::Soc2, include_str!("specifications/soc2.v1.json")),
+    (Framework::GdprRopa, include_str!("specifications/gdpr_ropa.v1.json")),
+    (Framework::GdprRopa, include_str!("specifications/gdpr_ropa.v2.json")),
+    (Framework::Dora, include_str!("specifications/dora.v1.json")),
+    (Framework::EuAiAct, include_str!("specifications/eu_ai_act.v1.json")),
+];
+
+static RELEASED: LazyLock<Vec<Specification>> =
+    LazyLock::new(|| DOCUMENTS.map(|(framework, document)| read(framework, document)).into());
+
+fn read(framework: Framework, document: &'static str) -> Specification {
+    let read: Document = serde_json::from_str(document).expect("a test reads each document");
+    Specification { framework, document, read }
+}
+
 impl Specification {
-    pub(crate) fn of(framework: Framework) -> &'static Self {
-        match framework {
-            Framework::Soc2 => &SOC2,
-            Framework::GdprRopa => &GDPR_ROPA,
-            Framework::Dora => &DORA,
-            Framework::EuAiAct => &EU_AI_ACT,
+    /// The one that packets are made under now.
+    pub(crate) fn current(framework: Framework) -> &'static Self {
+        let of_framework = |it: &&Self| it.framework == framework;
+        RELEASED.iter().rfind(of_framework).expect("each framework has a document")
+    }
+
+    /// The one that a packet says it was made under. `None` when this program does not know it.
+    pub(crate) fn named(framework: Framework, version: &str) -> Option<&'static Self> {
+        RELEASED.iter().find(|it| it.framework == framework && it.version == version)
+    }
+
+    #[cfg(test)]
+    pub(crate) fn released() -> &'static [Self] {
+        &RELEASED
+    }
+
+    /// Whether a packet opens such a value: of people, the addresses that invitations went to; of
+    /// the organization, what it declared itself where a framework is about that.
+    pub(crate) fn discloses(&self, kind: &str, field: &str) -> bool {
+        match (&self.discloses, kind, field) {
+            (Some(opened), _, _) => opened.iter().any(|it| {
+                it.strip_prefix(kind).and_then(|rest| rest.strip_prefix('.')) == Some(field)
+            }),
+            (None, "member.invited", "email") => true,
+            (None, "declaration.set", "text") => self.framework != Framework::Soc2,
+            (None, _, _) => false,
         }
     }
-}
-
-macro_rules! documents {
-    ($($name:ident = $file:literal;)*) => {$(
-        static $name: LazyLock<Specification> =
-            LazyLock::new(|| read(include_str!(concat!("specifications/", $file))));
-    )*};
-}
-
-documents! {
-    SOC2 = "soc2.v1.json";
-    GDPR_ROPA = "gdpr_ropa.v1.json";
-    DORA = "dora.v1.json";
-    EU_AI_ACT = "eu_ai_act.v1.json";
-}
-
-fn read(document: &'static str) -> Specification {
-    let read = serde_json::from_str(document).expect("a test reads each document");
-    Specification { document, ..read }
 }
 
 impl Specified {

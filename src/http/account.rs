@@ -106,7 +106,7 @@ async fn register(
     let (ip_address, user_agent) =
         (submission.origin.ip_address.clone(), submission.origin.user_agent.clone());
     let view = |state: &events::organization::Organization| {
-        state.profile().cloned().zip(Some(state.member_count()))
+        state.profile().cloned().zip(Some(organization::Counts::of(state)))
     };
     let done = register::register(&app, order, ip_address, user_agent, registration, view);
     let done = done.await.map_err(|error| Problem::from(error).limited(left))?;

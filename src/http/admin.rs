@@ -37,14 +37,29 @@ impl FromRequestParts<Arc<App>> for Operator {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
-        let header = parts.headers.get(AUTHORIZATION).and_then(|header| header.to_str().ok());
-        let (scheme, token) = header.and_then(|header| header.split_once(' ')).unwrap_or_default();
-        if scheme.eq_ignore_ascii_case("bearer") && app.operator_token.is(token.trim()) {
-            Ok(Self)
-        } else {
-            Err(Problem::new(Code::OperatorOnly))
-        }
+        let is_operator = bearer(parts).is_some_and(|token| app.operator_token.is(token));
+        if is_operator { Ok(Self) } else { Err(Problem::new(Code::OperatorOnly)) }
     }
+}
+
+/// Proof that a provisioner's credential came with the request, or the operator's.
+pub(super) struct Provisioner;
+
+impl FromRequestParts<Arc<App>> for Provisioner {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
+        let is_known =
+            |token: &str| app.provisioner_token.is(token) || app.operator_token.is(token);
+        let is_provisioner = bearer(parts).is_some_and(is_known);
+        if is_provisioner { Ok(Self) } else { Err(Problem::new(Code::ProvisionerOnly)) }
+    }
+}
+
+fn bearer(parts: &Parts) -> Option<&str> {
+    let header = parts.headers.get(AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, token) = header.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
 #[derive(Deserialize, ToSchema)]

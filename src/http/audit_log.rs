@@ -13,7 +13,7 @@ use events::id::{AccountId, EventId, TokenId};
 use events::permission::Permission;
 use events::recorded::Actor;
 use events::time::Time;
-use projections::audit_trail::{Entry, Shown};
+use projections::audit_trail::{Entry, FieldChange, Shown};
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -299,19 +299,10 @@ pub(super) async fn email(
 
 async fn shown(app: &App, entry: Entry, people: &mut People) -> Result<AuditEntry, query::Error> {
     let (kind, email) = match entry.actor {
-        Actor::Account(account) => ("user", email(app, account, people).await?),
-        Actor::Token(_) => ("token", None),
-        Actor::Operator => ("operator", None),
-        Actor::System => ("system", None),
+        Actor::Account(account) => (kind_of(entry.actor), email(app, account, people).await?),
+        Actor::Token(_) | Actor::Operator | Actor::System => (kind_of(entry.actor), None),
     };
-    let mut changes = Vec::with_capacity(entry.changes.len());
-    for change in entry.changes {
-        changes.push(AuditChange {
-            from: value(app, change.from).await?.map(|from| as_meant(&change.field, from)),
-            to: value(app, change.to).await?.map(|to| as_meant(&change.field, to)),
-            field: change.field,
-        });
-    }
+    let changes = changes(app, entry.changes).await?;
     Ok(AuditEntry {
         id: entry.id,
         action: entry.action,
@@ -332,6 +323,31 @@ async fn shown(app: &App, entry: Entry, people: &mut People) -> Result<AuditEntr
     })
 }
 
+pub(super) fn kind_of(actor: Actor) -> &'static str {
+    match actor {
+        Actor::Account(_) => "user",
+        Actor::Token(_) => "token",
+        Actor::Operator => "operator",
+        Actor::System => "system",
+    }
+}
+
+/// What changed, with its personal values opened.
+pub(super) async fn changes(
+    app: &App,
+    changes: Vec<FieldChange>,
+) -> Result<Vec<AuditChange>, query::Error> {
+    let mut opened = Vec::with_capacity(changes.len());
+    for change in changes {
+        opened.push(AuditChange {
+            from: value(app, change.from).await?.map(|from| as_meant(&change.field, from)),
+            to: value(app, change.to).await?.map(|to| as_meant(&change.field, to)),
+            field: change.field,
+        });
+    }
+    Ok(opened)
+}
+
 fn text(value: Value) -> Option<String> {
     value.as_str().map(str::to_owned)
 }
@@ -339,7 +355,7 @@ fn text(value: Value) -> Option<String> {
 /// Some sealed values are kept as the JSON of what they say.
 fn as_meant(field: &str, value: Value) -> Value {
     match (field, &value) {
-        ("controller" | "ip_allowlist_descriptions", Value::String(json)) => {
+        ("controller" | "ip_allowlist_descriptions" | "tags" | "ends", Value::String(json)) => {
             serde_json::from_str(json).unwrap_or(value)
         }
         _ => value,

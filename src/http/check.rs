@@ -80,6 +80,29 @@ impl<'a> Checks<'a> {
         }
     }
 
+    /// One of a closed set.
+    pub(crate) fn one_of(&mut self, field: &str, text: Option<&str>, known: &[&str]) {
+        if text.is_some_and(|text| !known.contains(&text)) {
+            self.wrong(field, &format!("must be one of {}", known.join(", ")));
+        }
+    }
+
+    /// What a database and what belongs to it is called: 3 to 63 lower-case letters, digits and
+    /// hyphens, a letter first, no hyphen last and no two in a row.
+    pub(crate) fn name(&mut self, field: &str, name: &str) {
+        let is_sound = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+        if !(3..=63).contains(&name.len())
+            || !name.bytes().all(is_sound)
+            || !name.starts_with(|first: char| first.is_ascii_lowercase())
+            || name.ends_with('-')
+            || name.contains("--")
+        {
+            let detail = "must be 3 to 63 of a-z, 0-9 and single hyphens, with a letter first and \
+                          no hyphen last";
+            self.wrong(field, detail);
+        }
+    }
+
     pub(crate) fn country(&mut self, field: &str, country: Option<&str>) {
         let Some(country) = country else { return };
         if country.len() != 2 || !country.bytes().all(|byte| byte.is_ascii_uppercase()) {

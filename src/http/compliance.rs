@@ -24,6 +24,7 @@ use super::request::{Authenticated, Parameters, PathNames};
 use crate::access::Access;
 use crate::{App, execute};
 
+mod download;
 mod posture;
 mod report;
 mod shown_packet;
@@ -33,6 +34,7 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(list_subscriptions))
         .routes(routes!(subscribe, unsubscribe))
         .merge(report::routes())
+        .merge(download::routes())
         .merge(posture::routes())
 }
 

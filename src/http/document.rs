@@ -29,7 +29,7 @@ pub(super) struct ErasureCommands;
 pub(super) struct ConditionalCommands;
 /// How a command to an organization can be refused.
 pub(super) struct OrganizationCommands;
-/// How a command to an organization can be refused that takes a subscription.
+/// How a command to an organization can be refused that takes a subscription, or what a plan limits.
 pub(super) struct SubscribedCommands;
 /// How a question about a command to an organization can be refused.
 pub(super) struct OrganizationPreviews;
@@ -41,6 +41,10 @@ pub(super) struct PublicReads;
 pub(super) struct PublicVerifications;
 /// How a command of the operator can be refused.
 pub(super) struct OperatorCommands;
+/// How a report of a provisioner can be refused.
+pub(super) struct ProvisionerCommands;
+/// How a question of a provisioner can be refused.
+pub(super) struct ProvisionerReads;
 /// The same of a command about an organization.
 pub(super) struct OperatorOrganizationCommands;
 /// How a command can be refused that needs no credential.
@@ -76,6 +80,8 @@ refusals! {
     PublicReads: 404 429 503;
     PublicVerifications: 400 413 415 429 503;
     OperatorCommands: 400 401 413 415 422 429 503;
+    ProvisionerCommands: 400 401 404 409 413 415 422 429 503;
+    ProvisionerReads: 400 401 404 429 503;
     OperatorOrganizationCommands: 400 401 404 413 415 422 429 503;
     InvitationCommands: 400 401 403 404 409 410 412 413 415 422 429 503;
     InvitationReads: 400 401 404 410 429 503;

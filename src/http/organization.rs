@@ -262,29 +262,42 @@ fn update_command(body: UpdateBody) -> Result<Command, Problem> {
 }
 
 /// What an answer to a command shows: the state right after it, and the caller's role in it.
-pub(super) type View = Option<(Profile, usize, AccountId, Role)>;
+/// How much of what it holds is shown with an organization.
+#[derive(Clone, Copy)]
+pub(super) struct Counts {
+    members: usize,
+    databases: usize,
+}
+
+impl Counts {
+    pub(super) fn of(state: &events::organization::Organization) -> Self {
+        Self { members: state.member_count(), databases: state.databases().len() }
+    }
+}
+
+pub(super) type View = Option<(Profile, Counts, AccountId, Role)>;
 
 pub(super) fn view(by: Principal) -> impl Fn(&events::organization::Organization) -> View {
     move |state| {
         let profile = state.profile()?.clone();
         let owner = state.longest_standing_owner()?;
-        Some((profile, state.member_count(), owner, state.standing(&by).ok()?))
+        Some((profile, Counts::of(state), owner, state.standing(&by).ok()?))
     }
 }
 
 async fn answered(app: &App, status: StatusCode, done: &Done<View>) -> Result<Response, Problem> {
     let view = done.answer.as_ref();
-    let (profile, member_count, owner, role) = view.ok_or(Problem::new(Code::NotFound))?;
-    let body = founded(app, *owner, profile, *member_count, *role).await?;
+    let (profile, counts, owner, role) = view.ok_or(Problem::new(Code::NotFound))?;
+    let body = founded(app, *owner, profile, *counts, *role).await?;
     Ok(etag::tagged(profile.changed_version, answer::command(status, done, body)))
 }
 
 /// An organization as its stream has it.
-pub(crate) async fn founded(
+pub(super) async fn founded(
     app: &App,
     owner: AccountId,
     profile: &Profile,
-    member_count: usize,
+    counts: Counts,
     role: Role,
 ) -> Result<Organization, Problem> {
     let name = match &profile.name {
@@ -299,7 +312,8 @@ pub(crate) async fn founded(
         country: profile.country.clone(),
         billing_email: profile.billing_email.sealed().cloned(),
         owners: vec![owner],
-        member_count: member_count as u64,
+        member_count: counts.members as u64,
+        database_count: counts.databases as u64,
         plan: profile.plan.clone(),
         is_suspended: profile.is_suspended,
         created_at: profile.created_at,
@@ -329,7 +343,7 @@ async fn shown(app: &App, overview: Overview, role: Role) -> Result<Organization
         role,
         plan: overview.plan,
         member_count: overview.member_count,
-        database_count: 0,
+        database_count: overview.database_count,
         country: overview.country,
         created_at: overview.created_at,
         status: if overview.is_suspended { "suspended" } else { "active" },

@@ -7,9 +7,7 @@ use axum::response::{IntoResponse, Response};
 use events::id::OrganizationId;
 use events::scope::Scope;
 use events::token::{self, Ended};
-use events::{
-    account, address, evidence, invitation, membership, organization, platform, principal, setting,
-};
+use events::{account, address, invitation, membership, organization, principal, setting};
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -23,6 +21,8 @@ use crate::rate_limit::{Left, TooOften};
 use crate::{execute, query, seal, signer, signing_key};
 
 mod code;
+mod database;
+mod platform;
 mod stated;
 mod subscription;
 
@@ -306,43 +306,41 @@ impl From<execute::Error> for Problem {
             Error::Incident(rejection) => rejection.into(),
             Error::AccessReview(rejection) => rejection.into(),
             Error::RestoreTest(rejection) => rejection.into(),
+            Error::Project(rejection) => rejection.into(),
+            Error::Database(rejection) => rejection.into(),
             Error::Subscription(rejection) => rejection.into(),
-            Error::Evidence(rejection) => match rejection {
-                evidence::Rejection::NotSubscribed(_) => Self::new(Code::NotSubscribed),
-                evidence::Rejection::EmptyPeriod => Self::invalid(vec![FieldError {
-                    field: "period_end".to_owned(),
-                    detail: "must be after `period_start`".to_owned(),
-                }]),
-            },
-            Error::Platform(rejection) => match rejection {
-                platform::Rejection::NoSuchKey => Self::new(Code::NotFound),
-                platform::Rejection::RevokedAlready => Self::new(Code::KeyRevoked),
-                platform::Rejection::TooManyPlans => Self::new(Code::PlanLimit),
-            },
+            Error::Evidence(rejection) => rejection.into(),
+            Error::Platform(rejection) => rejection.into(),
             Error::Setting(rejection) => match rejection {
                 setting::Rejection::NotFound => Self::new(Code::NotFound),
                 setting::Rejection::WouldLockOut => Self::new(Code::WouldLockYouOut),
                 setting::Rejection::SsoNotEnabled => Self::new(Code::SsoNotEnabled),
             },
-            Error::Account(rejection) => match rejection {
-                account::Rejection::Registered | account::Rejection::Abandoned => {
-                    Self::new(Code::EmailTaken)
-                }
-                account::Rejection::Unregistered | account::Rejection::PasswordChanged => {
-                    Self::new(Code::InvalidCredentials)
-                }
-                account::Rejection::SessionOver => Self::new(Code::InvalidToken),
-                account::Rejection::NoSuchSession => Self::new(Code::NotFound),
-                account::Rejection::LinkClosed => Self::new(Code::LinkClosed),
-                account::Rejection::AlreadyVerified => Self::new(Code::AlreadyVerified),
-                account::Rejection::SecondFactorMissing => Self::new(Code::TotpRequired),
-                account::Rejection::CodeUsed => Self::new(Code::WrongTotp),
-                account::Rejection::SecondFactorEnabled => Self::new(Code::TwoFactorEnabled),
-                account::Rejection::SecondFactorNotEnabled
-                | account::Rejection::SecondFactorNotPrepared => Self::new(Code::TwoFactorNotSetUp),
-                account::Rejection::Erasing => Self::new(Code::InvalidCredentials),
-            },
+            Error::Account(rejection) => rejection.into(),
             Error::Failed(failure) => failure.into(),
+        }
+    }
+}
+
+impl From<account::Rejection> for Problem {
+    fn from(rejection: account::Rejection) -> Self {
+        match rejection {
+            account::Rejection::Registered | account::Rejection::Abandoned => {
+                Self::new(Code::EmailTaken)
+            }
+            account::Rejection::Unregistered | account::Rejection::PasswordChanged => {
+                Self::new(Code::InvalidCredentials)
+            }
+            account::Rejection::SessionOver => Self::new(Code::InvalidToken),
+            account::Rejection::NoSuchSession => Self::new(Code::NotFound),
+            account::Rejection::LinkClosed => Self::new(Code::LinkClosed),
+            account::Rejection::AlreadyVerified => Self::new(Code::AlreadyVerified),
+            account::Rejection::SecondFactorMissing => Self::new(Code::TotpRequired),
+            account::Rejection::CodeUsed => Self::new(Code::WrongTotp),
+            account::Rejection::SecondFactorEnabled => Self::new(Code::TwoFactorEnabled),
+            account::Rejection::SecondFactorNotEnabled
+            | account::Rejection::SecondFactorNotPrepared => Self::new(Code::TwoFactorNotSetUp),
+            account::Rejection::Erasing => Self::new(Code::InvalidCredentials),
         }
     }
 }

@@ -35,6 +35,8 @@ mod body;
 pub(super) mod controller;
 mod preview;
 
+pub(super) use self::body::network;
+
 pub(crate) fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new().routes(routes!(show_settings, update_settings)).merge(preview::routes())
 }
@@ -77,8 +79,9 @@ async fn show_settings(
     })
     .await?;
     if let Some(moment) = Parameters::of(&uri, &[AS_OF])?.as_of()? {
-        let (settings, version) = query::setting::at(&app, &access, moment).await?;
-        let body = Settings { as_of_version: Some(version), ..shown(&app, &settings).await? };
+        let (state, version) = query::organization::at(&app, &access, moment).await?;
+        let settings = shown(&app, state.settings()).await?;
+        let body = Settings { as_of_version: Some(version), ..settings };
         return Ok(answer::as_of(version, body));
     }
     if let Some(known) = etag::not_modified(&headers, settings.changed_version) {

@@ -24,6 +24,9 @@ use crate::public_key::{NoteKey, PublicKey};
 use crate::{App, signing_key};
 
 const ALGORITHM: &str = "Ed25519";
+const PEM: &str = ".pem";
+const ROTATION: &str = ".rotation.json";
+const ENVELOPE_TYPE: &str = "application/vnd.dsse.envelope.v1+json";
 
 /// Served at the root only.
 pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
@@ -69,6 +72,9 @@ pub(crate) struct PublishedKey {
     active: bool,
     #[schema(value_type = Option<String>)]
     retired_at: Option<Time>,
+    /// The key whose place it took, and which has signed that: `<kid>.rotation.json` beside its PEM.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rotated_from: Option<String>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -109,6 +115,7 @@ fn published(key: &SigningKey) -> Result<PublishedKey, Problem> {
         public_key: usable(key)?.pem(),
         active: retired_at.is_none() && compromised_since.is_none(),
         retired_at: *retired_at,
+        rotated_from: key.rotation.as_ref().map(|rotation| rotation.from.to_string()),
     })
 }
 
@@ -137,19 +144,29 @@ async fn list_jwks(State(app): State<Arc<App>>) -> Result<Json<KeySet>, Problem>
     Ok(Json(key_set(&signing_key::all(&app).await?, Purpose::Packet)?))
 }
 
-/// One key as PEM.
+/// One key as PEM; or, as `<kid>.rotation.json`, what the key before it and it itself have signed about
+/// its taking that one's place (a DSSE envelope).
 #[utoipa::path(get, path = "/.well-known/compliance-signing-keys/{file}",
     operation_id = "showPacketKey", tag = "evidence",
-    params(("file" = String, Path, description = "the key's id and `.pem`")),
+    params(("file" = String, Path, description = "the key's id and `.pem` or `.rotation.json`")),
     responses((status = 200, body = String, content_type = "application/x-pem-file"), PublicReads))]
 async fn show_packet_key(
     State(app): State<Arc<App>>,
     names: PathNames,
 ) -> Result<Response, Problem> {
-    let named = names.text("file").and_then(|file| file.strip_suffix(".pem")).unwrap_or_default();
+    let file = names.text("file").unwrap_or_default();
     let keys = signing_key::all(&app).await?;
-    let key = keys.iter().find(|key| key.key_id.0 == named).ok_or(Problem::new(Code::NotFound))?;
-    Ok(([(CONTENT_TYPE, "application/x-pem-file")], usable(key)?.pem()).into_response())
+    let find = |suffix| {
+        let named = file.strip_suffix(suffix)?;
+        keys.iter().find(|key| key.key_id.0 == named)
+    };
+    if let Some(key) = find(PEM) {
+        return Ok(([(CONTENT_TYPE, "application/x-pem-file")], usable(key)?.pem()).into_response());
+    }
+    let rotated = find(ROTATION).and_then(|key| Some((key, key.rotation.as_ref()?)));
+    let (key, rotation) = rotated.ok_or(Problem::new(Code::NotFound))?;
+    let envelope = signing_key::rotation::envelope(rotation, &key.key_id);
+    Ok(([(CONTENT_TYPE, ENVELOPE_TYPE)], Json(envelope)).into_response())
 }
 
 /// Every key that heads of logs were ever signed with, the newest first: one verifier of signed notes

@@ -3,7 +3,7 @@
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use events::chain::{Broken, Link, Walk};
+use events::chain::{Broken, Link, Step, Walk};
 use events::evidence;
 use events::id::PacketId;
 use events::platform::{self, Platform};
@@ -51,7 +51,7 @@ impl Pass {
         self.moments = at;
     }
 
-    pub(super) fn take(&mut self, row: &Row) -> Result<(), Fault> {
+    pub(super) fn take(&mut self, row: &Row, examined: Examined) -> Result<(), Fault> {
         let stored = &row.stored;
         let expected = Position(self.position.0 + 1);
         if self.is_gapless && stored.position != expected {
@@ -60,25 +60,23 @@ impl Pass {
         }
         self.pass_moments(stored.position);
         let mut place = Place { position: Some(stored.position), ..Place::default() };
-        let head = wire::head(&stored.line)
-            .map_err(|_| Fault::new(Stage::Bytes, place, Kind::Unreadable))?;
-        let stream = head.stream;
-        (place.stream, place.version) = (Some(stream), Some(head.version));
+        let step =
+            examined.step.ok_or_else(|| Fault::new(Stage::Bytes, place, Kind::Unreadable))?;
+        let stream = step.stream;
+        (place.stream, place.version) = (Some(stream), Some(step.version));
         let walk = match self.walks.entry(stream) {
             Entry::Occupied(entry) => entry.into_mut(),
             Entry::Vacant(entry) => entry.insert(Walk::new(&stream)),
         };
-        walk.step_read(&head, &stored.line)
+        walk.take(Some(&step))
             .map_err(|broken: Broken| Fault::new(Stage::Chain, place, broken.into()))?;
-        let (size, link) = walk.end();
-        if let Some(columns) = &row.columns
-            && let Some(column) = other_column(columns, &head, link)
-        {
+        let (size, _) = walk.end();
+        if let Some(column) = examined.other_column {
             return Err(Fault::new(Stage::Bytes, place, Kind::Column(column)));
         }
-        if has_tree(&stream) {
+        if let Some(leaf) = examined.leaf {
             let edge = self.trees.entry(stream).or_default();
-            edge.push(Hash::of_leaf(&stored.line), |_, _| ());
+            edge.push(leaf, |_, _| ());
             self.compare(stream, size, place, row)?;
         }
         if stream == Stream::Platform {
@@ -193,8 +191,31 @@ impl Pass {
     }
 }
 
-/// Which column says something else than the line.
-fn other_column(columns: &Columns, head: &wire::Head, link: Link) -> Option<&'static str> {
+/// What can be found of a row without those before it. Nothing where its line cannot be read.
+#[derive(Default)]
+pub(super) struct Examined {
+    step: Option<Step>,
+    /// Which says something else than the line.
+    other_column: Option<&'static str>,
+    /// Where its log has a tree.
+    leaf: Option<Hash>,
+}
+
+impl Examined {
+    pub(super) fn of(row: &Row) -> Self {
+        let line = &row.stored.line;
+        let Ok(head) = wire::head(line) else { return Self::default() };
+        let link = Link::of_line(line);
+        let columns = row.columns.as_ref();
+        Self {
+            step: Some(Step::new(&head, link)),
+            other_column: columns.and_then(|columns| other_column(columns, &head, link)),
+            leaf: has_tree(&head.stream).then(|| Hash::of_leaf(line)),
+        }
+    }
+}
+
+fn other_column(columns: &Columns, head: &wire::Head<'_>, link: Link) -> Option<&'static str> {
     let Columns { stream, version, event_id, kind, link: stored } = columns;
     let same = [
         ("stream", *stream == head.stream.to_string()),

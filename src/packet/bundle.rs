@@ -1,7 +1,9 @@
 //! The files of a packet, as somebody takes them along: one, or all in a ZIP archive that is the
-//! same, byte for byte, whenever it is asked for (but for what was erased since). Lines and disclosed
-//! values are read from the log again, page by page.
+//! same, byte for byte, whenever it is asked for (but for what was erased since). Lines, disclosed
+//! values and populations are read from the log again, page by page.
 
+use std::collections::BTreeMap;
+use std::fs::File;
 use std::io::{self, Write as _};
 use std::sync::Arc;
 
@@ -13,8 +15,9 @@ use zip::write::{SimpleFileOptions, ZipWriter};
 use super::content::{self, Lines, decoded, disclose};
 use super::made::Error;
 use super::statement::Statement;
-use super::{ENVELOPE, EVENTS, disclosed_subject};
+use super::{ENVELOPE, EVENTS, POPULATION, disclosed_subject, population};
 use crate::App;
+use crate::compliance::Specification;
 use crate::dsse::Envelope;
 use crate::failure::Failure;
 
@@ -43,12 +46,22 @@ pub(crate) fn statement(envelope: &Envelope) -> Result<Statement, Error> {
     serde_json::from_slice(&payload).map_err(broken)
 }
 
+/// What the packet was made under, by which it is read again.
+pub(crate) fn specification(statement: &Statement) -> Result<&'static Specification, Error> {
+    let named = &statement.predicate.framework;
+    Specification::named(named.id, &named.specification.version).ok_or_else(|| {
+        let why = format!("this program does not know {}", named.specification.version);
+        Error::Failed(Failure::Broken(why.into()))
+    })
+}
+
 /// One file of a packet, piece by piece. `None` when the packet has none of this name, or it was
 /// erased.
 pub(crate) async fn file(
     app: &Arc<App>,
     organization: OrganizationId,
     request: &Requested,
+    specification: &'static Specification,
     name: &str,
 ) -> Result<Option<mpsc::Receiver<Piece>>, Error> {
     let (sender, pieces) = mpsc::channel(WAITING);
@@ -57,8 +70,25 @@ pub(crate) async fn file(
         tokio::spawn(async move { send_lines(&app, organization, size, &sender).await });
         return Ok(Some(pieces));
     }
+    if name.starts_with(POPULATION) {
+        let Some(envelope) = envelope(app, request).await? else { return Ok(None) };
+        let listed = statement(&envelope)?.subject;
+        let Some(signed) = listed.into_iter().find(|file| file.name == name) else {
+            return Ok(None);
+        };
+        let (app, request) = (Arc::clone(app), request.clone());
+        tokio::spawn(async move {
+            let sent =
+                population::send(&app, organization, &request, specification, &signed, &sender)
+                    .await;
+            if let Err(error) = sent {
+                drop(sender.send(Err(error)).await);
+            }
+        });
+        return Ok(Some(pieces));
+    }
     let body = match disclosed_subject(name) {
-        Some(subject) => disclosures(app, organization, request, subject).await?,
+        Some(subject) => disclosures(app, organization, request, specification, subject).await?,
         None => app.operational.packet_file(request.packet, name).await?,
     };
     let Some(body) = body else { return Ok(None) };
@@ -89,6 +119,7 @@ async fn disclosures(
     app: &App,
     organization: OrganizationId,
     request: &Requested,
+    specification: &Specification,
     subject: SubjectId,
 ) -> Result<Option<Vec<u8>>, Error> {
     let mut lines = Lines::of(organization, request.version + 1);
@@ -100,11 +131,11 @@ async fn disclosures(
         }
         for stored in page.iter().filter(|stored| !stored.sealed.is_empty()) {
             let mut recorded = decoded(stored)?;
-            if content::disclosed(request.framework, &mut recorded)
+            if content::disclosed(specification, &mut recorded)
                 .iter()
                 .any(|(_, sealed)| sealed.subject == subject)
             {
-                disclose(app, request.framework, &mut recorded, &mut found).await?;
+                disclose(app, specification, &mut recorded, &mut found).await?;
             }
         }
     }
@@ -118,36 +149,55 @@ pub(crate) fn archive(
     organization: OrganizationId,
     request: Requested,
     statement: &Statement,
-) -> mpsc::Receiver<Piece> {
+) -> Result<mpsc::Receiver<Piece>, Error> {
+    let specification = specification(statement)?;
     let (sender, pieces) = mpsc::channel(WAITING);
     let names: Vec<String> = std::iter::once(ENVELOPE.to_owned())
         .chain(statement.subject.iter().map(|file| file.name.clone()))
         .collect();
+    let signed = statement.subject.iter().filter(|file| file.name.starts_with(POPULATION));
+    let signed: Vec<_> = signed.cloned().collect();
     let app = Arc::clone(app);
     let runtime = tokio::runtime::Handle::current();
     tokio::task::spawn_blocking(move || {
-        let file = |name: &str| runtime.block_on(file(&app, organization, &request, name));
-        if let Err(error) = write_archive(&names, file, &sender) {
+        let file =
+            |name: &str| runtime.block_on(file(&app, organization, &request, specification, name));
+        let populations = population::all(&app, organization, &request, specification, &signed);
+        let written = runtime
+            .block_on(populations)
+            .and_then(|populations| write_archive(&names, populations, file, &sender));
+        if let Err(error) = written {
             // whoever reads must not take what they have for whole
             drop(sender.blocking_send(Err(error)));
         }
     });
-    pieces
+    Ok(pieces)
 }
 
+/// `populations` are there already; `file` gets every other.
 fn write_archive(
     names: &[String],
+    mut populations: BTreeMap<String, File>,
     file: impl Fn(&str) -> Result<Option<mpsc::Receiver<Piece>>, Error>,
     to: &mpsc::Sender<Piece>,
 ) -> Result<(), Error> {
     let mut archive = ZipWriter::new_stream(Out { to, waiting: Vec::new() });
     for name in names {
-        let Some(mut pieces) = file(name)? else { continue };
+        let population = populations.remove(name);
+        let pieces = if population.is_none() { file(name)? } else { None };
+        if population.is_none() && pieces.is_none() {
+            continue;
+        }
         // no time of its own, so that the archive is always the same
         let options = SimpleFileOptions::default().large_file(name == EVENTS);
         archive.start_file(name.as_str(), options).map_err(broken)?;
-        while let Some(piece) = pieces.blocking_recv() {
-            archive.write_all(&piece?).map_err(broken)?;
+        if let Some(mut population) = population {
+            io::copy(&mut population, &mut archive).map_err(broken)?;
+        }
+        if let Some(mut pieces) = pieces {
+            while let Some(piece) = pieces.blocking_recv() {
+                archive.write_all(&piece?).map_err(broken)?;
+            }
         }
     }
     let mut out = archive.finish().map_err(broken)?.into_inner();

@@ -2,12 +2,12 @@
 //! event that asked for the packet. Whatever a packet holds of the log is read in this way, and read
 //! again for whoever takes the packet along: lines and personal values are kept nowhere else.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use events::chain::{Broken, Walk};
-use events::evidence::Framework;
 use events::id::{OrganizationId, SubjectId};
-use events::personal::{Opened, Personal, Sealed};
+use events::personal::{self, Opened, Personal, Sealed};
 use events::recorded::Recorded;
 use events::stream::Stream;
 use events::tree::{Edge, Hash};
@@ -17,6 +17,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::statement::{Annotations, Digest, File};
 use crate::App;
+use crate::compliance::Specification;
 use crate::event_log::{ReadError, Stored};
 use crate::failure::{Failure, fails_with};
 use crate::keyring;
@@ -82,16 +83,6 @@ struct Opening {
     version: u64,
 }
 
-/// Which values a packet opens: of the people, the addresses that invitations went to; of the
-/// organization, what it declared itself where a framework is about that.
-pub(super) fn is_disclosed(framework: Framework, kind: &str, field: &str) -> bool {
-    match (kind, field) {
-        ("member.invited", "email") => true,
-        ("declaration.set", "text") => framework != Framework::Soc2,
-        _ => false,
-    }
-}
-
 /// The lines of one organization's log, one page after the other, checked as they pass.
 pub(super) struct Lines {
     organization: OrganizationId,
@@ -137,13 +128,13 @@ impl Lines {
 
 /// The sealed values of an event that a packet opens.
 pub(super) fn disclosed(
-    framework: Framework,
+    specification: &Specification,
     recorded: &mut Recorded,
 ) -> Vec<(&'static str, Sealed)> {
     let kind = wire::kind(&recorded.event).0;
     let mut found = Vec::new();
     recorded.event.personal(&mut |field: &'static str, value: &mut Personal| {
-        if is_disclosed(framework, kind, field) {
+        if specification.discloses(kind, field) {
             found.extend(value.sealed().map(|sealed| (field, sealed.clone())));
         }
     });
@@ -197,16 +188,49 @@ impl Disclosures for (SubjectId, String) {
     }
 }
 
+/// Says whose values are not opened because they are erased.
 pub(super) async fn disclose(
     app: &App,
-    framework: Framework,
+    specification: &Specification,
     recorded: &mut Recorded,
     into: &mut impl Disclosures,
-) -> Result<(), Error> {
-    for (field, sealed) in disclosed(framework, recorded) {
-        if let Some(line) = line(app, recorded.version, field, &sealed).await? {
-            into.add(sealed.subject, &line);
+) -> Result<Vec<SubjectId>, Error> {
+    let mut withheld = Vec::new();
+    for (field, sealed) in disclosed(specification, recorded) {
+        match line(app, recorded.version, field, &sealed).await? {
+            Some(line) => into.add(sealed.subject, &line),
+            None => withheld.push(sealed.subject),
         }
     }
-    Ok(())
+    Ok(withheld)
+}
+
+/// The digests by which a line commits to values that are erased: all but those of the values that can
+/// still be opened. Of several erased people in one line nobody can tell any more whose is which.
+/// Empty where a key is missing, for then nothing can be told.
+pub(super) async fn withheld(
+    app: &App,
+    line: &[u8],
+    recorded: &mut Recorded,
+) -> Result<Vec<String>, Error> {
+    let head = wire::head(line);
+    let mut digests = head
+        .map_err(|error| ReadError::Corrupt { position: recorded.position, source: error.into() })?
+        .digests;
+    let mut sealed = Vec::new();
+    let mut note = |value: &Personal| sealed.extend(value.sealed().cloned());
+    note(&recorded.ip_address);
+    note(&recorded.user_agent);
+    recorded.event.personal(&mut |_, value: &mut Personal| note(value));
+    for sealed in &sealed {
+        match app.keyring.open_disclosure(sealed).await? {
+            Opened::Known(disclosure) => {
+                let digest = personal::digest(&disclosure);
+                digests.retain(|known| *known != digest);
+            }
+            Opened::Erased => {}
+            Opened::KeyMissing => return Ok(Vec::new()),
+        }
+    }
+    Ok(digests.into_iter().map(Cow::into_owned).collect())
 }

@@ -1,7 +1,7 @@
 //! Makes packets: reads the log once, evaluates the controls, has the head signed and all logs
 //! sealed, and signs what was found. A packet is made once; whoever comes later gets the same bytes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use events::State as _;
 use events::evidence::Requested;
@@ -15,6 +15,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::content::{self, Digests, JSON_LINES, Lines, decoded, disclose, hex};
+use super::population::Passed;
 use super::statement::{
     self, File, FrameworkEdition, Generator, Hashes, Issuer, Log, Period, Predicate, Privacy,
     STATEMENT_TYPE, Scope, Specification, Statement,
@@ -99,6 +100,7 @@ pub(super) struct Found {
     state: Organization,
     actor: Actor,
     pub(super) report: compliance::Report,
+    populations: Vec<File>,
     disclosed: BTreeMap<events::id::SubjectId, Digests>,
 }
 
@@ -106,14 +108,17 @@ pub(super) async fn find(
     app: &App,
     organization: OrganizationId,
     request: &Requested,
+    specification: &'static compliance::Specification,
     verifications: &[Verification],
 ) -> Result<Found, Error> {
     let facts = Facts { verifications: verifications.to_vec() };
     let period = compliance::Period { from: request.period_start, to: request.period_end };
-    let mut evaluation = Evaluation::of(request.framework, period, facts);
+    let mut evaluation = Evaluation::of(specification, period, &facts);
     let mut lines = Lines::of(organization, request.version + 1);
     let (mut state, mut actor) = (Organization::default(), Actor::System);
     let (mut digests, mut disclosed) = (Digests::default(), BTreeMap::new());
+    let mut withheld: BTreeMap<_, BTreeSet<String>> = BTreeMap::new();
+    let mut populations = Passed::default();
     loop {
         let page = lines.page(app).await?;
         if page.is_empty() {
@@ -126,8 +131,20 @@ pub(super) async fn find(
             evaluation.take(&recorded);
             state.evolve(&recorded);
             actor = recorded.actor;
-            disclose(app, request.framework, &mut recorded, &mut disclosed).await?;
+            let gone = disclose(app, specification, &mut recorded, &mut disclosed).await?;
+            if !gone.is_empty() {
+                let digests = content::withheld(app, &stored.line, &mut recorded).await?;
+                for subject in gone {
+                    withheld.entry(subject).or_default().extend(digests.iter().cloned());
+                }
+            }
         }
+        populations.add(&evaluation.standing());
+    }
+    let mut report = evaluation.finish();
+    for erased in &mut report.erased {
+        let digests = withheld.remove(&erased.subject).unwrap_or_default();
+        erased.digests = digests.into_iter().collect();
     }
     Ok(Found {
         events: digests.file(EVENTS, JSON_LINES),
@@ -135,7 +152,8 @@ pub(super) async fn find(
         root: lines.edge.root(),
         state,
         actor,
-        report: evaluation.finish(),
+        populations: populations.files(&report),
+        report,
         disclosed,
     })
 }
@@ -162,7 +180,8 @@ async fn make(
     let stream = Stream::Organization(organization);
     let size = request.version + 1;
     let verifications = verifications(app, request).await?;
-    let found = find(app, organization, request, &verifications).await?;
+    let specification = compliance::Specification::current(request.framework);
+    let found = find(app, organization, request, specification, &verifications).await?;
     let tree = signer::current_tree(app, stream).await?;
     if tree.root(app, size).await? != Some(found.root) {
         return Err(Error::Differs);
@@ -172,13 +191,10 @@ async fn make(
     files.listed.push(found.events.clone());
     let text = "text/plain; charset=utf-8";
     files.add(CHECKPOINT, text, checkpoint.clone().into_bytes());
-    let specification = compliance::Specification::of(request.framework);
     let document = specification.document.as_bytes().to_vec();
     files.add(SPECIFICATION, "application/json", document);
     files.add(SEAL, "application/json", canonical(&sealed(app, stream, size).await?));
-    for population in &found.report.populations {
-        files.add(&population.name, JSON_LINES, population.lines.clone());
-    }
+    files.listed.extend_from_slice(&found.populations);
     let mut cited: Vec<u64> =
         found.report.controls.iter().flat_map(|control| control.events.iter().copied()).collect();
     cited.push(request.version);

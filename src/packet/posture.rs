@@ -43,13 +43,13 @@ pub(crate) async fn posture(app: &App, organization: OrganizationId) -> Result<P
         at: now,
     };
     let runs = verifications(app, &about).await?;
-    let found = find(app, organization, &about, &runs).await?;
+    let specification = Specification::current(framework);
+    let found = find(app, organization, &about, specification, &runs).await?;
     if tree.root(app, size).await? != Some(found.root) {
         return Err(Error::Differs);
     }
     let (head, checkpoint) = signer::sign(app, stream, Some(size)).await?;
     let key = signing_key::active(app, Purpose::Packet).await?;
-    let specification = Specification::of(framework);
     let predicate = json!({
         "schema_version": "1.0.0",
         "generated_at": now,

@@ -11,6 +11,8 @@ use events::time::Time;
 use events::token::{Ended, Token};
 use serde_json::{Map, Value, json};
 
+use super::{held, stated};
+
 /// What it was; `at` tells what had expired.
 pub(super) fn organization(id: OrganizationId, state: &Organization, at: Time) -> Value {
     let members = state
@@ -18,6 +20,8 @@ pub(super) fn organization(id: OrganizationId, state: &Organization, at: Time) -
         .filter_map(|account| Some((account.to_string(), member(state.member(account)?))));
     let invitations = state.invitations().map(|(id, it)| (id.to_string(), invitation(it, at)));
     let tokens = state.tokens().map(|(id, it)| (id.to_string(), token(it, at)));
+    let projects = state.projects().map(|(id, it)| (id.to_string(), held::project(it)));
+    let databases = state.databases().map(|(id, it)| (id.to_string(), held::database(it)));
     json!({
         "id": id,
         "at": at,
@@ -27,6 +31,12 @@ pub(super) fn organization(id: OrganizationId, state: &Organization, at: Time) -
         "invitations": invitations.collect::<Map<_, _>>(),
         "tokens": tokens.collect::<Map<_, _>>(),
         "settings": settings(state.settings()),
+        "projects": projects.collect::<Map<_, _>>(),
+        "databases": databases.collect::<Map<_, _>>(),
+        "declarations": stated::declarations(state),
+        "incidents": stated::incidents(state),
+        "access_reviews": stated::access_reviews(state),
+        "restore_tests": stated::restore_tests(state),
     })
 }
 
@@ -105,7 +115,7 @@ fn settings(settings: &Settings) -> Value {
 }
 
 /// A value that is open; of one that is sealed only whose it is.
-fn personal(personal: &Personal) -> Value {
+pub(super) fn personal(personal: &Personal) -> Value {
     match personal {
         Personal::Absent => Value::Null,
         Personal::Known { value, .. } => json!(value),

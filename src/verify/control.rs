@@ -7,18 +7,26 @@ use std::collections::BTreeMap;
 use events::recorded::Recorded;
 use serde::Serialize;
 use serde_json::Value;
+use sha2::{Digest as _, Sha256};
 
 use super::fault::{Checked, Fault, Reason, ensure};
 use super::file::{Listed, sha256_of};
 use crate::compliance::{Evaluation, Facts, Period, Specification};
-use crate::packet::SPECIFICATION;
+use crate::packet::content::hex;
 use crate::packet::statement::Predicate;
+use crate::packet::{POPULATION, SPECIFICATION};
 
-const POPULATION: &str = "population-";
+/// A population is taken away after so many events: it can be as long as the log.
+const AT_ONCE: u64 = 1000;
 
-pub(super) struct Controls {
-    evaluation: Evaluation,
+/// Nothing where the packet was made under a specification that this program does not know.
+pub(super) struct Controls(Option<Known>);
+
+struct Known {
     specification: &'static Specification,
+    evaluation: Evaluation,
+    /// Of the populations, as far as they were seen.
+    hashes: BTreeMap<String, Sha256>,
 }
 
 impl Controls {
@@ -28,12 +36,21 @@ impl Controls {
         let period = Period { from: predicate.period.from, to: predicate.period.to };
         let facts = Facts { verifications: predicate.verifications.clone() };
         let framework = predicate.framework.id;
-        let specification = Specification::of(framework);
-        Self { evaluation: Evaluation::of(framework, period, facts), specification }
+        let known = Specification::named(framework, &predicate.framework.specification.version);
+        Self(known.map(|specification| {
+            let evaluation = Evaluation::of(specification, period, &facts);
+            Known { specification, evaluation, hashes: BTreeMap::new() }
+        }))
     }
 
     pub(super) fn take(&mut self, recorded: &Recorded) {
-        self.evaluation.take(recorded);
+        let Self(Some(known)) = self else { return };
+        known.evaluation.take(recorded);
+        if recorded.version.is_multiple_of(AT_ONCE) {
+            for (name, lines) in known.evaluation.standing() {
+                known.hashes.entry(name).or_default().update(&lines);
+            }
+        }
     }
 
     /// `document` is the packet's specification. Says in a sentence what was found.
@@ -49,12 +66,14 @@ impl Controls {
         ensure(is_named, Reason::Specification, || {
             format!("the statement names another specification than {SPECIFICATION}")
         })?;
-        let known = self.specification;
-        let is_known = named.version == known.version && document == known.document.as_bytes();
-        ensure(is_known, Reason::Specification, || {
-            format!("{} is not as this program knows {}", named.version, known.version)
+        let Self(Some(Known { specification: known, evaluation, mut hashes })) = self else {
+            let message = format!("this program does not know {}; a newer one may", named.version);
+            return Err(Fault::new(Reason::Specification, message));
+        };
+        ensure(document == known.document.as_bytes(), Reason::Specification, || {
+            format!("{} is not as it was released", named.version)
         })?;
-        let report = self.evaluation.finish();
+        let report = evaluation.finish();
         same_list("control", &predicate.controls, &json(&report.controls))?;
         same_list("gap", &predicate.not_evidenced, &json(&report.not_evidenced))?;
         ensure(predicate.sections == report.sections, Reason::Reperformance, || {
@@ -63,7 +82,11 @@ impl Controls {
         let populations: BTreeMap<_, _> = report
             .populations
             .iter()
-            .map(|population| (population.name.as_str(), sha256_of(&population.lines)))
+            .map(|population| {
+                let hash = hashes.remove(&population.name).unwrap_or_default();
+                let hash = hash.chain_update(&population.lines).finalize();
+                (population.name.as_str(), hex(&hash))
+            })
             .collect();
         let files = listed.iter().filter(|(name, _)| name.starts_with(POPULATION));
         let files: BTreeMap<_, _> =

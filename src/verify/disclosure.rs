@@ -1,6 +1,7 @@
 //! V10: the personal values that a packet opens are those of its lines, each in its place, and none
 //! is of a person who has been erased. Held in memory is a digest for each disclosed value, no value.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufReader, Read};
 
@@ -116,7 +117,7 @@ impl Disclosures {
         let unreadable = |why: wire::Malformed| Fault::new(Reason::LineUnreadable, why.to_string());
         let digests = wire::head(line).map_err(unreadable)?.digests;
         for digest in &digests {
-            self.withheld.remove(digest);
+            self.withheld.remove(&**digest);
         }
         while self.disclosed.get(self.found).is_some_and(|it| it.version == recorded.version) {
             self.check(self.found, &digests, recorded)?;
@@ -129,10 +130,11 @@ impl Disclosures {
         clippy::wildcard_enum_match_arm,
         reason = "of other events the line does not say whose values they are"
     )]
-    fn check(&mut self, at: usize, digests: &[String], recorded: &Recorded) -> Checked<()> {
+    fn check(&mut self, at: usize, digests: &[Cow<'_, str>], recorded: &Recorded) -> Checked<()> {
         let disclosed = &self.disclosed[at];
         let (version, field, subject) = (disclosed.version, disclosed.field, disclosed.subject);
-        ensure(digests.contains(&disclosed.digest), Reason::DisclosureDigest, || {
+        let is_committed = digests.iter().any(|digest| *digest == disclosed.digest);
+        ensure(is_committed, Reason::DisclosureDigest, || {
             format!("what is disclosed of version {version} is not what its line commits to")
         })?;
         ensure(belongs(field, recorded), Reason::DisclosureField, || {

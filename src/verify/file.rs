@@ -127,12 +127,21 @@ pub(super) fn next_line(
     longest: usize,
 ) -> Result<bool, BadLine> {
     line.clear();
-    let read = from.take(longest as u64 + 1).read_until(b'\n', line);
-    if read.map_err(BadLine::Io)? == 0 {
+    add_line(from, line, longest)
+}
+
+/// The same, behind what is there already.
+pub(super) fn add_line(
+    from: &mut impl BufRead,
+    lines: &mut Vec<u8>,
+    longest: usize,
+) -> Result<bool, BadLine> {
+    let read = from.take(longest as u64 + 1).read_until(b'\n', lines).map_err(BadLine::Io)?;
+    if read == 0 {
         return Ok(false);
     }
-    if line.pop() != Some(b'\n') {
-        return Err(if line.len() >= longest { BadLine::TooLong } else { BadLine::NoEnd });
+    if lines.pop() != Some(b'\n') {
+        return Err(if read > longest { BadLine::TooLong } else { BadLine::NoEnd });
     }
     Ok(true)
 }

@@ -1,21 +1,24 @@
 //! V5 and V6: the lines of the log, in one pass and in constant memory. Each is canonical, has its
 //! number, links to the line before, and is not older than it; together they have a root. What later
-//! checks want to know of single lines is said before, and collected on the way.
+//! checks want to know of single lines is said before, and collected on the way. What a line says by
+//! itself is found on all cores; the first line that is wrong is the one that is named.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{BufReader, Read};
+use std::io::{BufRead, BufReader, Read};
+use std::iter;
 
 use events::Event;
-use events::chain::{Broken, Link, Walk};
+use events::chain::{Broken, Link, Step, Walk};
 use events::erasure;
 use events::id::SubjectId;
 use events::recorded::{Position, Recorded};
 use events::stream::Stream;
 use events::tree::{Edge, Hash};
-use events::wire::{self, LONGEST_LINE};
+use events::wire::{LONGEST_LINE, Malformed, Seen};
 
 use super::fault::{Checked, Fault, Reason};
-use super::file::{BadLine, next_line};
+use super::file::{BadLine, add_line};
+use crate::in_order::in_order;
 
 const BUFFER: usize = 256 * 1024;
 
@@ -65,12 +68,21 @@ impl Lines {
     }
 
     pub(super) fn take(&mut self, line: &[u8], reader: &mut impl Passed) -> Checked<()> {
-        self.walk.step(line).map_err(broken)?;
-        let recorded = wire::decode(Position::default(), line, b"").map_err(|why| {
+        self.take_examined(line, Examined::of(line), reader)
+    }
+
+    fn take_examined(
+        &mut self,
+        line: &[u8],
+        examined: Examined,
+        reader: &mut impl Passed,
+    ) -> Checked<()> {
+        let Examined { step, recorded, leaf } = examined;
+        self.walk.take(step.as_ref()).map_err(broken)?;
+        let recorded = recorded.map_err(|why| {
             let message = format!("version {}: {why}; a newer program may know it", self.size());
             Fault::new(Reason::LineUnreadable, message)
         })?;
-        let leaf = Hash::of_leaf(line);
         if let Some(wanted) = self.wanted.leaves.get_mut(&recorded.version) {
             *wanted = Some(leaf);
         }
@@ -87,11 +99,13 @@ impl Lines {
     /// Takes every line there is.
     pub(super) fn take_all(&mut self, from: impl Read, reader: &mut impl Passed) -> Checked<()> {
         let mut from = BufReader::with_capacity(BUFFER, from);
-        let mut line = Vec::new();
-        while next_line(&mut from, &mut line, LONGEST_LINE).map_err(|why| self.unread(&why))? {
-            self.take(&line, reader)?;
-        }
-        Ok(())
+        let pieces = iter::from_fn(|| Piece::read(&mut from));
+        in_order(pieces, Piece::examined, |(piece, examined)| {
+            for (line, examined) in piece.lines().zip(examined) {
+                self.take_examined(line, examined, reader)?;
+            }
+            piece.ended_by.map_or(Ok(()), |why| Err(self.unread(&why)))
+        })
     }
 
     fn unread(&self, why: &BadLine) -> Fault {
@@ -106,6 +120,62 @@ impl Lines {
         if let Some(root) = self.wanted.roots.get_mut(&self.edge.size()) {
             *root = Some(self.edge.root());
         }
+    }
+}
+
+/// What can be found of one line without those before it.
+struct Examined {
+    step: Option<Step>,
+    recorded: Result<Recorded, Malformed>,
+    leaf: Hash,
+}
+
+impl Examined {
+    fn of(line: &[u8]) -> Self {
+        let (seen, link) = (Seen::of(line), Link::of_line(line));
+        Self {
+            step: seen.head().ok().map(|head| Step::new(&head, link)),
+            recorded: seen.recorded(Position::default(), b"", link),
+            leaf: Hash::of_leaf(line),
+        }
+    }
+}
+
+/// Some lines that follow each other.
+#[derive(Default)]
+struct Piece {
+    text: Vec<u8>,
+    /// Where each line ends and the next one begins.
+    ends: Vec<usize>,
+    /// Why there is no line behind them, where something is wrong.
+    ended_by: Option<BadLine>,
+}
+
+impl Piece {
+    /// The next one, which is large enough to be worth handing on; `None` at the end.
+    fn read(from: &mut impl BufRead) -> Option<Self> {
+        let mut piece = Self::default();
+        while piece.text.len() < BUFFER {
+            match add_line(from, &mut piece.text, LONGEST_LINE) {
+                Ok(true) => piece.ends.push(piece.text.len()),
+                Ok(false) => break,
+                Err(why) => {
+                    piece.ended_by = Some(why);
+                    return Some(piece);
+                }
+            }
+        }
+        (!piece.ends.is_empty()).then_some(piece)
+    }
+
+    fn lines(&self) -> impl Iterator<Item = &[u8]> {
+        let begins = iter::once(0).chain(self.ends.iter().copied());
+        begins.zip(&self.ends).map(|(begin, end)| &self.text[begin..*end])
+    }
+
+    fn examined(self) -> (Self, Vec<Examined>) {
+        let examined = self.lines().map(Examined::of).collect();
+        (self, examined)
     }
 }
 

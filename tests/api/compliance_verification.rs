@@ -1,19 +1,19 @@
 //! Anybody may have a packet verified by the server, with the server's own keys; and whoever pins
 //! those keys verifies what the server made without it.
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
-
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use reqwest::Method;
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
 use crate::attacks::Cases;
+use crate::auditor::Auditor;
 use crate::people::{Answer, Person, words};
 use crate::server::{Installation, Node, text};
 
 const ZIP: &str = "application/zip";
 const VERIFY: &str = "/v1/compliance/verify";
+const REPORTS: &str = "/v1/organizations/acme/compliance-reports";
 const CHALLENGE: &str = "auditor-nonce-1";
 const FRAMEWORKS: [&str; 4] = ["soc2", "gdpr_ropa", "dora", "eu_ai_act"];
 
@@ -72,56 +72,20 @@ async fn what_is_no_packet_is_no_error_of_the_server() {
     assert_eq!(asked(&node, VERIFY, ZIP, large).await.status, 413);
 }
 
-/// What an auditor keeps in a folder of their own.
-struct Auditor {
-    folder: TempDir,
-}
-
-impl Auditor {
-    async fn of(node: &Node) -> Self {
-        let auditor = Self { folder: TempDir::new().unwrap() };
-        for (path, name) in [
-            ("/.well-known/compliance-signing-keys", "packet-keys"),
-            ("/.well-known/log-keys", "log-keys"),
-        ] {
-            let keys = Person::stranger(node).gets(path).answer().await.expect(200);
-            auditor.keeps(name, &keys.bytes);
-        }
-        auditor
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    fn keeps(&self, name: &str, content: &[u8]) -> PathBuf {
-        let path = self.path(name);
-        std::fs::write(&path, content).unwrap();
-        path
-    }
-
-    /// The code of the first fault, if there is one, and everything that was said.
-    fn verifies(&self, packet: &Path, more: &[&str]) -> (Option<String>, String) {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_chancery"));
-        command.arg("verify").arg(packet).arg("--json");
-        command.arg("--packet-key").arg(self.path("packet-keys"));
-        command.arg("--log-key").arg(self.path("log-keys"));
-        let output = command.args(more).output().unwrap();
-        let said = text(&output.stdout);
-        let verdict: Value = serde_json::from_str(&said).unwrap_or_else(|_| {
-            panic!("{}", text(&output.stderr));
-        });
-        assert_eq!(output.status.success(), verdict["valid"] == true);
-        (verdict["fault"]["code"].as_str().map(str::to_owned), said)
-    }
-}
-
 async fn packet(by: &Person, framework: &str) -> (String, Vec<u8>) {
     let body = json!({ "framework": framework, "challenge": CHALLENGE });
     let made = by.posts("/v1/organizations/acme/compliance-reports", &body).answer().await;
     let id = words(&made.expect(201).body()["report_id"]);
     let bundle = bundle(by, &id).await;
     (id, bundle)
+}
+
+/// What a packet's signed statement says.
+async fn statement(by: &Person, id: &str) -> Value {
+    let shown = by.gets(&format!("{REPORTS}/{id}")).answer().await.expect(200).body();
+    let payload = STANDARD.decode(words(&shown["dsse"]["payload"])).unwrap();
+    let statement: Value = serde_json::from_slice(&payload).unwrap();
+    statement["predicate"].clone()
 }
 
 async fn bundle(by: &Person, id: &str) -> Vec<u8> {
@@ -163,6 +127,12 @@ async fn what_the_server_made_holds_for_whoever_pins_its_keys() {
     assert_eq!(fault, None, "{said}");
 
     // once ben is erased what was disclosed of him is gone, and the log says why
+    let before = statement(&ana, first).await;
+    let of_ben = before["privacy"]["disclosed"].as_array().unwrap();
+    let [of_ben] = &of_ben[..] else { panic!("{of_ben:?}") };
+    let name = format!("{REPORTS}/{first}/files/disclosures-{}.jsonl", words(of_ben));
+    let disclosed: Value =
+        serde_json::from_slice(&ana.gets(&name).answer().await.expect(200).bytes).unwrap();
     ben.erases().answer().await.expect(204);
     node.until_it_says("an erasure is recorded wherever").await;
     let path_of_export = "/v1/organizations/acme/audit-log/export";
@@ -177,7 +147,10 @@ async fn what_the_server_made_holds_for_whoever_pins_its_keys() {
     assert_eq!(fault, None, "{said}");
     // the copy from before still holds
     assert_eq!(auditor.verifies(path, &[]).0, None);
-    let (_, bundle) = packet(&ana, "soc2").await;
+    let (new, bundle) = packet(&ana, "soc2").await;
+    let withheld = events::personal::digest(&words(&disclosed["disclosure"]));
+    let erased = statement(&ana, &new).await["privacy"]["erased"].clone();
+    assert_eq!((&erased[0]["subject"], &erased[0]["digests"]), (of_ben, &json!([withheld])));
     let (fault, said) =
         auditor.verifies(&auditor.keeps("new.zip", &bundle), &["--checkpoint", &kept]);
     assert_eq!(fault, None, "{said}");

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use reqwest::Method;
 use serde_json::{Map, Value, json};
 
-use crate::operations::Stated;
+use crate::operations::{Holdings, Stated};
 use crate::people::{Answer, PASSWORD, Person, secret_of, words};
 use crate::server::Installation;
 
@@ -294,15 +294,79 @@ async fn answers_fit_their_schemas() {
         ("Accepted", &joined),
         ("Declined", &declined),
     ] {
-        let schema = &document["components"]["schemas"][name];
-        let (properties, required) = members(&document, schema);
-        let value = value.as_object().unwrap_or_else(|| panic!("{name} is an object"));
-        for member in value.keys() {
-            assert!(properties.contains(member), "`{member}` is not in the schema {name}");
-        }
-        for member in required {
-            assert!(value.contains_key(&member), "`{member}` is missing from a {name}");
-        }
+        fits(&document, name, value);
+    }
+}
+
+/// The same of what an organization holds.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_held_fits_its_schemas() {
+    let installation = Installation::sqlite();
+    let node = installation.start().await;
+    let ana = Person::registers(&node, "ana").await;
+    let document = document(&node).await;
+    ana.creates("acme").await;
+    let provisioner = ana.with_token(Some(installation.provisioner_token()));
+    let held = Holdings::of(&ana, &provisioner, "acme").await;
+    let facts = json!({
+        "endpoint": "orders.example.com:5432", "encryption": true, "tls": { "required": true },
+    });
+    let reported = provisioner.reports(&held.database, &facts).await.expect(200).body();
+    let shown = async |path: String| {
+        ana.gets(&format!("/v1/organizations/acme/{path}")).answer().await.expect(200).body()
+    };
+    let (project, database) =
+        (format!("projects/{}", held.project), format!("databases/{}", held.database));
+    let wanted = format!("/v1/provisioner/{database}");
+    let wanted = provisioner.gets(&wanted).answer().await.expect(200).body();
+    let reveal = format!("/v1/organizations/acme/{database}/users/{}/reveal-password", held.user);
+    let events = shown(format!("{database}/events")).await;
+    let allowlist = shown(format!("{database}/ip-allowlist")).await;
+    let orders = shown(database.clone()).await;
+    for (name, value) in [
+        ("Reported", &reported),
+        ("ProvisionedDatabase", &wanted),
+        ("ProvisionedUser", &wanted["users"][0]),
+        ("RevealedUser", &ana.posts(&reveal, &json!({})).answer().await.expect(200).body()),
+        ("ProjectList", &shown("projects?as_of=1".to_owned()).await),
+        ("Project", &shown(format!("{project}?as_of=1")).await),
+        ("DomainList", &shown(format!("{project}/domains")).await),
+        ("Domain", &shown(format!("{project}/domains/{}", held.domain)).await),
+        ("CacheRuleList", &shown(format!("{project}/cache-rules")).await),
+        ("CacheRule", &shown(format!("{project}/cache-rules/{}", held.cache_rule)).await),
+        ("DatabaseList", &shown("databases?page_size=1&as_of=2".to_owned()).await),
+        ("Database", &orders),
+        ("Endpoint", &orders["endpoint"]),
+        ("Encryption", &orders["encryption"]),
+        ("Tls", &orders["tls"]),
+        ("DatabaseEvents", &events),
+        ("DatabaseEvent", &events["events"][0]),
+        ("DatabaseUserList", &shown(format!("{database}/users")).await),
+        ("DatabaseUser", &shown(format!("{database}/users/{}", held.user)).await),
+        ("BackupList", &shown(format!("{database}/backups")).await),
+        ("Backup", &shown(format!("{database}/backups/{}", held.backup)).await),
+        ("BackupSchedule", &shown(format!("{database}/backup-schedule")).await),
+        ("DatabaseAllowlist", &allowlist),
+        ("AllowlistRule", &allowlist["rules"][0]),
+        ("AlertList", &shown(format!("{database}/alerts")).await),
+        ("Alert", &shown(format!("{database}/alerts/{}", held.alert)).await),
+        ("PipelineList", &shown(format!("{database}/pipelines")).await),
+        ("Pipeline", &shown(format!("{database}/pipelines/{}", held.pipeline)).await),
+    ] {
+        fits(&document, name, value);
+    }
+}
+
+#[track_caller]
+fn fits(document: &Value, name: &str, value: &Value) {
+    let schema = &document["components"]["schemas"][name];
+    let (properties, required) = members(document, schema);
+    let value = value.as_object().unwrap_or_else(|| panic!("{name} is an object"));
+    for member in value.keys() {
+        assert!(properties.contains(member), "`{member}` is not in the schema {name}");
+    }
+    for member in required {
+        assert!(value.contains_key(&member), "`{member}` is missing from a {name}");
     }
 }
 

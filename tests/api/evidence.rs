@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use events::tree::{Hash, verify_consistency, verify_inclusion};
+use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::operations::has_packet_made;
@@ -15,6 +16,7 @@ on_every_store! {
     an_entry_is_proven_once_and_for_ever
     a_packet_that_was_cut_short_is_made_after_all
     a_packet_is_made_for_each_quarter_that_is_over
+    who_takes_a_packet_along_is_recorded_once_a_day
 }
 
 const LOG: &str = "/v1/organizations/acme/audit-log";
@@ -232,4 +234,101 @@ async fn a_packet_is_made_for_each_quarter_that_is_over(on: Installation) {
     operator.advances("190d").await;
     let ana = ana.with_token_of(&ana.signs_in().await.expect(200));
     assert_eq!(ana.pages(REPORTS, "reports").await.len(), made.len());
+}
+
+async fn who_takes_a_packet_along_is_recorded_once_a_day(on: Installation) {
+    let node = on.start_with_clock(0).await;
+    let ana = Person::registers(&node, "ana").await;
+    ana.creates("acme").await;
+    let ben = Person::joins(&node, "ben", &ana, "acme", "viewer").await;
+    let packet = has_packet_made(&ana, "acme").await;
+    let path = |what: &str| format!("{REPORTS}/{packet}{what}");
+    let gets = async |by: &Person, what: &str| by.gets(&path(what)).answer().await;
+    let downloads = async |by: &Person| {
+        let found = format!("{LOG}?action=compliance.packet_downloaded");
+        let told = by.pages(&found, "events").await.into_iter().rev();
+        told.map(|entry| {
+            assert_eq!(entry["resource"]["id"], packet);
+            (words(&entry["actor"]["id"]), entry["changes"][0]["to"] == true)
+        })
+        .collect::<Vec<_>>()
+    };
+    let (ana_id, ben_id) = (ana.id().await, ben.id().await);
+
+    for what in ["/bundle", "/pdf", "/files/checkpoint"] {
+        ben.asks(Method::HEAD, &path(what)).answer().await.expect(200);
+    }
+    gets(&ben, "").await.expect(200);
+    gets(&ben, "/files/nothing").await.expect(404);
+    gets(&Person::registers(&node, "cleo").await, "/bundle").await.expect(404);
+    assert_eq!(downloads(&ana).await, []);
+
+    let bundle = gets(&ben, "/bundle").await.expect(200).bytes;
+    let mut expected = vec![(ben_id.clone(), true)];
+    assert_eq!(downloads(&ana).await, expected);
+    for what in ["/bundle", "/pdf", "/files/events.jsonl"] {
+        gets(&ben, what).await.expect(200);
+    }
+    let token =
+        words(&ben.makes_token("acme", "personal", &["compliance:read"]).await.body()["token"]);
+    gets(&ben.with_token(Some(token)), "/bundle").await.expect(200);
+    assert_eq!(downloads(&ana).await, expected, "the same person within a day");
+
+    // the report opens no value; what comes with it later does
+    gets(&ana, "/pdf").await.expect(200);
+    gets(&ana, "/files/checkpoint").await.expect(200);
+    assert_eq!(gets(&ana, "/bundle").await.expect(200).bytes, bundle, "byte for byte");
+    expected.extend([(ana_id.clone(), false), (ana_id, true)]);
+    assert_eq!(downloads(&ana).await, expected);
+
+    Person::operator(&node, on.operator_token()).advances("25h").await;
+    let (ana, ben) = (
+        ana.with_token_of(&ana.signs_in().await.expect(200)),
+        ben.with_token_of(&ben.signs_in().await.expect(200)),
+    );
+    assert_eq!(gets(&ben, "/bundle").await.expect(200).bytes, bundle, "byte for byte");
+    expected.push((ben_id, true));
+    assert_eq!(downloads(&ana).await, expected);
+    node.stop().await;
+    on.assert_no_difference();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_has_what_of_an_erased_person_is_told() {
+    let on = Installation::sqlite();
+    let node = on.start().await;
+    let ana = Person::registers(&node, "ana").await;
+    ana.creates("acme").await;
+    let ben = Person::joins(&node, "ben", &ana, "acme", "viewer").await;
+    let cleo = Person::joins(&node, "cleo", &ana, "acme", "viewer").await;
+    let subscription = "/v1/organizations/acme/compliance-subscriptions/gdpr_ropa";
+    ana.puts(subscription, &json!({})).answer().await.expect(200);
+    let requests = async || {
+        let wanted = json!({ "framework": "gdpr_ropa" });
+        ana.posts(REPORTS, &wanted).answer().await.expect(201).body()
+    };
+    let control = |made: &Value| {
+        let controls = made["packet"]["controls"].as_array().unwrap();
+        let found = controls.iter().find(|it| it["control_id"] == "ropa.recipients-notified");
+        found.expect("it is specified").clone()
+    };
+    let before = requests().await;
+    assert_eq!(control(&before)["reason"], "no_occurrence");
+    let packet = words(&before["report_id"]);
+    ben.gets(&format!("{REPORTS}/{packet}/bundle")).answer().await.expect(200);
+    ana.gets(&format!("{REPORTS}/{packet}/pdf")).answer().await.expect(200);
+    cleo.erases().answer().await.expect(204);
+    node.until_it_says("an erasure is recorded wherever").await;
+
+    let after = requests().await;
+    assert_eq!(control(&after)["status"], "pass");
+    let report = format!("{REPORTS}/{}", words(&after["report_id"]));
+    let path = format!("{report}/files/population-ropa.recipients-notified.jsonl");
+    let population = ana.gets(&path).answer().await.expect(200).bytes;
+    let told: Value = serde_json::from_slice(&population).expect("one line");
+    assert_eq!((&told["recipient"], &told["packet"]), (&json!(ben.id().await), &json!(packet)));
+    let bundle = ana.gets(&format!("{report}/bundle")).answer().await.expect(200).bytes;
+    let verify = ana.posts("/v1/compliance/verify", &json!(null));
+    let verdict = verify.bytes("application/zip", bundle).answer().await.expect(200).body();
+    assert_eq!(verdict["valid"], true, "{verdict}");
 }

@@ -85,7 +85,13 @@ fn nothing_is_left_to_review_once_it_is_removed_or_the_organization_is_gone() {
     let past = [created_by(ANA), set(SYSTEM, system(ANA)), removed.into()];
     let review = || Command::Review { declaration: SYSTEM };
     given(past).when(review()).then_rejected(Rejection::NotFound);
-    let deleted = organization::Event::Deleted { members: 1, pending_invitations: 0, tokens: 0 };
+    let deleted = organization::Event::Deleted {
+        members: 1,
+        pending_invitations: 0,
+        tokens: 0,
+        projects: 0,
+        databases: 0,
+    };
     let past = [created_by(ANA), set(SYSTEM, system(ANA)), deleted.into()];
     let state = given(past).state();
     assert_eq!(state.declared().declarations().count(), 0);

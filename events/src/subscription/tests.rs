@@ -179,7 +179,7 @@ fn a_trial_ends_by_itself_and_suspends_where_the_catalogue_says_so() {
     let reason = Personal::Absent;
     let suspended = Event::Suspended { because: SuspendedFor::TrialEnded, reason };
     assert_eq!(passed(on_trial(false), Time::from_millis(14 * DAY - 1)), []);
-    assert_eq!(passed(on_trial(false), ends), [ended.clone()]);
+    assert_eq!(passed(on_trial(false), ends), std::slice::from_ref(&ended));
     assert_eq!(passed(on_trial(true), ends), [ended.clone(), suspended.clone()]);
     // who pays then goes on
     let [created, taken] = on_trial(true);

@@ -13,6 +13,7 @@ use crate::recorded::BodyMac;
 use samples::{created, newest, older};
 use uuid::Uuid;
 
+mod database;
 mod declared;
 mod money;
 mod samples;
@@ -146,7 +147,7 @@ fn the_type_of_a_line_is_found_without_reading_it() {
     for entry in fs::read_dir(folder()).unwrap() {
         let golden = golden(&entry.unwrap().path());
         let line = golden.line.as_bytes();
-        assert_eq!(kind_of_line(line), Some(head(line).unwrap().kind.as_str()));
+        assert_eq!(kind_of_line(line), Some(head(line).unwrap().kind.as_ref()));
     }
 }
 

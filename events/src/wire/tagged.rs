@@ -1,12 +1,11 @@
 //! How the data of an event is read whose type stands beside it.
 
 use serde::de::{self, Deserializer, EnumAccess, VariantAccess, Visitor};
-use serde_json::value::RawValue;
 
 /// An enum variant whose name and fields stand in two places of the line.
 pub(super) struct Tagged<'a> {
     pub(super) kind: &'a str,
-    pub(super) data: &'a RawValue,
+    pub(super) data: &'a str,
 }
 
 impl<'de> Deserializer<'de> for Tagged<'de> {
@@ -56,7 +55,7 @@ impl<'de> VariantAccess<'de> for Tagged<'de> {
         self,
         seed: T,
     ) -> Result<T::Value, Self::Error> {
-        seed.deserialize(&mut serde_json::Deserializer::from_str(self.data.get()))
+        seed.deserialize(&mut serde_json::Deserializer::from_str(self.data))
     }
 
     fn tuple_variant<V: Visitor<'de>>(self, _: usize, _: V) -> Result<V::Value, Self::Error> {
@@ -68,6 +67,6 @@ impl<'de> VariantAccess<'de> for Tagged<'de> {
         _: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Self::Error> {
-        serde_json::Deserializer::from_str(self.data.get()).deserialize_map(visitor)
+        serde_json::Deserializer::from_str(self.data).deserialize_map(visitor)
     }
 }

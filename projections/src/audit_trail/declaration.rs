@@ -1,9 +1,8 @@
 //! How an audit entry tells of declarations: all that was declared, field by field.
 
 use events::declaration::Event::{self, Removed, Reviewed, Set};
-use serde_json::Value;
 
-use super::{FieldChange, Resource, Shown, personal, plain};
+use super::{FieldChange, Resource, personal};
 
 pub(super) fn resource(event: &Event) -> Resource {
     Resource::new("declaration", event.declaration(), None)
@@ -12,11 +11,7 @@ pub(super) fn resource(event: &Event) -> Resource {
 pub(super) fn changes(event: &Event) -> Vec<FieldChange> {
     match event {
         Set { content, text, .. } => {
-            let Shown::Plain(Value::Object(fields)) = plain(content) else { return vec![] };
-            let now = |(field, value): (String, Value)| {
-                FieldChange::new(&field, None, Some(Shown::Plain(value)))
-            };
-            let mut changes: Vec<FieldChange> = fields.into_iter().map(now).collect();
+            let mut changes = super::fields(content);
             changes.extend(personal(text).map(|text| FieldChange::new("text", None, Some(text))));
             changes
         }

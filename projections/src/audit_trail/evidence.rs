@@ -1,6 +1,6 @@
 //! How an audit entry tells of compliance: subscriptions and packets.
 
-use events::evidence::Event::{self, PacketRequested, Subscribed, Unsubscribed};
+use events::evidence::Event::{self, PacketDownloaded, PacketRequested, Subscribed, Unsubscribed};
 
 use super::{FieldChange, Resource, plain};
 
@@ -9,7 +9,9 @@ pub(super) fn resource(event: &Event) -> Resource {
         Subscribed { framework } | Unsubscribed { framework } => {
             Resource::new("compliance_subscription", framework.as_str(), None)
         }
-        PacketRequested { packet, .. } => Resource::new("compliance_packet", packet, None),
+        PacketRequested { packet, .. } | PacketDownloaded { packet, .. } => {
+            Resource::new("compliance_packet", packet, None)
+        }
     }
 }
 
@@ -29,5 +31,6 @@ pub(super) fn changes(event: &Event) -> Vec<FieldChange> {
             now("challenge", plain(challenge)),
             now("supersedes", plain(supersedes)),
         ],
+        PacketDownloaded { discloses, .. } => vec![now("discloses", plain(discloses))],
     }
 }

@@ -10,6 +10,7 @@ use crate::compliance::dora::report::{Reports, Within};
 use crate::compliance::dora::retention::AuditRetention;
 use crate::compliance::eu_ai_act::oversight::Oversight;
 use crate::compliance::eu_ai_act::retention::LogRetention;
+use crate::compliance::gdpr_ropa::recipient::Recipients;
 use crate::compliance::gdpr_ropa::{About, Asked, Declarations};
 use crate::compliance::soc2::actor::Actors;
 use crate::compliance::soc2::attempt::Attempts;
@@ -52,6 +53,7 @@ pub(crate) enum Computation {
     Privileged,
     ProcessingComplete,
     ProcessingReviewed,
+    Recipients,
     ReportedInitially,
     ReportedIntermediately,
     ReportedFinally,
@@ -95,6 +97,7 @@ impl Computation {
             Self::Privileged => Box::new(Privileged::default()),
             Self::ProcessingComplete => declared(About::Processing, Asked::Complete),
             Self::ProcessingReviewed => declared(About::Processing, recent()),
+            Self::Recipients => Box::new(Recipients::default()),
             Self::ReportedInitially => Box::new(Reports::new(Within::Initial {
                 of_classification: number("max_seconds_after_classification"),
                 of_awareness: number("max_seconds_after_awareness"),

@@ -59,7 +59,7 @@ pub(crate) struct Findings {
     pub(crate) observed: BTreeMap<String, String>,
     pub(crate) cited: Cited,
     pub(crate) size: u64,
-    /// The population, one canonical line each.
+    /// The population, one canonical line each; without what was taken away before.
     pub(crate) lines: Vec<u8>,
 }
 

@@ -93,6 +93,7 @@ pub(crate) struct Population {
     /// `population-<control>.jsonl`.
     pub(crate) name: String,
     pub(crate) size: u64,
+    /// But for those that were taken away before the end.
     pub(crate) lines: Vec<u8>,
 }
 
@@ -109,6 +110,7 @@ pub(crate) struct NotEvidenced {
 pub(crate) struct Erased {
     pub(crate) subject: SubjectId,
     pub(crate) erased_by_version: u64,
-    /// Of the values that are withheld; whoever has the lines fills it.
+    /// Of the values that a packet would open if they were not erased; whoever has the lines and the
+    /// keys fills it.
     pub(crate) digests: Vec<String>,
 }

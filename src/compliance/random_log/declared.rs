@@ -12,9 +12,9 @@ use events::incident::{self, Criterion, Stage};
 use events::restore_test::{self, Outcome};
 
 use super::{
-    AccountId, Actor, Changed, ChangedPersonal, DAY, Duration, Framework, HOUR, Link, Maker, Name,
-    PacketId, Permission, Personal, Role, SubjectId, Time, TokenId, access_attempt, erasure,
-    evidence, membership, organization, token,
+    AccountId, Actor, Changed, ChangedPersonal, DAY, Duration, Event, Framework, HOUR, Link, Maker,
+    Name, PacketId, Permission, Personal, Role, SubjectId, Time, TokenId, access_attempt, erasure,
+    evidence, invitation, membership, organization, token,
 };
 
 fn before(at: Time, seconds: u64) -> Time {
@@ -117,13 +117,18 @@ impl Maker {
                 let Some(by) = self.who(Permission::DeleteOrganization) else { return };
                 if self.random.chance(20) {
                     let (members, pending_invitations, tokens) = (1, 0, 0);
-                    let deleted =
-                        organization::Event::Deleted { members, pending_invitations, tokens };
+                    let deleted = organization::Event::Deleted {
+                        members,
+                        pending_invitations,
+                        tokens,
+                        projects: 0,
+                        databases: 0,
+                    };
                     self.record(by, deleted);
                 }
             }
             1..=5 => {
-                let subject = SubjectId(self.id());
+                let subject = self.invited().unwrap_or_else(|| SubjectId(self.id()));
                 self.record(Actor::System, erasure::Event::Erased { subject });
             }
             _ => self.request(),
@@ -143,6 +148,26 @@ impl Maker {
             supersedes: None,
         };
         self.record(by, requested);
+    }
+
+    /// Somebody who was invited once, if it is to be one of them.
+    fn invited(&mut self) -> Option<SubjectId> {
+        let mut invited = Vec::new();
+        for recorded in &self.recorded {
+            if let Event::Invitation(invitation::Event::Sent { invitee, .. }) = &recorded.event {
+                invited.push(*invitee);
+            }
+        }
+        self.random.pick(&invited).filter(|_| self.random.chance(80))
+    }
+
+    pub(super) fn download(&mut self) {
+        let Some(by) = self.who(Permission::ReadCompliance) else { return };
+        let packets = self.organization.evidence().packets();
+        let packets: Vec<_> = packets.iter().map(|requested| requested.packet).collect();
+        let Some(packet) = self.random.pick(&packets) else { return };
+        let discloses = self.random.chance(75);
+        self.record(by, evidence::Event::PacketDownloaded { packet, discloses });
     }
 
     pub(super) fn declare(&mut self) {

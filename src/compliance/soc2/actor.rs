@@ -4,7 +4,10 @@
 use events::id::AccountId;
 use events::permission::Permission;
 use events::recorded::{Actor, Recorded};
-use events::{Event, evidence, invitation, membership, organization, subscription, token, wire};
+use events::{
+    Event, database, evidence, invitation, membership, organization, project, subscription, token,
+    wire,
+};
 use serde_json::json;
 
 use crate::compliance::evaluation::Check;
@@ -48,6 +51,10 @@ impl Check for Actors {
                 "versions": [version],
             }));
         }
+    }
+
+    fn standing(&mut self) -> Option<&mut Vec<u8>> {
+        Some(&mut self.found.lines)
     }
 
     fn finish(self: Box<Self>, _: &Log, _: Period) -> Findings {
@@ -118,11 +125,18 @@ fn needed(log: &Log, recorded: &Recorded) -> Option<Needed> {
                 Permission::ManageCompliance
             }
             evidence::Event::PacketRequested { .. } => Permission::GeneratePackets,
+            evidence::Event::PacketDownloaded { .. } => Permission::ReadCompliance,
         }),
         Event::Declaration(_)
         | Event::Incident(_)
         | Event::AccessReview(_)
         | Event::RestoreTest(_) => Needed::Right(Permission::Declare),
+        Event::Project(project::Event::Deleted { .. }) => {
+            Needed::Right(Permission::DeleteDatabases)
+        }
+        Event::Project(_) => Needed::Right(Permission::ManageDatabases),
+        Event::Database(event) => of_database(event),
+        Event::DatabasePart(event) => of_database_part(event),
         Event::Subscription(event) => of_subscription(log, event),
         Event::Erasure(_)
         | Event::Platform(_)
@@ -130,6 +144,22 @@ fn needed(log: &Log, recorded: &Recorded) -> Option<Needed> {
         | Event::Account(_)
         | Event::Usage(_) => Needed::Platform,
     })
+}
+
+fn of_database(event: &database::Event) -> Needed {
+    use database::Event::{
+        Created, Deleted, DeletionStarted, FactsReported, Failed, ProvisioningStarted, Resized,
+        Started, Stopped, Updated,
+    };
+    match event {
+        Created { .. } | Updated { .. } | Started { .. } | Stopped { .. } | Resized { .. } => {
+            Needed::Right(Permission::ManageDatabases)
+        }
+        DeletionStarted { .. } => Needed::Right(Permission::DeleteDatabases),
+        ProvisioningStarted { .. } | Failed { .. } | FactsReported { .. } | Deleted { .. } => {
+            Needed::Platform
+        }
+    }
 }
 
 fn of_subscription(log: &Log, event: &subscription::Event) -> Needed {
@@ -155,6 +185,29 @@ fn of_subscription(log: &Log, event: &subscription::Event) -> Needed {
             Needed::Right(Permission::ManageBilling)
         }
     }
+}
+
+fn of_database_part(event: &database::part::Event) -> Needed {
+    use database::part::Event::{
+        AlertRemoved, AlertSet, AllowlistSwitched, BackupCompleted, BackupDeleted, BackupRequested,
+        PasswordReset, PasswordRevealed, PipelineRemoved, PipelineSet, RuleAdded, RuleRemoved,
+        ScheduleSet, UserCreated, UserDeleted,
+    };
+    Needed::Right(match event {
+        UserCreated { .. }
+        | PasswordReset { .. }
+        | UserDeleted { .. }
+        | RuleAdded { .. }
+        | RuleRemoved { .. }
+        | AllowlistSwitched { .. }
+        | AlertSet { .. }
+        | AlertRemoved { .. } => Permission::ManageDatabases,
+        PasswordRevealed { .. } => Permission::UseDatabases,
+        BackupRequested { .. } | ScheduleSet { .. } => Permission::ManageBackups,
+        BackupDeleted { .. } => Permission::DeleteBackups,
+        PipelineSet { .. } | PipelineRemoved { .. } => Permission::ManagePipelines,
+        BackupCompleted { .. } => return Needed::Platform,
+    })
 }
 
 fn of_membership(event: &membership::Event) -> Needed {

@@ -43,6 +43,10 @@ impl Check for Attempts {
         }));
     }
 
+    fn standing(&mut self) -> Option<&mut Vec<u8>> {
+        Some(&mut self.found.lines)
+    }
+
     fn finish(self: Box<Self>, _: &Log, _: Period) -> Findings {
         let Self { mut found, by_operation, by_actor } = *self;
         for (operation, count) in by_operation {

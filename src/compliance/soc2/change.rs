@@ -38,6 +38,10 @@ impl Check for Changes {
         }
     }
 
+    fn standing(&mut self) -> Option<&mut Vec<u8>> {
+        Some(&mut self.found.lines)
+    }
+
     fn finish(self: Box<Self>, _: &Log, _: Period) -> Findings {
         self.found
     }
@@ -87,6 +91,9 @@ fn wrong(organization: &Organization, event: &Event) -> Option<Vec<&'static str>
         | Event::Incident(_)
         | Event::AccessReview(_)
         | Event::RestoreTest(_)
+        | Event::Project(_)
+        | Event::Database(_)
+        | Event::DatabasePart(_)
         | Event::Subscription(_)
         | Event::Erasure(_) => return None,
     };

@@ -27,6 +27,10 @@ impl Check for Disposal {
         }
     }
 
+    fn standing(&mut self) -> Option<&mut Vec<u8>> {
+        Some(&mut self.found.lines)
+    }
+
     fn finish(self: Box<Self>, _: &Log, _: Period) -> Findings {
         let mut found = self.found;
         found.observe("erasures_recorded", found.size);

@@ -85,6 +85,9 @@ impl Check for StaleInvitations {
             | Event::Incident(_)
             | Event::AccessReview(_)
             | Event::RestoreTest(_)
+            | Event::Project(_)
+            | Event::Database(_)
+            | Event::DatabasePart(_)
             | Event::Subscription(_)
             | Event::Erasure(_) => {}
         }

@@ -47,6 +47,10 @@ impl Check for Joiners {
         }
     }
 
+    fn standing(&mut self) -> Option<&mut Vec<u8>> {
+        Some(&mut self.found.lines)
+    }
+
     fn finish(self: Box<Self>, _: &Log, _: Period) -> Findings {
         self.found
     }

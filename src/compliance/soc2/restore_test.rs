@@ -117,6 +117,10 @@ impl Check for RestoredElsewhere {
         }
     }
 
+    fn standing(&mut self) -> Option<&mut Vec<u8>> {
+        Some(&mut self.found.lines)
+    }
+
     fn finish(self: Box<Self>, _: &Log, _: Period) -> Findings {
         let Self { is_used, found } = *self;
         let recording = if is_used { Recording::Always } else { Recording::Since(None) };

@@ -72,6 +72,10 @@ impl Check for RoleChanges {
         }));
     }
 
+    fn standing(&mut self) -> Option<&mut Vec<u8>> {
+        Some(&mut self.found.lines)
+    }
+
     fn finish(self: Box<Self>, _: &Log, _: Period) -> Findings {
         self.found
     }

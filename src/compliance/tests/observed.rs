@@ -316,7 +316,13 @@ fn what_is_founded_or_deleted_in_the_period_is_judged_for_as_long_as_it_was() {
     let mut founded = acme().then(person(ANA), second_factor(false, true)).ended();
     founded.period.from = day(-30);
     founded.passes(id, 1);
-    let gone = organization::Event::Deleted { members: 1, pending_invitations: 0, tokens: 0 };
+    let gone = organization::Event::Deleted {
+        members: 1,
+        pending_invitations: 0,
+        tokens: 0,
+        projects: 0,
+        databases: 0,
+    };
     let deleted = acme().then(person(ANA), second_factor(false, true)).on(50);
     let deleted = deleted.then(person(ANA), gone);
     deleted.passes(id, 1);

@@ -16,7 +16,9 @@ use events::time::Time;
 use events::{Event, invitation, membership, organization, token};
 use uuid::Uuid;
 
-use crate::compliance::{Control, Evaluation, Facts, Period, Report, Verdict, Verification};
+use crate::compliance::{
+    Control, Evaluation, Facts, Period, Report, Specification, Verdict, Verification,
+};
 
 pub(super) const ANA: AccountId = AccountId(Uuid::from_u128(1));
 pub(super) const BEN: AccountId = AccountId(Uuid::from_u128(2));
@@ -181,7 +183,7 @@ impl Told {
 
     pub(super) fn report(&self, framework: Framework) -> Report {
         let facts = Facts { verifications: self.verifications.clone() };
-        let mut evaluation = Evaluation::of(framework, self.period, facts);
+        let mut evaluation = Evaluation::of(Specification::current(framework), self.period, &facts);
         for recorded in &self.recorded {
             evaluation.take(recorded);
         }

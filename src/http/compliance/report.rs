@@ -1,10 +1,8 @@
-//! Packets: asked for, listed, and taken along as a whole or file by file. Once made, a packet's
-//! bytes never change; what of it was erased since is missing.
+//! Packets: asked for, listed and shown.
 
 use std::sync::Arc;
 
 use axum::Json;
-use axum::body::Body;
 use axum::extract::{OriginalUri, State};
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -14,7 +12,6 @@ use events::organization::Organization;
 use events::permission::Permission;
 use events::time::Time;
 use serde::{Deserialize, Serialize};
-use tokio::sync::mpsc;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -24,15 +21,12 @@ use super::super::document::{OrganizationReads, SubscribedCommands};
 use super::super::organization::Meant;
 use super::super::problem::{Code, FieldError, Problem};
 use super::super::request::{Authenticated, Parameters, PathNames};
-use super::super::{answer, checked, export, stated};
+use super::super::{answer, checked, stated};
 use super::shown_packet::{self, DsseEnvelope, PacketSignature};
 use crate::access::Access;
-use crate::packet::bundle::{self, Piece};
-use crate::packet::{ENVELOPE, REPORT_PDF, made};
+use crate::packet::{bundle, made};
 use crate::{App, execute};
 
-const ARCHIVE: &str = "application/zip";
-const ENVELOPE_TYPE: &str = "application/vnd.dsse.envelope.v1+json";
 const DAY: i64 = 24 * 60 * 60 * 1000;
 /// Without a period the last so many days are meant.
 const USUAL_DAYS: i64 = 90;
@@ -40,12 +34,7 @@ const USUAL_DAYS: i64 = 90;
 const LONGEST_CHALLENGE: usize = 128;
 
 pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
-    OpenApiRouter::new()
-        .routes(routes!(request_packet, list_packets))
-        .routes(routes!(show_packet))
-        .routes(routes!(download_packet))
-        .routes(routes!(download_report))
-        .routes(routes!(download_file))
+    OpenApiRouter::new().routes(routes!(request_packet, list_packets)).routes(routes!(show_packet))
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -265,7 +254,7 @@ async fn list_packets(
 }
 
 /// The packet that a path names, for who may read it.
-async fn named(
+pub(super) async fn named(
     app: &App,
     caller: &Caller,
     organization: OrganizationId,
@@ -291,83 +280,4 @@ async fn show_packet(
     let request = named(&app, &caller, organization, &names).await?;
     Parameters::of(&uri, &[])?;
     Ok(Json(made_of(&app, &request).await?))
-}
-
-/// All files of the packet as a ZIP archive, for `chancery verify` and for an auditor's own tools.
-#[utoipa::path(get, path = "/compliance-reports/{report_id}/bundle", tag = "compliance",
-    operation_id = "downloadCompliancePacket", params(("report_id" = String, Path)),
-    responses((status = 200, content_type = "application/zip", body = Vec<u8>), OrganizationReads))]
-async fn download_packet(
-    State(app): State<Arc<App>>,
-    names: PathNames,
-    OriginalUri(uri): OriginalUri,
-    Meant(caller, organization): Meant<Caller>,
-) -> Result<Response, Problem> {
-    let request = named(&app, &caller, organization, &names).await?;
-    Parameters::of(&uri, &[])?;
-    let envelope = bundle::envelope(&app, &request).await?.ok_or(Problem::new(Code::NotReady))?;
-    let statement = bundle::statement(&envelope)?;
-    let name = format!("{}.zip", request.packet);
-    let pieces = bundle::archive(&app, organization, request, &statement);
-    Ok(download(ARCHIVE, &name, pieces))
-}
-
-#[utoipa::path(get, path = "/compliance-reports/{report_id}/pdf", tag = "compliance",
-    operation_id = "downloadComplianceReport", params(("report_id" = String, Path)),
-    responses((status = 200, content_type = "application/pdf", body = Vec<u8>), OrganizationReads))]
-async fn download_report(
-    State(app): State<Arc<App>>,
-    names: PathNames,
-    OriginalUri(uri): OriginalUri,
-    Meant(caller, organization): Meant<Caller>,
-) -> Result<Response, Problem> {
-    let request = named(&app, &caller, organization, &names).await?;
-    Parameters::of(&uri, &[])?;
-    send(&app, organization, &request, REPORT_PDF).await
-}
-
-/// One file of the packet, as the signed statement names it, or `packet.dsse.json`.
-#[utoipa::path(get, path = "/compliance-reports/{report_id}/files/{name}", tag = "compliance",
-    operation_id = "downloadComplianceFile",
-    params(("report_id" = String, Path), ("name" = String, Path)),
-    responses((status = 200, content_type = "application/octet-stream", body = Vec<u8>),
-        OrganizationReads))]
-async fn download_file(
-    State(app): State<Arc<App>>,
-    names: PathNames,
-    OriginalUri(uri): OriginalUri,
-    Meant(caller, organization): Meant<Caller>,
-) -> Result<Response, Problem> {
-    let request = named(&app, &caller, organization, &names).await?;
-    Parameters::of(&uri, &[])?;
-    let name = names.text("name").unwrap_or_default().to_owned();
-    send(&app, organization, &request, &name).await
-}
-
-async fn send(
-    app: &Arc<App>,
-    organization: OrganizationId,
-    request: &Requested,
-    name: &str,
-) -> Result<Response, Problem> {
-    let envelope = bundle::envelope(app, request).await?.ok_or(Problem::new(Code::NotReady))?;
-    let statement = bundle::statement(&envelope)?;
-    let listed = statement.subject.iter().find(|file| file.name == name);
-    let kind = match listed {
-        Some(file) => file.media_type.as_str(),
-        None if name == ENVELOPE => ENVELOPE_TYPE,
-        None => return Err(Problem::new(Code::NotFound)),
-    };
-    let pieces = bundle::file(app, organization, request, name).await?;
-    let pieces = pieces.ok_or(Problem::new(Code::NotFound))?;
-    Ok(download(kind, name, pieces))
-}
-
-/// Pieces that become an answer. One that fails cuts the connection, so that nobody takes what came
-/// for whole.
-fn download(kind: &str, name: &str, pieces: mpsc::Receiver<Piece>) -> Response {
-    let pieces = futures_util::stream::unfold(pieces, async |mut pieces| {
-        pieces.recv().await.map(|piece| (piece, pieces))
-    });
-    export::download(kind, name, Body::from_stream(pieces))
 }

@@ -62,6 +62,10 @@ pub(in crate::http) fn finished(document: &OpenApi) -> Value {
     components["securitySchemes"]["operator"] = json!({
         "type": "http", "scheme": "bearer", "description": "The operator's own credential.",
     });
+    document["components"]["securitySchemes"]["provisioner"] = json!({
+        "type": "http", "scheme": "bearer",
+        "description": "The credential of those who make and run databases.",
+    });
     document["security"] = json!([{ "bearer": [] }, { "basic": [] }]);
     document
 }
@@ -92,6 +96,10 @@ fn finish(operation: &mut Value, method: &str, path: &str, statuses: &mut BTreeS
     }
     if path.starts_with("/v1/admin/") {
         operation["security"] = json!([{ "operator": [] }]);
+        return;
+    }
+    if path.starts_with("/v1/provisioner/") {
+        operation["security"] = json!([{ "provisioner": [] }, { "operator": [] }]);
         return;
     }
     let is_public = !answers.contains(&401) || PUBLIC.contains(&(method, path));

@@ -187,8 +187,8 @@ async fn accept_invitation(
     let done =
         execute::invitation::accept(&app, organization, &order, invitation, by, view).await?;
     let joined = done.answer.as_ref().ok_or(Problem::new(Code::NotFound))?;
-    let (profile, member_count, owner, role) = joined;
-    let organization = organization::founded(&app, *owner, profile, *member_count, *role).await?;
+    let (profile, counts, owner, role) = joined;
+    let organization = organization::founded(&app, *owner, profile, *counts, *role).await?;
     Ok(answer::command(StatusCode::OK, &done, Accepted { organization, role: *role }))
 }
 

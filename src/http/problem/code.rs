@@ -57,7 +57,8 @@ codes! {
          the filters it was made for.";
     AsOfNotSupported: BAD_REQUEST "as_of_not_supported",
         "this cannot be asked for as it was; leave `as_of` away";
-        "`as_of` shows an organization, its members, invitations, tokens or settings as they were. \
+        "`as_of` shows an organization, its members, invitations, tokens, \
+         settings, projects or databases as they were. \
          This operation shows or changes what is."
         "Leave `as_of` away, or read one of those.";
     UnknownScope: BAD_REQUEST "unknown_scope", "a scope that was asked for is not known here";
@@ -88,6 +89,12 @@ codes! {
          and no role is enough."
         "Send what `CHANCERY_OPERATOR_TOKEN` was set to, or what `operator.token` in the data folder \
          holds.";
+    ProvisionerOnly: UNAUTHORIZED "provisioner_only",
+        "send a provisioner's credential as a bearer token";
+        "Only whoever makes and runs databases for this installation may do this. The operator's \
+         credential serves, too; no account and no role is enough."
+        "Send what `CHANCERY_PROVISIONER_TOKEN` was set to, or what `provisioner.token` in the data \
+         folder holds.";
     InvalidCredentials: UNAUTHORIZED "invalid_credentials",
         "the e-mail address or the password is wrong";
         "No account has this address and password. Which of the two is wrong is not told."
@@ -132,6 +139,11 @@ codes! {
         "the plan allows no more of these; take a larger plan, or remove one";
         "The organization has as many as its plan allows. `errors` names the quota."
         "Remove what is not needed any more, or have the owner take a larger plan.";
+    OrganizationSuspended: PAYMENT_REQUIRED "organization_suspended",
+        "the organization is suspended: nothing of it runs until it is resumed";
+        "Its trial is over and it has no payment method, or the operator has suspended it. What it \
+         has stays, but nothing new is started."
+        "Have the owner add a payment method, or ask whoever runs the installation.";
     Forbidden: FORBIDDEN "forbidden", "your role in this organization does not allow this";
         "You are a member, but members of your role may not do this. The attempt is in the \
          organization's audit log."
@@ -244,6 +256,35 @@ codes! {
         "the token was revoked, replaced or has expired";
         "Only a token that serves can be rotated, and only once."
         "Make a new one.";
+    NameTaken: CONFLICT "name_taken", "the name is taken; choose another";
+        "Names are unique among the projects of an organization, among its databases, and among the \
+         users, alerts and pipelines of one database."
+        "Choose another name, or change the one that has it.";
+    ProjectNotEmpty: CONFLICT "project_not_empty",
+        "there are databases in the project; delete them or put them elsewhere first";
+        "A project is not deleted with databases in it, those on their way out included."
+        "Delete the databases, or give them another `project_id`, and repeat the request.";
+    IllegalState: CONFLICT "illegal_state",
+        "this cannot be done to a database that is in this state";
+        "A database is pending, then provisioning, then running or stopped; it may have failed, and \
+         is deleting until it is gone. What is asked for does not go with the state it is in."
+        "Show the database: `status` tells its state. The documentation of databases tells what may \
+         be done in it.";
+    BackupUnfinished: CONFLICT "backup_unfinished", "the backup is under way";
+        "Only a backup that has ended can be deleted."
+        "Wait until the backup has a `status` of `succeeded` or `failed`.";
+    NetworkListed: CONFLICT "network_listed", "the network is on the list already";
+        "A network stands on the allowlist of a database once."
+        "Remove its rule first, if it is to be described otherwise.";
+    HostnameTaken: CONFLICT "hostname_taken",
+        "a project of the organization has the hostname already";
+        "A hostname leads to one project."
+        "Remove the domain from the other project first.";
+    ResourceLimit: CONFLICT "resource_limit", "there are as many of them as there may be";
+        "An organization has 1000 projects and 10000 databases at most; a project has 100 domains \
+         and 100 cache rules; a database has 100 users, alerts, pipelines and networks, and 1000 \
+         backups."
+        "Remove what nobody needs.";
     AlreadyDeclared: CONFLICT "already_declared",
         "it is declared already; replace it with `PUT`";
         "There is one declaration of this kind in an organization, and it has been made."

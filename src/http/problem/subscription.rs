@@ -19,7 +19,7 @@ impl From<Rejection> for Problem {
     }
 }
 
-fn listed(Excess { quota, used, limit }: Excess) -> FieldError {
+pub(super) fn listed(Excess { quota, used, limit }: Excess) -> FieldError {
     let detail = format!("{used} are in use, {limit} would be allowed");
     FieldError { field: quota.as_str().to_owned(), detail }
 }

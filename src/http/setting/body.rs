@@ -162,7 +162,7 @@ fn allowlist(networks: Vec<AllowedNetwork>, errors: &mut Vec<FieldError>) -> Vec
 
 /// Host bits are refused rather than cut off: whoever writes them may have meant the one address,
 /// or another length.
-fn network(text: &str) -> Result<IpNet, String> {
+pub(crate) fn network(text: &str) -> Result<IpNet, String> {
     let network = match text.parse::<IpNet>() {
         Ok(network) => network,
         Err(_) => match text.parse::<IpAddr>() {

@@ -64,6 +64,7 @@ fn is_named(sample: &Event) {
         Event::Platform(
             platform::Event::Initialized { .. }
             | platform::Event::KeyIntroduced { .. }
+            | platform::Event::KeyRotated { .. }
             | platform::Event::KeyRetired { .. }
             | platform::Event::KeyRevoked { .. }
             | platform::Event::Sealed { .. }
@@ -73,7 +74,8 @@ fn is_named(sample: &Event) {
         | Event::Evidence(
             evidence::Event::Subscribed { .. }
             | evidence::Event::Unsubscribed { .. }
-            | evidence::Event::PacketRequested { .. },
+            | evidence::Event::PacketRequested { .. }
+            | evidence::Event::PacketDownloaded { .. },
         )
         | Event::Address(address::Event::Claimed { .. })
         | Event::Account(
@@ -127,11 +129,14 @@ fn is_named(sample: &Event) {
             | token::Event::Revoked { .. },
         )
         | Event::Erasure(erasure::Event::Erased { .. })
-        // each of these is named in `money`, `used` or `declared`
+        // each of these is named in `money`, `used`, `declared` or `database`
         | Event::Declaration(_)
         | Event::Incident(_)
         | Event::AccessReview(_)
         | Event::RestoreTest(_)
+        | Event::Project(_)
+        | Event::Database(_)
+        | Event::DatabasePart(_)
         | Event::Subscription(_)
         | Event::Usage(_)
         | Event::AccessAttempt(access_attempt::Event::Denied { .. }) => {}
@@ -144,6 +149,13 @@ fn of_the_platform() -> Vec<platform::Event> {
     let purpose = platform::Purpose::Packet;
     vec![
         platform::Event::KeyIntroduced { key_id: key_id.clone(), purpose, public_key },
+        platform::Event::KeyRotated {
+            from: platform::KeyId::of("PUAXw-hDiVqStwqnTRt-vJyYLM8uxJaMwM1V8Sr0Zgw"),
+            to: key_id.clone(),
+            payload: "e30=".to_owned(),
+            signed_by_old: "b2xk".to_owned(),
+            signed_by_new: "bmV3".to_owned(),
+        },
         platform::Event::KeyRetired { key_id: key_id.clone() },
         platform::Event::KeyRevoked { key_id, compromised_since: Time::from_millis(0) },
         platform::Event::Sealed {
@@ -171,6 +183,10 @@ fn of_evidence() -> Vec<evidence::Event> {
             period_end: Time::from_millis(90 * 24 * 3_600_000),
             challenge: "a challenge".to_owned(),
             supersedes: None,
+        },
+        evidence::Event::PacketDownloaded {
+            packet: PacketId(Uuid::from_u128(0x9c)),
+            discloses: true,
         },
     ]
 }
@@ -209,7 +225,7 @@ fn of_the_organization() -> Vec<Event> {
     let canceled =
         invitation::Event::Canceled { invitation, because: invitation::Cause::SenderLostRight };
     vec![
-        organization::Event::Deleted { members: 2, pending_invitations: 1, tokens: 3 }.into(),
+        deleted([3, 4, 5]),
         joined.into(),
         membership::Event::RoleChanged { member, role }.into(),
         membership::Event::Removed { member, role: Role::Viewer }.into(),
@@ -229,6 +245,7 @@ fn of_the_organization() -> Vec<Event> {
     .into_iter()
     .chain(of_tokens().map(Event::Token))
     .chain(super::declared::samples())
+    .chain(super::database::samples())
     .chain(super::money::samples())
     .collect()
 }
@@ -356,11 +373,8 @@ fn of_accounts() -> Vec<account::Event> {
 pub(super) fn older(kind: &str, version: u32) -> Option<Event> {
     match (kind, version) {
         ("organization.created", 1) => Some(created(None)),
-        ("organization.deleted", 1) => {
-            let event =
-                organization::Event::Deleted { members: 2, pending_invitations: 1, tokens: 0 };
-            Some(event.into())
-        }
+        ("organization.deleted", 1) => Some(deleted([0, 0, 0])),
+        ("organization.deleted", 2) => Some(deleted([3, 0, 0])),
         ("session.started", 1) => Some(session_started(None, 1, 1)),
         ("invitation.resent", 1) => Some(resent(None).into()),
         ("account.email_verified", 1) => {
@@ -369,6 +383,13 @@ pub(super) fn older(kind: &str, version: u32) -> Option<Event> {
         }
         _ => None,
     }
+}
+
+fn deleted([tokens, projects, databases]: [u64; 3]) -> Event {
+    let (members, pending_invitations) = (2, 1);
+    let counted =
+        organization::Event::Deleted { members, pending_invitations, tokens, projects, databases };
+    counted.into()
 }
 
 fn resent(previous_expires_at: Option<Time>) -> invitation::Event {
