@@ -1,5 +1,5 @@
 //! What it costs that the log proves itself: to append, to verify, to make a packet of it and to prove
-//! one of its entries.
+//! one of its entries. `-- ledger`, `-- pass` or `-- packet` measures one of them.
 
 #![expect(clippy::print_stdout, reason = "a table is what a bench is for")]
 
@@ -16,7 +16,16 @@ mod server;
 
 fn main() {
     let runtime = Runtime::new().expect("a runtime starts");
-    ledger::measure(&runtime);
-    pass::measure();
-    packet::measure(&runtime);
+    let named: Vec<String> =
+        std::env::args().skip(1).filter(|name| !name.starts_with('-')).collect();
+    let is_wanted = |name: &str| named.is_empty() || named.iter().any(|named| named == name);
+    if is_wanted("ledger") {
+        ledger::measure(&runtime);
+    }
+    if is_wanted("pass") {
+        pass::measure();
+    }
+    if is_wanted("packet") {
+        packet::measure(&runtime);
+    }
 }

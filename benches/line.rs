@@ -20,13 +20,21 @@ pub(crate) struct Writer {
     /// Version of the line it writes next.
     pub(crate) next: u64,
     pub(crate) prev: Link,
+    /// Of every line; each comes a millisecond after the one before where none is named.
+    pub(crate) at: Option<Time>,
 }
 
 impl Writer {
     pub(crate) fn new() -> Self {
         let organization = OrganizationId(Uuid::new_v4());
         let owner = AccountId(Uuid::new_v4());
-        Self { stream: Stream::Organization(organization), owner, next: 0, prev: Link::FIRST }
+        Self {
+            stream: Stream::Organization(organization),
+            owner,
+            next: 0,
+            prev: Link::FIRST,
+            at: None,
+        }
     }
 
     pub(crate) fn line(&mut self) -> NewEvent {
@@ -38,11 +46,13 @@ impl Writer {
     pub(crate) fn write(&mut self, event: Event) -> NewEvent {
         let subject = SubjectId(self.owner.0);
         let id = EventId(Uuid::new_v4());
+        let later = i64::try_from(self.next).unwrap_or(0);
+        let at = self.at.unwrap_or_else(|| Time::from_millis(1_780_000_000_000 + later));
         let mut draft = Draft {
             stream: &self.stream,
             version: self.next,
             id,
-            at: Time::from_millis(1_780_000_000_000 + i64::try_from(self.next).unwrap_or(0)),
+            at,
             actor: &Actor::Account(self.owner),
             cause: &Cause {
                 command: CommandId(id.0),

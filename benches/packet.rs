@@ -12,6 +12,7 @@ use events::chain::Link;
 use events::id::AccountId;
 use events::recorded::Position;
 use events::stream::Stream;
+use events::wire;
 use reqwest::Method;
 use serde_json::json;
 use tokio::runtime::Runtime;
@@ -45,7 +46,8 @@ async fn cost() {
     let server = Server::start(data);
     server.is_ready(&owner, head).await;
     // the trees come a step behind, and the fold is made for whoever asks first
-    server.asks(Method::GET, "/v1/organizations/large/audit-log/checkpoint", &owner, None).await;
+    let checkpoint = "/v1/organizations/large/audit-log/checkpoint";
+    saves(&server, checkpoint, &owner, &data.join("checkpoint")).await;
     server.asks(Method::GET, "/v1/organizations/large/settings", &owner, None).await;
     println!("\na log of {EVENTS} events, {} MB", bytes / 1_000_000);
 
@@ -100,7 +102,7 @@ async fn proofs(server: &Server, owner: &Owner) {
     let (mut path, mut ids) = (first.to_owned(), Vec::new());
     while ids.len() < 500 {
         let page = server.asks(Method::GET, &path, owner, None).await;
-        let entries = page["entries"].as_array().expect("entries").clone();
+        let entries = page["events"].as_array().expect("entries").clone();
         ids.extend(entries.iter().filter_map(|it| Some(it["id"].as_str()?.to_owned())));
         path = format!("{first}&page_token={}", page["next_page_token"].as_str().expect("more"));
     }
@@ -154,6 +156,7 @@ async fn fill(path: &Path, stream: Stream, owner: AccountId) -> (u64, Position) 
     let last = stored.last().expect("the stream begins with its founding");
     let mut writer = Writer::new();
     (writer.stream, writer.owner) = (stream, owner);
+    writer.at = wire::head(&last.line).ok().map(|head| head.recorded_at);
     (writer.next, writer.prev) = (stored.len() as u64, Link::of_line(&last.line));
     let (mut bytes, mut head) = (0, Position::default());
     while writer.next < EVENTS {

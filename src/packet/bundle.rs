@@ -72,14 +72,14 @@ pub(crate) async fn file(
     }
     if name.starts_with(POPULATION) {
         let Some(envelope) = envelope(app, request).await? else { return Ok(None) };
-        let listed = statement(&envelope)?.subject;
-        let Some(signed) = listed.into_iter().find(|file| file.name == name) else {
+        let Statement { subject, predicate, .. } = statement(&envelope)?;
+        let Some(signed) = subject.into_iter().find(|file| file.name == name) else {
             return Ok(None);
         };
-        let (app, request) = (Arc::clone(app), request.clone());
+        let app = Arc::clone(app);
         tokio::spawn(async move {
             let sent =
-                population::send(&app, organization, &request, specification, &signed, &sender)
+                population::send(&app, organization, specification, &predicate, &signed, &sender)
                     .await;
             if let Err(error) = sent {
                 drop(sender.send(Err(error)).await);
@@ -155,14 +155,12 @@ pub(crate) fn archive(
     let names: Vec<String> = std::iter::once(ENVELOPE.to_owned())
         .chain(statement.subject.iter().map(|file| file.name.clone()))
         .collect();
-    let signed = statement.subject.iter().filter(|file| file.name.starts_with(POPULATION));
-    let signed: Vec<_> = signed.cloned().collect();
-    let app = Arc::clone(app);
+    let (app, statement) = (Arc::clone(app), statement.clone());
     let runtime = tokio::runtime::Handle::current();
     tokio::task::spawn_blocking(move || {
         let file =
             |name: &str| runtime.block_on(file(&app, organization, &request, specification, name));
-        let populations = population::all(&app, organization, &request, specification, &signed);
+        let populations = population::all(&app, organization, specification, &statement);
         let written = runtime
             .block_on(populations)
             .and_then(|populations| write_archive(&names, populations, file, &sender));

@@ -6,14 +6,14 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{Seek as _, Write as _};
 
-use events::evidence::Requested;
 use events::id::OrganizationId;
 use tokio::sync::mpsc;
 
+use super::POPULATION;
 use super::bundle::Piece;
 use super::content::{Digests, JSON_LINES, Lines, decoded};
-use super::made::{Error, verifications};
-use super::statement;
+use super::made::Error;
+use super::statement::{self, Predicate, Statement};
 use crate::App;
 use crate::compliance::{Evaluation, Facts, Period, Report, Specification};
 use crate::failure::Failure;
@@ -51,16 +51,16 @@ struct Again {
 }
 
 impl Again {
-    async fn of(
-        app: &App,
+    /// What is no line of the log is as the packet says it.
+    fn of(
         organization: OrganizationId,
-        request: &Requested,
         specification: &'static Specification,
-    ) -> Result<Self, Error> {
-        let facts = Facts { verifications: verifications(app, request).await? };
-        let period = Period { from: request.period_start, to: request.period_end };
+        predicate: &Predicate,
+    ) -> Self {
+        let facts = Facts { verifications: predicate.verifications.clone() };
+        let period = Period { from: predicate.period.from, to: predicate.period.to };
         let evaluation = Some(Evaluation::of(specification, period, &facts));
-        Ok(Self { lines: Lines::of(organization, request.version + 1), evaluation })
+        Self { lines: Lines::of(organization, predicate.log.size), evaluation }
     }
 
     /// What the next lines of the log add. `None` at the end.
@@ -84,12 +84,12 @@ impl Again {
 pub(super) async fn send(
     app: &App,
     organization: OrganizationId,
-    request: &Requested,
     specification: &'static Specification,
+    predicate: &Predicate,
     signed: &statement::File,
     to: &mpsc::Sender<Piece>,
 ) -> Result<(), Error> {
-    let mut again = Again::of(app, organization, request, specification).await?;
+    let mut again = Again::of(organization, specification, predicate);
     let mut digests = Digests::default();
     while let Some(parts) = again.next(app).await? {
         for (_, lines) in parts.into_iter().filter(|(name, _)| *name == signed.name) {
@@ -106,31 +106,28 @@ pub(super) async fn send(
 pub(super) async fn all(
     app: &App,
     organization: OrganizationId,
-    request: &Requested,
     specification: &'static Specification,
-    signed: &[statement::File],
+    statement: &Statement,
 ) -> Result<BTreeMap<String, File>, Error> {
     let mut found = BTreeMap::new();
-    for file in signed {
-        found
-            .insert(file.name.clone(), (tempfile::tempfile().map_err(broken)?, Digests::default()));
+    for signed in statement.subject.iter().filter(|file| file.name.starts_with(POPULATION)) {
+        let file = tempfile::tempfile().map_err(broken)?;
+        found.insert(signed.name.clone(), (signed, file, Digests::default()));
     }
-    let mut again = Again::of(app, organization, request, specification).await?;
+    let mut again = Again::of(organization, specification, &statement.predicate);
     while let Some(parts) = again.next(app).await? {
         for (name, lines) in parts {
-            if let Some((file, digests)) = found.get_mut(&name) {
+            if let Some((_, file, digests)) = found.get_mut(&name) {
                 digests.update(&lines);
                 file.write_all(&lines).map_err(broken)?;
             }
         }
     }
     let mut files = BTreeMap::new();
-    for signed in signed {
-        if let Some((mut file, digests)) = found.remove(&signed.name) {
-            is_signed(digests, signed)?;
-            file.rewind().map_err(broken)?;
-            files.insert(signed.name.clone(), file);
-        }
+    for (name, (signed, mut file, digests)) in found {
+        is_signed(digests, signed)?;
+        file.rewind().map_err(broken)?;
+        files.insert(name, file);
     }
     Ok(files)
 }
