@@ -278,7 +278,7 @@ impl Operation {
             }
             "POST /usage/events" => Some(json!([{
                 "specversion": "1.0", "id": "1", "source": "proxy", "type": "queries",
-                "time": "2026-01-31T09:30:00Z", "data": { "database_id": "db", "value": 1 },
+                "time": "2026-01-31T09:30:00Z", "data": { "database_id": places.holdings.database, "value": 1 },
             }])),
             "POST /projects" => Some(json!({ "name": "New" })),
             "PATCH /projects/{project}" => Some(json!({ "name": "Other" })),

@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::chain::Link;
+use crate::id::{DatabaseId, ProjectId};
 use crate::time::Time;
 use crate::wire::base64url;
 
@@ -46,10 +47,10 @@ pub struct Entry {
     pub kind: Kind,
     /// When it was used, as the sender says.
     pub time: Time,
-    pub database: String,
-    /// The database's project at that moment.
+    pub database: DatabaseId,
+    /// The database's project when it was told; `None` too where the database was gone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub project: Option<String>,
+    pub project: Option<ProjectId>,
     /// How much; 1 for a shape.
     pub value: u64,
     /// Stands for the shape of a query: [`shape`].

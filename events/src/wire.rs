@@ -35,7 +35,7 @@ use tagged::Tagged;
 /// The version of the line's own shape.
 const LINE_VERSION: u8 = 1;
 const DIGEST_ALGORITHM: &str = "sha-256";
-/// Longest line; `usage-*` streams will be allowed 256 KiB.
+/// Longest line of all streams but those of usage.
 pub const LONGEST_LINE: usize = 64 * 1024;
 /// The same on streams of usage.
 pub const LONGEST_USAGE_LINE: usize = 256 * 1024;

@@ -51,7 +51,8 @@ impl ReadModel for DatabaseHome {
             | Event::Subscription(_)
             | Event::Account(_)
             | Event::Address(_)
-            | Event::Platform(_) => vec![],
+            | Event::Platform(_)
+            | Event::Usage(_) => vec![],
         }
     }
 

@@ -29,7 +29,7 @@ pub mod usage;
 pub use pending::Pending;
 
 /// Every read model there is.
-pub const ALL: [&dyn Model; 13] = [
+pub const ALL: [&dyn Model; 14] = [
     &Of::<audit_trail::AuditTrail>::new(),
     &Of::<credential::Credentials>::new(),
     &Of::<database_home::DatabaseHome>::new(),

@@ -118,11 +118,11 @@ impl Of {
     }
 
     /// Which one an entry belongs to; `None` where it belongs to none.
-    fn named(self, entry: &Entry) -> Option<&str> {
+    fn named(self, entry: &Entry) -> Option<String> {
         match self {
-            Self::Organization => Some(""),
-            Self::Project => entry.project.as_deref(),
-            Self::Database => Some(&entry.database),
+            Self::Organization => Some(String::new()),
+            Self::Project => entry.project.map(|project| project.to_string()),
+            Self::Database => Some(entry.database.to_string()),
         }
     }
 }
@@ -194,7 +194,7 @@ fn totals_of(organization: OrganizationId, entry: &Entry) -> impl Iterator<Item 
         let within = span.of(entry.time);
         Of::ALL.into_iter().filter_map(move |of| {
             let named = of.named(entry)?;
-            let id = id_of(&within, named);
+            let id = id_of(&within, &named);
             let shape = entry.shape.as_deref().unwrap_or_default();
             let scope = scope_of(organization, of, span);
             Some((Key::new(scope, &id), format!("{id} {shape}")))

@@ -2,14 +2,16 @@
 //! database. Each event is answered for itself, when it is known whether it counts: a sender who gets no
 //! answer sends the same again, and it counts once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{OriginalUri, State};
 use axum::http::StatusCode;
 use axum::response::Response;
+use events::id::{DatabaseId, OrganizationId, ProjectId};
 use events::permission::Permission;
+use events::principal::Principal;
 use events::time::Time;
 use events::usage::ENTRIES;
 use projections::usage::{Of, Span, Totals};
@@ -74,6 +76,15 @@ async fn record_usage(
     }
     let now = app.clock.now();
     let told: Vec<Told> = events.into_iter().map(|event| Told::read(event, now)).collect();
+    let known = databases(&app, by, organization, &told).await?;
+    let told: Vec<Told> = told
+        .into_iter()
+        .map(|told| {
+            let database = told.entry().map(|entry| entry.database);
+            let known = database.and_then(|database| known.get(&database).copied());
+            told.within(known)
+        })
+        .collect();
     let entries: Vec<_> = told.iter().filter_map(|told| told.entry().cloned()).collect();
     let (position, outcomes) = if entries.is_empty() {
         (None, Vec::new())
@@ -108,6 +119,28 @@ async fn record_usage(
         }
         None => axum::response::IntoResponse::into_response(Json(body)),
     })
+}
+
+/// The organization's databases among those that are named, with the project of each that is still
+/// there.
+async fn databases(
+    app: &App,
+    by: &Principal,
+    organization: OrganizationId,
+    told: &[Told],
+) -> Result<HashMap<DatabaseId, Option<ProjectId>>, Problem> {
+    let named: BTreeSet<_> =
+        told.iter().filter_map(|told| told.entry().map(|entry| entry.database)).collect();
+    let needed = Permission::RecordUsage;
+    let (_, mut known) = Access::seen(app, by, organization, needed, |state| {
+        let project = |id: &DatabaseId| Some((*id, state.database(*id)?.content.project));
+        named.iter().filter_map(project).collect::<HashMap<_, _>>()
+    })
+    .await?;
+    let gone: Vec<_> = named.into_iter().filter(|id| !known.contains_key(id)).collect();
+    let gone = query::database_home::among(app, organization, &gone).await?;
+    known.extend(gone.into_iter().map(|id| (id, None)));
+    Ok(known)
 }
 
 #[derive(Serialize, ToSchema)]

@@ -5,10 +5,10 @@
 use std::time::Duration;
 
 use events::id::{DatabaseId, OrganizationId};
-use projections::Key;
 use projections::database_home::{DatabaseHome, SCOPE};
+use projections::{Key, ReadModel as _};
 
-use super::{Error, has_reached, one};
+use super::{Error, has_reached, one, row, rows};
 use crate::App;
 use crate::failure::Failure;
 
@@ -32,6 +32,22 @@ pub(crate) async fn find(
         return Err(Failure::Unavailable(Behind.into()));
     }
     look_up(app, database).await
+}
+
+/// Those that belong, or belonged, to an organization.
+pub(crate) async fn among(
+    app: &App,
+    organization: OrganizationId,
+    databases: &[DatabaseId],
+) -> Result<Vec<DatabaseId>, Error> {
+    let keys: Vec<Key> = databases.iter().map(|database| Key::new(SCOPE, database)).collect();
+    let found = rows::<DatabaseHome>(app).await?.rows(DatabaseHome::NAME, &keys).await?;
+    let mut among = Vec::new();
+    for body in found.values() {
+        let home = row::<DatabaseHome>(body)?;
+        among.extend((home.organization == organization).then_some(home.database));
+    }
+    Ok(among)
 }
 
 async fn look_up(app: &App, database: DatabaseId) -> Result<Option<OrganizationId>, Failure> {

@@ -6,7 +6,7 @@ use events::time::Time;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::people::{Answer, Person};
+use crate::people::{Answer, Person, words};
 use crate::server::{Installation, on_every_store};
 
 on_every_store! {
@@ -17,6 +17,8 @@ on_every_store! {
 const EVENTS: &str = "/v1/organizations/acme/usage/events";
 const USAGE: &str = "/v1/organizations/acme/usage";
 const QUOTAS: &str = "/v1/organizations/acme/quotas";
+/// A database that there is not.
+const NOBODYS: &str = "db_01h2xcejqtf2nbrexx3vqjhp41";
 const DAY: Duration = Duration::from_hours(24);
 
 fn now() -> Time {
@@ -24,12 +26,31 @@ fn now() -> Time {
     Time::from_millis(i64::try_from(since.as_millis()).unwrap())
 }
 
-/// An event with a name of its own, as it is now.
-fn used(id: &str, kind: &str, value: impl Into<Value>) -> Value {
-    json!({
-        "specversion": "1.0", "id": id, "source": "proxy-1", "type": kind,
-        "time": now().to_string(), "data": { "database_id": "db_1", "value": value.into() },
-    })
+/// Two databases of one organization.
+struct Databases {
+    orders: String,
+    stock: String,
+}
+
+impl Databases {
+    async fn of(ana: &Person) -> Self {
+        ana.creates("acme").await;
+        let create = async |name: &str| {
+            let database = json!({ "name": name, "database_type": "postgresql", "region": "fsn1" });
+            let created = ana.posts("/v1/organizations/acme/databases", &database).answer().await;
+            words(&created.expect(201).body()["id"])
+        };
+        Self { orders: create("orders").await, stock: create("stock").await }
+    }
+
+    /// An event with a name of its own, as it is now.
+    fn used(&self, id: &str, kind: &str, value: impl Into<Value>) -> Value {
+        json!({
+            "specversion": "1.0", "id": id, "source": "proxy-1", "type": kind,
+            "time": now().to_string(),
+            "data": { "database_id": self.orders, "value": value.into() },
+        })
+    }
 }
 
 async fn tells(ana: &Person, events: &[Value]) -> Answer {
@@ -67,7 +88,8 @@ async fn today(ana: &Person) -> Value {
 async fn what_is_told_again_counts_once(installation: Installation) {
     let node = installation.start().await;
     let ana = Person::registers(&node, "ana").await;
-    ana.creates("acme").await;
+    let of = Databases::of(&ana).await;
+    let used = |id: &str, kind: &str, value: u64| of.used(id, kind, value);
     let events =
         [used("1", "queries", 100), used("2", "bytes_transferred", 7), used("3", "queries", 5)];
     assert_eq!(statuses(&tells(&ana, &events).await.expect(200)), vec![accepted(); 3]);
@@ -92,20 +114,20 @@ async fn what_is_told_again_counts_once(installation: Installation) {
 async fn events_come_structured_binary_and_in_batches(installation: Installation) {
     let node = installation.start().await;
     let ana = Person::registers(&node, "ana").await;
-    ana.creates("acme").await;
-    let one = serde_json::to_vec(&used("1", "queries", 10)).unwrap();
+    let of = Databases::of(&ana).await;
+    let one = serde_json::to_vec(&of.used("1", "queries", 10)).unwrap();
     let structured = ana.asks(Method::POST, EVENTS).bytes("application/cloudevents+json", one);
     assert_eq!(statuses(&structured.answer().await.expect(200)), [accepted()]);
     let time = now().to_string();
     let binary = ana
-        .posts(EVENTS, &json!({ "database_id": "db_2", "value": 20 }))
+        .posts(EVENTS, &json!({ "database_id": of.stock, "value": 20 }))
         .with("ce-specversion", "1.0")
         .with("ce-id", "2")
         .with("ce-source", "proxy%2D1")
         .with("ce-type", "queries")
         .with("ce-time", &time);
     assert_eq!(statuses(&binary.answer().await.expect(200)), [accepted()]);
-    let plain = ana.posts(EVENTS, &json!([used("3", "query_shape", "select 1")]));
+    let plain = ana.posts(EVENTS, &json!([of.used("3", "query_shape", "select 1")]));
     assert_eq!(statuses(&plain.answer().await.expect(200)), [accepted()]);
     let day = &time[..10];
     let path = format!("{USAGE}?start_date={day}&end_date={day}&group_by=database");
@@ -128,9 +150,9 @@ async fn what_cannot_be_taken_is_refused_by_itself() {
     let installation = Installation::sqlite();
     let node = installation.start().await;
     let ana = Person::registers(&node, "ana").await;
-    ana.creates("acme").await;
+    let of = Databases::of(&ana).await;
     let with = |name: &str, value: Value| {
-        let mut event = used(name, "queries", 1);
+        let mut event = of.used(name, "queries", 1);
         event[name] = value;
         event
     };
@@ -147,20 +169,21 @@ async fn what_cannot_be_taken_is_refused_by_itself() {
         (with("time", at(-days(36))), "too_late"),
         (with("data", json!("1")), "invalid_data"),
         (with("data", json!({ "value": 1 })), "invalid_database_id"),
-        (with("data", json!({ "database_id": "a b", "value": 1 })), "invalid_database_id"),
-        (with("data", json!({ "database_id": "db", "value": -1 })), "invalid_value"),
-        (with("data", json!({ "database_id": "db", "value": 1.5 })), "invalid_value"),
-        (used("shape", "query_shape", 7), "invalid_value"),
+        (with("data", json!({ "database_id": "orders", "value": 1 })), "invalid_database_id"),
+        (with("data", json!({ "database_id": NOBODYS, "value": 1 })), "unknown_database"),
+        (with("data", json!({ "database_id": of.orders, "value": -1 })), "invalid_value"),
+        (with("data", json!({ "database_id": of.orders, "value": 1.5 })), "invalid_value"),
+        (of.used("shape", "query_shape", 7), "invalid_value"),
         (json!("an event"), "unknown_specversion"),
     ];
     let mut events: Vec<Value> = tried.iter().map(|(event, _)| event.clone()).collect();
-    events.push(used("good", "queries", 1));
+    events.push(of.used("good", "queries", 1));
     events.push(with("time", at(-days(34))));
     let answer = tells(&ana, &events).await.expect(200);
     let expected = tried.iter().map(|(_, reason)| rejected(reason)).chain([accepted(), accepted()]);
     assert_eq!(statuses(&answer), expected.collect::<Vec<_>>());
-    assert_eq!((&answer.body()["accepted"], &answer.body()["rejected"]), (&json!(2), &json!(15)));
-    let many: Vec<Value> = (0..1001).map(|id| used(&id.to_string(), "queries", 1)).collect();
+    assert_eq!((&answer.body()["accepted"], &answer.body()["rejected"]), (&json!(2), &json!(16)));
+    let many: Vec<Value> = (0..1001).map(|id| of.used(&id.to_string(), "queries", 1)).collect();
     tells(&ana, &many).await.expect(413);
     let whole = tells(&ana, &many[..1000]).await.expect(200).body();
     assert_eq!(whole["accepted"], 1000);
@@ -180,7 +203,7 @@ async fn quotas_tell_what_is_left_and_when_they_begin_anew() {
     let installation = Installation::sqlite();
     let node = installation.start().await;
     let ana = Person::registers(&node, "ana").await;
-    ana.creates("acme").await;
+    let of = Databases::of(&ana).await;
     let quota = async |name: &str| {
         let quotas = ana.gets(QUOTAS).answer().await.expect(200).body();
         let quotas = quotas["quotas"].as_array().unwrap().clone();
@@ -189,8 +212,11 @@ async fn quotas_tell_what_is_left_and_when_they_begin_anew() {
     assert_eq!(quota("queries_per_day").await["limit"], Value::Null);
     let plan = json!({ "plan": "starter" });
     ana.puts("/v1/organizations/acme/plan", &plan).answer().await.expect(200);
-    tells(&ana, &[used("1", "queries", 60_000), used("2", "bytes_transferred", 4_000_000_000_u64)])
-        .await;
+    tells(
+        &ana,
+        &[of.used("1", "queries", 60_000), of.used("2", "bytes_transferred", 4_000_000_000_u64)],
+    )
+    .await;
     let queries = quota("queries_per_day").await;
     assert_eq!(
         (&queries["limit"], &queries["used"], &queries["remaining"]),

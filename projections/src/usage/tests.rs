@@ -1,7 +1,7 @@
 //! What counts, once, and where.
 
 use events::chain::Link;
-use events::id::{CommandId, EventId};
+use events::id::{CommandId, DatabaseId, EventId};
 use events::personal::Personal;
 use events::recorded::{Actor, BodyMac, Cause, Position};
 use events::usage;
@@ -15,12 +15,16 @@ const ACME: OrganizationId = OrganizationId(Uuid::from_u128(7));
 const NOON: i64 = 1_769_851_800_000;
 const DAY: i64 = 24 * 60 * 60 * 1000;
 
+fn database(id: u64) -> DatabaseId {
+    DatabaseId(Uuid::from_u128((id % 2).into()))
+}
+
 fn entry(id: u64, kind: Kind, millis: i64, value: u64) -> Entry {
     Entry {
         key: usage::key("proxy", &id.to_string()),
         kind,
         time: Time::from_millis(millis),
-        database: format!("db{}", id % 2),
+        database: database(id),
         project: None,
         value,
         shape: (kind == Kind::QueryShape).then(|| usage::shape(&format!("select {}", value % 3))),
@@ -91,8 +95,8 @@ fn what_was_used_counts_in_its_hour_day_and_month() {
     assert_eq!(rows.totals(Of::Organization, Span::Day, "2026-01-31 ").queries, 17);
     assert_eq!(rows.totals(Of::Organization, Span::Month, "2026-01 ").queries, 17);
     assert_eq!(rows.totals(Of::Organization, Span::Month, "2026-02 ").queries, 5);
-    assert_eq!(rows.totals(Of::Database, Span::Day, "2026-01-31 db1").queries, 17);
-    assert_eq!(rows.totals(Of::Database, Span::Day, "2026-02-01 db0").queries, 5);
+    let of = |day, id| rows.totals(Of::Database, Span::Day, &id_of(day, &database(id).to_string()));
+    assert_eq!((of("2026-01-31", 1).queries, of("2026-02-01", 2).queries), (17, 5));
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //! itself, and the others of its batch are taken.
 
 use axum::http::HeaderMap;
+use events::id::ProjectId;
 use events::time::Time;
 use events::usage::{self, EARLIEST, Entry, Kind, LATEST, MOST};
 use percent_encoding::percent_decode_str;
@@ -87,6 +88,20 @@ impl Told {
         self.entry.as_ref()
     }
 
+    /// The same, where its database is the organization's: `None` where it is not, and else the
+    /// project.
+    pub(super) fn within(self, known: Option<Option<ProjectId>>) -> Self {
+        match (self.entry, known) {
+            (Some(entry), Some(project)) => {
+                Self { entry: Some(Entry { project, ..entry }), slot: self.slot }
+            }
+            (Some(_), None) => {
+                Self { entry: None, slot: self.slot.rejected("unknown_database", 422) }
+            }
+            (None, _) => Self { entry: None, slot: self.slot },
+        }
+    }
+
     pub(super) fn read(event: Value, now: Time) -> Self {
         let text = |name: &str| Some(event.get(name)?.as_str()?.to_owned());
         let (id, source) = (text("id"), text("source"));
@@ -161,11 +176,8 @@ fn read(event: &Value, now: Time) -> Result<Entry, &'static str> {
         return Err("too_late");
     }
     let data = event.get("data").and_then(Value::as_object).ok_or("invalid_data")?;
-    let database = data.get("database_id").and_then(Value::as_str).ok_or("invalid_database_id")?;
-    let is_sound = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
-    if !(1..=64).contains(&database.len()) || !database.chars().all(is_sound) {
-        return Err("invalid_database_id");
-    }
+    let database = data.get("database_id").and_then(Value::as_str);
+    let database = database.and_then(|id| id.parse().ok()).ok_or("invalid_database_id")?;
     let value = data.get("value").ok_or("invalid_value")?;
     let (value, shape) = match kind {
         Kind::QueryShape => {
@@ -176,6 +188,6 @@ fn read(event: &Value, now: Time) -> Result<Entry, &'static str> {
             (value.as_u64().filter(|value| *value <= MOST).ok_or("invalid_value")?, None)
         }
     };
-    let (key, database) = (usage::key(source, id), database.to_owned());
+    let key = usage::key(source, id);
     Ok(Entry { key, kind, time, database, project: None, value, shape })
 }

@@ -1,6 +1,9 @@
 //! A sample of what was used, with an entry of each form.
 
+use uuid::Uuid;
+
 use crate::Event;
+use crate::id::{DatabaseId, ProjectId};
 use crate::time::Time;
 use crate::usage::{Entry, Event as Of, Kind, key, shape};
 
@@ -9,12 +12,12 @@ pub(super) fn sample() -> Event {
         key: key("//proxy.example.com/7", id),
         kind,
         time: Time::from_millis(1_769_851_800_000),
-        database: "db_01h2xcejqtf2nbrexx3vqjhp41".to_owned(),
+        database: DatabaseId(Uuid::from_u128(0xdb)),
         project: None,
         value,
         shape: None,
     };
-    let project = Some("prj_01h2xcejqtf2nbrexx3vqjhp41".to_owned());
+    let project = Some(ProjectId(Uuid::from_u128(0x97)));
     let sample = Of::Recorded {
         entries: vec![
             entry("1", Kind::Queries, 1200),
