@@ -121,6 +121,10 @@ impl Evaluation {
     /// Takes away what stands of the populations already, by the names of their files. What is left
     /// of each at the end comes behind it.
     pub(crate) fn standing(&mut self) -> Vec<(String, Vec<u8>)> {
+        // of an organization that did not exist in the period nothing is kept in the end
+        if !self.log.has_existed_in_period() {
+            return Vec::new();
+        }
         let parts = self.checks.iter_mut().filter_map(|(control, check)| {
             let lines = check.standing().filter(|lines| !lines.is_empty())?;
             Some((population_file(control), std::mem::take(lines)))

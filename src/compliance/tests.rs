@@ -105,6 +105,18 @@ proptest! {
     }
 }
 
+/// In these logs something happens in the period to an organization that did not exist in it.
+#[test]
+fn nothing_stands_of_an_organization_that_did_not_exist_in_the_period() {
+    for seed in [7_183_608_240_663_123_606, 14_812_181_540_974_209_934] {
+        let given = log(seed, 200);
+        for specification in Specification::released() {
+            let whole = evaluated(specification, &given);
+            assert_eq!(whole, evaluated_in_parts(specification, &given));
+        }
+    }
+}
+
 #[test]
 fn every_document_names_each_control_once_and_is_explained() {
     let explained = include_str!("../../docs/controls.md");

@@ -159,6 +159,11 @@ impl Log {
         self.period.contains(self.now)
     }
 
+    /// Whether it is certain by now that the organization existed in a part of the period.
+    pub(super) fn has_existed_in_period(&self) -> bool {
+        self.now > self.period.from && self.window().is_some()
+    }
+
     /// The part of the period in which the organization existed.
     pub(crate) fn window(&self) -> Option<Period> {
         let life = Period { from: self.created_at?, to: self.deleted_at.unwrap_or(self.period.to) };
