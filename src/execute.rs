@@ -221,7 +221,9 @@ async fn found<T>(
 ) -> Result<Done<T>, Error> {
     let stream = Stream::Organization(create.organization);
     let catalogue = catalogue(app).await?;
-    let now = app.clock.now();
+    // a trial begins when the organization does, to the millisecond
+    let now = order.at.unwrap_or_else(|| app.clock.now());
+    let order = &Order { at: Some(now), ..order.clone() };
     let decide = |state: &organization::Organization| {
         let created = organization::create(state, create)?;
         let terms = catalogue.first_terms();
