@@ -70,9 +70,14 @@ impl Organization {
         ]
     }
 
+    /// How many projects and databases there are, and how many there may be.
+    pub fn counted(&self) -> [(Quota, u64, Option<u64>); 2] {
+        self.used(self.limits())
+    }
+
     /// What one more would be too much of.
     pub(crate) fn without_room(&self, wanted: Quota) -> Option<Excess> {
-        let mut used = self.used(self.limits()).into_iter();
+        let mut used = self.counted().into_iter();
         let (quota, used, limit) = used.find(|(quota, _, _)| *quota == wanted)?;
         limit.filter(|limit| used >= *limit).map(|limit| Excess { quota, used, limit })
     }

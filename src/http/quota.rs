@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
+use events::organization::Organization;
 use events::permission::Permission;
 use events::time::Time;
 use projections::usage::Span;
@@ -58,16 +59,18 @@ async fn show_quotas(
     Meant(caller, organization): Meant<Caller>,
 ) -> Result<Json<Quotas>, Problem> {
     let (by, needed, now) = (&caller.principal, Permission::ReadUsage, app.clock.now());
-    let (_, (limits, seats, used_seats)) = Access::seen(&app, by, organization, needed, |state| {
-        (*state.limits(), state.subscription().seats(), state.used_seats(now))
-    })
-    .await?;
+    let view = |state: &Organization| {
+        let seats = state.subscription().seats();
+        (*state.limits(), seats, state.used_seats(now), state.counted())
+    };
+    let (_, (limits, seats, used_seats, counted)) =
+        Access::seen(&app, by, organization, needed, view).await?;
     let day = query::usage::total(&app, organization, Span::Day, now).await?;
     let month = query::usage::total(&app, organization, Span::Month, now).await?;
     let midnight = Time::from_millis(now.millis() - now.millis().rem_euclid(86_400_000)).after(DAY);
     let month_ends = now.month().1;
     let limit = |limit: u64| (limit > 0).then_some(limit);
-    let quotas = vec![
+    let mut quotas = vec![
         quota("queries_per_day", limit(limits.queries_per_day), day.queries, Some(midnight)),
         quota(
             "bytes_per_month",
@@ -78,5 +81,7 @@ async fn show_quotas(
         quota("query_shapes", limit(limits.query_shapes), month.query_shapes, Some(month_ends)),
         quota("seats", seats, used_seats, None),
     ];
+    let counted = counted.map(|(what, used, limit)| quota(what.as_str(), limit, used, None));
+    quotas.extend(counted);
     Ok(Json(Quotas { quotas }))
 }

@@ -233,4 +233,7 @@ async fn quotas_tell_what_is_left_and_when_they_begin_anew() {
     );
     assert_eq!(bytes["resets_at"], json!(now().month().1.to_string()));
     assert_eq!(quota("seats").await["remaining"], 0);
+    let databases = quota("databases").await;
+    assert_eq!((&databases["limit"], &databases["used"]), (&json!(3), &json!(2)));
+    assert_eq!(databases["resets_at"], Value::Null);
 }
