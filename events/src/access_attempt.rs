@@ -49,6 +49,7 @@ mod tests {
             tokens: 0,
             projects: 0,
             databases: 0,
+            is_billed: false,
         };
         let gone = given([created_by(ANA), deleted.into()]).state();
         assert_eq!(denied(&gone, "updateOrganization", 3), []);

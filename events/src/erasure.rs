@@ -84,6 +84,7 @@ mod tests {
             tokens: 0,
             projects: 0,
             databases: 0,
+            is_billed: false,
         };
         assert_eq!(leave(&own, ANA, Time::EPOCH), Ok(vec![deleted.clone().into()]));
         let gone = given([personal_of(ANA), deleted.into()]).state();

@@ -143,6 +143,13 @@ ids! {
     RestoreTestId = "rst";
     /// How an organization pays.
     PaymentMethodId = "pay";
+    /// An invoice: version 5, of the organization's id and the month.
+    InvoiceId = "ivc";
+    /// One payment of an invoice.
+    PaymentId = "pmt";
+    CreditNoteId = "crn";
+    /// Credit that was granted.
+    CreditId = "crd";
     /// A compliance packet.
     PacketId = "pkt";
     /// A project of an organization.
@@ -180,6 +187,13 @@ impl OrganizationId {
     /// The id of an account's personal organization in this log.
     pub fn personal(log: Uuid, account: AccountId) -> Self {
         Self(Uuid::new_v5(&log, account.to_string().as_bytes()))
+    }
+}
+
+impl InvoiceId {
+    /// The id of an organization's invoice about the month that begins then.
+    pub fn of(organization: OrganizationId, month: crate::time::Time) -> Self {
+        Self(Uuid::new_v5(&organization.0, month.to_string().as_bytes()))
     }
 }
 

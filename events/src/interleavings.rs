@@ -197,6 +197,7 @@ impl Model {
             | Event::AccessReview(_)
             | Event::RestoreTest(_)
             | Event::Subscription(_)
+            | Event::Invoice(_)
             | Event::Evidence(_)
             | Event::Project(_)
             | Event::Database(_)

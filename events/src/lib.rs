@@ -16,6 +16,7 @@ pub mod evidence;
 pub mod id;
 pub mod incident;
 pub mod invitation;
+pub mod invoice;
 pub mod kept;
 pub mod membership;
 pub mod organization;
@@ -71,6 +72,7 @@ pub enum Event {
     Database(database::Event),
     DatabasePart(database_part::Event),
     Subscription(subscription::Event),
+    Invoice(invoice::Event),
     Usage(usage::Event),
 }
 
@@ -104,6 +106,7 @@ from_domains! {
     Database database;
     DatabasePart database_part;
     Subscription subscription;
+    Invoice invoice;
     Usage usage;
 }
 
@@ -123,6 +126,7 @@ impl Event {
             Self::Database(event) => event.personal(visit),
             Self::DatabasePart(event) => event.personal(visit),
             Self::Subscription(event) => event.personal(visit),
+            Self::Invoice(event) => event.personal(visit),
             Self::Platform(_)
             | Self::Address(_)
             | Self::Membership(_)
@@ -171,6 +175,7 @@ impl Event {
             | Self::Database(_)
             | Self::DatabasePart(_)
             | Self::Subscription(_)
+            | Self::Invoice(_)
             | Self::Usage(_) => true,
         }
     }
@@ -223,5 +228,5 @@ macro_rules! commands {
 }
 
 commands!(organization membership invitation setting token evidence);
-commands!(declaration incident access_review restore_test subscription);
+commands!(declaration incident access_review restore_test subscription invoice);
 commands!(project database database_part);

@@ -15,6 +15,7 @@ use crate::id::{
     AccountId, DatabaseId, InvitationId, OrganizationId, ProjectId, SubjectId, TokenId,
 };
 use crate::incident;
+use crate::invoice::Billing;
 use crate::invitation::{self, Invitation};
 use crate::kept::Kept;
 use crate::membership::{self, Member};
@@ -70,6 +71,9 @@ pub enum Event {
         projects: u64,
         #[serde(default)]
         databases: u64,
+        /// Whether a last invoice may follow.
+        #[serde(default)]
+        is_billed: bool,
     },
 }
 
@@ -111,7 +115,7 @@ impl Event {
         match self {
             Self::Created { .. } => ("organization.created", 2),
             Self::Updated { .. } => ("organization.updated", 1),
-            Self::Deleted { .. } => ("organization.deleted", 3),
+            Self::Deleted { .. } => ("organization.deleted", 4),
         }
     }
 
@@ -181,6 +185,7 @@ pub struct Organization {
     pub(crate) databases: BTreeMap<DatabaseId, Kept<Database>>,
     evidence: Evidence,
     subscription: Subscription,
+    billing: Billing,
 }
 
 impl Organization {
@@ -210,6 +215,11 @@ impl Organization {
 
     pub fn subscription(&self) -> &Subscription {
         &self.subscription
+    }
+
+    /// Also when it is deleted: what it owes is owed.
+    pub fn billing(&self) -> &Billing {
+        &self.billing
     }
 
     pub(crate) fn is_changed_by(&mut self, recorded: &Recorded) {
@@ -292,6 +302,7 @@ impl Organization {
 
 impl State for Organization {
     fn evolve(&mut self, recorded: &Recorded) {
+        self.billing.evolve(recorded);
         match &recorded.event {
             crate::Event::Organization(event) => self.evolve_profile(event, recorded),
             crate::Event::Membership(event) => membership::evolve(self, event, recorded),
@@ -315,6 +326,7 @@ impl State for Organization {
                 self.evolve_subscription(event, recorded);
             }
             crate::Event::AccessAttempt(_)
+            | crate::Event::Invoice(_)
             | crate::Event::Usage(_)
             | crate::Event::Platform(_)
             | crate::Event::Address(_)
@@ -425,6 +437,7 @@ pub(crate) fn deleted(organization: &Organization, at: Time) -> Event {
         tokens: organization.live_tokens(at).count() as u64,
         projects: organization.projects.len() as u64,
         databases: organization.databases.len() as u64,
+        is_billed: organization.billing.meter().is_billed(),
     }
 }
 

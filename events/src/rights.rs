@@ -164,7 +164,8 @@ impl State for Rights {
             | Event::Project(_)
             | Event::Database(_)
             | Event::DatabasePart(_)
-            | Event::Subscription(_) => {}
+            | Event::Subscription(_)
+            | Event::Invoice(_) => {}
         }
     }
 }

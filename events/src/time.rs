@@ -14,7 +14,7 @@ pub struct Time(i64);
 impl Time {
     pub const EPOCH: Self = Self(0);
 
-    pub fn from_millis(millis: i64) -> Self {
+    pub const fn from_millis(millis: i64) -> Self {
         Self(millis)
     }
 

@@ -19,7 +19,7 @@ use crate::stream::Stream;
 use crate::time::Time;
 use crate::{
     Event, access_attempt, access_review, account, address, database, declaration, erasure,
-    evidence, incident, invitation, membership, organization, platform, project, restore_test,
+    evidence, incident, invitation, invoice, membership, organization, platform, project, restore_test,
     setting, subscription, token, usage,
 };
 
@@ -312,6 +312,7 @@ pub fn kind(event: &Event) -> (&'static str, u32) {
         Event::Database(event) => event.kind(),
         Event::DatabasePart(event) => event.kind(),
         Event::Subscription(event) => event.kind(),
+        Event::Invoice(event) => event.kind(),
         Event::Usage(event) => event.kind(),
     }
 }
@@ -337,6 +338,7 @@ fn data(event: &Event) -> Result<Value, serde_json::Error> {
         Event::Database(event) => serde_json::to_value(event),
         Event::DatabasePart(event) => serde_json::to_value(event),
         Event::Subscription(event) => serde_json::to_value(event),
+        Event::Invoice(event) => serde_json::to_value(event),
         Event::Usage(event) => serde_json::to_value(event),
     }?;
     match tagged {
@@ -385,6 +387,9 @@ fn event(kind: &str, version: u32, data: &str) -> Result<Event, Malformed> {
         | "pipeline" => database::part::Event::deserialize(tagged).map(Event::DatabasePart),
         "plan" | "seats" | "spend_limit" | "payment_method" => {
             subscription::Event::deserialize(tagged).map(Event::Subscription)
+        }
+        "period" | "invoice" | "credit_note" | "credit" => {
+            invoice::Event::deserialize(tagged).map(Event::Invoice)
         }
         "usage" => usage::Event::deserialize(tagged).map(Event::Usage),
         _ => Err(de::Error::custom(format_args!("unknown type {kind}"))),

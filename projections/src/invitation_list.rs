@@ -175,6 +175,7 @@ mod tests {
             tokens: 0,
             projects: 0,
             databases: 0,
+            is_billed: false,
         });
         let rows =
             rows_after::<InvitationList>([created_by(ANA), sent(InvitationId(BEN.0)), deleted]);

@@ -91,6 +91,7 @@ fn nothing_is_left_to_review_once_it_is_removed_or_the_organization_is_gone() {
         tokens: 0,
         projects: 0,
         databases: 0,
+        is_billed: false,
     };
     let past = [created_by(ANA), set(SYSTEM, system(ANA)), deleted.into()];
     let state = given(past).state();

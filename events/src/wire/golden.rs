@@ -13,6 +13,7 @@ use crate::recorded::BodyMac;
 use samples::{created, newest, older};
 use uuid::Uuid;
 
+mod billed;
 mod database;
 mod declared;
 mod money;

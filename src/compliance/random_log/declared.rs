@@ -123,6 +123,7 @@ impl Maker {
                         tokens,
                         projects: 0,
                         databases: 0,
+                        is_billed: false,
                     };
                     self.record(by, deleted);
                 }

@@ -322,6 +322,7 @@ fn what_is_founded_or_deleted_in_the_period_is_judged_for_as_long_as_it_was() {
         tokens: 0,
         projects: 0,
         databases: 0,
+        is_billed: false,
     };
     let deleted = acme().then(person(ANA), second_factor(false, true)).on(50);
     let deleted = deleted.then(person(ANA), gone);

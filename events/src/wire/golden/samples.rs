@@ -129,7 +129,7 @@ fn is_named(sample: &Event) {
             | token::Event::Revoked { .. },
         )
         | Event::Erasure(erasure::Event::Erased { .. })
-        // each of these is named in `money`, `used`, `declared` or `database`
+        // each of these is named in `money`, `billed`, `used`, `declared` or `database`
         | Event::Declaration(_)
         | Event::Incident(_)
         | Event::AccessReview(_)
@@ -138,6 +138,7 @@ fn is_named(sample: &Event) {
         | Event::Database(_)
         | Event::DatabasePart(_)
         | Event::Subscription(_)
+        | Event::Invoice(_)
         | Event::Usage(_)
         | Event::AccessAttempt(access_attempt::Event::Denied { .. }) => {}
     }
@@ -225,7 +226,7 @@ fn of_the_organization() -> Vec<Event> {
     let canceled =
         invitation::Event::Canceled { invitation, because: invitation::Cause::SenderLostRight };
     vec![
-        deleted([3, 4, 5]),
+        deleted([3, 4, 5], true),
         joined.into(),
         membership::Event::RoleChanged { member, role }.into(),
         membership::Event::Removed { member, role: Role::Viewer }.into(),
@@ -247,6 +248,7 @@ fn of_the_organization() -> Vec<Event> {
     .chain(super::declared::samples())
     .chain(super::database::samples())
     .chain(super::money::samples())
+    .chain(super::billed::samples())
     .collect()
 }
 
@@ -373,8 +375,9 @@ fn of_accounts() -> Vec<account::Event> {
 pub(super) fn older(kind: &str, version: u32) -> Option<Event> {
     match (kind, version) {
         ("organization.created", 1) => Some(created(None)),
-        ("organization.deleted", 1) => Some(deleted([0, 0, 0])),
-        ("organization.deleted", 2) => Some(deleted([3, 0, 0])),
+        ("organization.deleted", 1) => Some(deleted([0, 0, 0], false)),
+        ("organization.deleted", 2) => Some(deleted([3, 0, 0], false)),
+        ("organization.deleted", 3) => Some(deleted([3, 4, 5], false)),
         ("session.started", 1) => Some(session_started(None, 1, 1)),
         ("invitation.resent", 1) => Some(resent(None).into()),
         ("account.email_verified", 1) => {
@@ -385,11 +388,16 @@ pub(super) fn older(kind: &str, version: u32) -> Option<Event> {
     }
 }
 
-fn deleted([tokens, projects, databases]: [u64; 3]) -> Event {
-    let (members, pending_invitations) = (2, 1);
-    let counted =
-        organization::Event::Deleted { members, pending_invitations, tokens, projects, databases };
-    counted.into()
+fn deleted([tokens, projects, databases]: [u64; 3], is_billed: bool) -> Event {
+    let deleted = organization::Event::Deleted {
+        members: 2,
+        pending_invitations: 1,
+        tokens,
+        projects,
+        databases,
+        is_billed,
+    };
+    deleted.into()
 }
 
 fn resent(previous_expires_at: Option<Time>) -> invitation::Event {
