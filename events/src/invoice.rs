@@ -27,7 +27,7 @@ pub mod meter;
 pub mod pin;
 
 pub use account::{Billing, Credit, CreditNote, Invoice, Payment, Period, Status};
-pub use decide::{Close, Command, CreditNoteWish, close, credit, decide, grant, time_passes};
+pub use decide::{Close, Command, CreditNoteWish, close, credit, decide, grant, reverse, time_passes};
 pub use line::{Item, Line};
 pub use pin::Pin;
 
@@ -82,6 +82,7 @@ pub enum Event {
         invoice: InvoiceId,
         payment: PaymentId,
         amount: Dollars,
+        due_at: Time,
         #[serde(skip)]
         reason: Personal,
     },
@@ -93,6 +94,8 @@ pub enum Event {
         number: String,
         invoice: InvoiceId,
         amount: Dollars,
+        /// What is still owed after it.
+        amount_due: Dollars,
         #[serde(skip)]
         reason: Personal,
     },

@@ -279,9 +279,13 @@ pub const FIELDS: &[(&str, &[&str], &[&str])] = &[
         &[],
     ),
     ("invoice.paid", &["amount", "invoice", "payment", "provider"], &["reference"]),
-    ("invoice.payment_reversed", &["amount", "invoice", "payment"], &["reason"]),
+    ("invoice.payment_reversed", &["amount", "due_at", "invoice", "payment"], &["reason"]),
     ("invoice.overdue", &["amount_due", "invoice"], &[]),
-    ("credit_note.issued", &["amount", "credit_note", "invoice", "number"], &["reason"]),
+    (
+        "credit_note.issued",
+        &["amount", "amount_due", "credit_note", "invoice", "number"],
+        &["reason"],
+    ),
     ("credit.granted", &["amount", "credit"], &["reason"]),
     ("usage.recorded", &["entries"], &[]),
     (

@@ -26,6 +26,7 @@ mod declaration;
 mod evidence;
 mod incident;
 mod invitation;
+mod invoice;
 mod membership;
 mod organization;
 mod project;
@@ -191,6 +192,7 @@ fn described(id: OrganizationId, event: &Event) -> Option<(Resource, Vec<FieldCh
         Event::Subscription(event) => {
             Some((subscription::resource(id, event), subscription::changes(event)))
         }
+        Event::Invoice(event) => Some((invoice::resource(id, event), invoice::changes(event))),
         Event::Account(_) | Event::Address(_) | Event::Platform(_) | Event::Usage(_) => None,
     }
 }

@@ -50,6 +50,7 @@ impl ReadModel for Credentials {
             | Event::AccessReview(_)
             | Event::RestoreTest(_)
             | Event::Subscription(_)
+            | Event::Invoice(_)
             | Event::Evidence(_)
             | Event::Project(_)
             | Event::Database(_)

@@ -49,6 +49,7 @@ impl ReadModel for DatabaseHome {
             | Event::RestoreTest(_)
             | Event::Evidence(_)
             | Event::Subscription(_)
+            | Event::Invoice(_)
             | Event::Account(_)
             | Event::Address(_)
             | Event::Platform(_)

@@ -3,7 +3,8 @@
 
 use events::evidence::Event::{PacketDownloaded, PacketRequested, Subscribed, Unsubscribed};
 use events::evidence::Framework;
-use events::id::{InvitationId, OrganizationId};
+use events::invoice::GRACE;
+use events::id::{InvitationId, InvoiceId, OrganizationId};
 use events::invitation::Event::{Canceled, Expired, Rejected, Resent, Sent};
 use events::membership::Event::{
     Joined, Left, OwnershipTransferred, Removed, RoleChanged, SecondFactorChanged,
@@ -11,7 +12,7 @@ use events::membership::Event::{
 use events::recorded::{Actor, Recorded};
 use events::stream::Stream;
 use events::time::Time;
-use events::{Event, subscription};
+use events::{Event, database, invoice, organization, subscription};
 use serde::{Deserialize, Serialize};
 
 use crate::Change::{Put, Remove};
@@ -44,6 +45,16 @@ pub enum What {
         organization: OrganizationId,
         change: Pending,
     },
+    /// A month is billed that is over then.
+    PeriodCloses {
+        organization: OrganizationId,
+        /// When the month begins.
+        month: Time,
+    },
+    InvoiceOverdue {
+        organization: OrganizationId,
+        invoice: InvoiceId,
+    },
 }
 
 /// What an organization waits for; each has a place of its own.
@@ -75,6 +86,9 @@ impl What {
             Self::SubscriptionChanges { organization, change } => {
                 format!("{organization}-{}", change.as_str())
             }
+            // of one organization, the earlier month first
+            Self::PeriodCloses { organization, month } => format!("{organization}-{month}"),
+            Self::InvoiceOverdue { invoice, .. } => invoice.to_string(),
         }
     }
 }
@@ -83,10 +97,13 @@ pub struct DueList;
 
 impl ReadModel for DueList {
     const NAME: &'static str = "due_list";
-    const VERSION: u32 = 3;
+    const VERSION: u32 = 4;
     type Row = Due;
 
     fn project(recorded: &Recorded) -> Vec<(Key, Change<Due>)> {
+        if let Stream::Usage(organization) = recorded.stream {
+            return vec![closes(organization, recorded.at)];
+        }
         let Stream::Organization(organization) = recorded.stream else { return vec![] };
         let expires =
             |invitation: InvitationId| What::InvitationExpires { organization, invitation };
@@ -111,7 +128,17 @@ impl ReadModel for DueList {
                 falls_due(quarterly(*framework), recorded.at.quarter().1)
             }
             Event::Evidence(Unsubscribed { framework }) => is_over(quarterly(*framework)),
-            Event::Subscription(event) => of_subscription(organization, event),
+            Event::Subscription(event) => of_subscription(organization, event, recorded.at),
+            Event::Invoice(event) => of_invoices(organization, event),
+            Event::Database(database::Event::Started { .. }) => {
+                vec![closes(organization, recorded.at)]
+            }
+            // the last month ends here
+            Event::Organization(organization::Event::Deleted { is_billed: true, .. }) => {
+                let month = recorded.at.month().0;
+                let what = What::PeriodCloses { organization, month };
+                falls_due(what, recorded.at.max(month.after(GRACE)))
+            }
             Event::Membership(
                 RoleChanged { .. }
                 | Removed { .. }
@@ -144,9 +171,48 @@ impl ReadModel for DueList {
     }
 }
 
+/// The month of a time is closed, as there is something in it that is billed.
+fn closes(organization: OrganizationId, at: Time) -> (Key, Change<Due>) {
+    let (month, end) = at.month();
+    let what = What::PeriodCloses { organization, month };
+    (key(what), Put(Due { at: end.after(GRACE), what }))
+}
+
+fn of_invoices(organization: OrganizationId, event: &invoice::Event) -> Vec<(Key, Change<Due>)> {
+    use invoice::Event;
+    let overdue = |invoice| What::InvoiceOverdue { organization, invoice };
+    match event {
+        Event::PeriodClosed { start, end, continues, .. } => {
+            let month = start.month().0;
+            let done = (key(What::PeriodCloses { organization, month }), Remove);
+            let next = continues.then(|| closes(organization, *end));
+            [done].into_iter().chain(next).collect()
+        }
+        Event::Finalized { invoice, total, credit_applied, due_at, .. } => {
+            let what = overdue(*invoice);
+            let is_owed = total > credit_applied;
+            is_owed.then(|| (key(what), Put(Due { at: *due_at, what }))).into_iter().collect()
+        }
+        Event::Paid { invoice, .. } | Event::Overdue { invoice, .. } => {
+            vec![(key(overdue(*invoice)), Remove)]
+        }
+        Event::CreditNoteIssued { invoice, amount_due, .. } if amount_due.is_zero() => {
+            vec![(key(overdue(*invoice)), Remove)]
+        }
+        Event::PaymentReversed { invoice, due_at, .. } => {
+            let what = overdue(*invoice);
+            vec![(key(what), Put(Due { at: *due_at, what }))]
+        }
+        Event::Itemized { .. }
+        | Event::CreditNoteIssued { .. }
+        | Event::CreditGranted { .. } => vec![],
+    }
+}
+
 fn of_subscription(
     organization: OrganizationId,
     event: &subscription::Event,
+    at: Time,
 ) -> Vec<(Key, Change<Due>)> {
     use subscription::Event;
     let what = |change| What::SubscriptionChanges { organization, change };
@@ -156,7 +222,7 @@ fn of_subscription(
         Event::PlanChanged { trial_ends_at, .. } => {
             let trial = trial_ends_at
                 .map_or_else(|| is_over(Pending::Trial), |at| falls_due(Pending::Trial, at));
-            vec![trial, is_over(Pending::Plan)]
+            vec![trial, is_over(Pending::Plan), closes(organization, at)]
         }
         Event::TrialEnded { .. } => vec![is_over(Pending::Trial)],
         Event::PlanChangeScheduled { takes_effect_at, .. } => {
@@ -166,9 +232,10 @@ fn of_subscription(
         Event::SeatsChangeScheduled { takes_effect_at, .. } => {
             vec![falls_due(Pending::Seats, *takes_effect_at)]
         }
-        Event::SeatsChanged { .. } | Event::SeatsChangeCanceled { .. } => {
-            vec![is_over(Pending::Seats)]
+        Event::SeatsChanged { .. } => {
+            vec![is_over(Pending::Seats), closes(organization, at)]
         }
+        Event::SeatsChangeCanceled { .. } => vec![is_over(Pending::Seats)],
         Event::SpendLimitChanged { .. }
         | Event::PaymentMethodAdded { .. }
         | Event::PaymentMethodRemoved { .. }

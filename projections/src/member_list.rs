@@ -82,6 +82,7 @@ impl ReadModel for MemberList {
             | Event::AccessReview(_)
             | Event::RestoreTest(_)
             | Event::Subscription(_)
+            | Event::Invoice(_)
             | Event::Evidence(_)
             | Event::Project(_)
             | Event::Database(_)

@@ -57,6 +57,7 @@ impl ReadModel for MembershipList {
             | Event::AccessReview(_)
             | Event::RestoreTest(_)
             | Event::Subscription(_)
+            | Event::Invoice(_)
             | Event::Evidence(_)
             | Event::Project(_)
             | Event::Database(_)

@@ -75,6 +75,7 @@ impl ReadModel for OrganizationOverview {
             | Event::RestoreTest(_)
             | Event::Evidence(_)
             | Event::Project(_)
+            | Event::Invoice(_)
             | Event::DatabasePart(_)
             | Event::Account(_)
             | Event::Address(_)

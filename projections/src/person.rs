@@ -103,6 +103,7 @@ impl ReadModel for People {
             | Event::Database(_)
             | Event::DatabasePart(_)
             | Event::Subscription(_)
+            | Event::Invoice(_)
             | Event::Evidence(_)
             | Event::Address(_)
             | Event::Platform(_)

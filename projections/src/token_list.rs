@@ -83,6 +83,7 @@ impl ReadModel for TokenList {
             | Event::AccessReview(_)
             | Event::RestoreTest(_)
             | Event::Subscription(_)
+            | Event::Invoice(_)
             | Event::Evidence(_)
             | Event::Project(_)
             | Event::Database(_)

@@ -293,7 +293,7 @@ impl Invoice {
                     payment.reversed_at = Some(at);
                 }
                 self.amount_due = cents(self.amount_due + *amount);
-                self.status = if self.due_at <= at { Status::Overdue } else { Status::Open };
+                self.status = Status::Open;
                 self.paid_at = None;
             }
             Event::Overdue { .. } => self.status = Status::Overdue,

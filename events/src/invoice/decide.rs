@@ -167,7 +167,27 @@ pub fn credit(
         number: numbered("CN", at, organization.billing().next_credit_note()),
         invoice: *invoice,
         amount: cents(*amount),
+        amount_due: cents(billed.amount_due - billed.amount_due.min(*amount)),
         reason: Personal::optional(subject, reason.clone()),
+    }])
+}
+
+/// The operator takes back a payment that was recorded and did not come.
+pub fn reverse(
+    organization: &Organization,
+    invoice: InvoiceId,
+    reason: Option<String>,
+) -> Result<Vec<Event>, Rejection> {
+    let subject = organization.was().ok_or(Rejection::NotFound)?.id.subject();
+    let paid = invoice_of(organization, invoice)?;
+    let payment = paid.payments.last().filter(|payment| payment.reversed_at.is_none());
+    let payment = payment.ok_or(Rejection::IllegalIn(paid.status))?;
+    Ok(vec![Event::PaymentReversed {
+        invoice,
+        payment: payment.id,
+        amount: payment.amount,
+        due_at: paid.due_at,
+        reason: Personal::optional(subject, reason),
     }])
 }
 

@@ -92,28 +92,11 @@ impl Item {
             | Self::Backup { database } => database.as_ref(),
         }
     }
-
-    /// The same for all databases together.
-    pub(crate) fn of_all(&self) -> Self {
-        match self {
-            Self::Compute { tier, .. } => Self::Compute { tier: tier.clone(), database: None },
-            Self::Storage { .. } => Self::Storage { database: None },
-            Self::Backup { .. } => Self::Backup { database: None },
-            Self::Plan { .. } | Self::Seats { .. } | Self::Queries {} | Self::Transfer {} => {
-                self.clone()
-            }
-        }
-    }
 }
 
 /// `unit_price · quantity / per` to the cent, half to even.
 pub fn amount(unit_price: Dollars, quantity: Decimal, per: Decimal) -> Dollars {
-    cents(exact(unit_price, quantity, per))
-}
-
-/// The same before it is rounded, to 28 digits.
-pub(crate) fn exact(unit_price: Dollars, quantity: Decimal, per: Decimal) -> Dollars {
-    unit_price.saturating_mul(quantity).checked_div(per).unwrap_or_default()
+    cents(unit_price.saturating_mul(quantity).checked_div(per).unwrap_or_default())
 }
 
 /// To the cent, and written so: `9.00`.

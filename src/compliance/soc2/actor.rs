@@ -138,6 +138,8 @@ fn needed(log: &Log, recorded: &Recorded) -> Option<Needed> {
         Event::Database(event) => of_database(event),
         Event::DatabasePart(event) => of_database_part(event),
         Event::Subscription(event) => of_subscription(log, event),
+        Event::Invoice(invoice::Event::Paid { .. }) => Needed::Right(Permission::ManageBilling),
+        Event::Invoice(_) => Needed::Platform,
         Event::Erasure(_)
         | Event::Platform(_)
         | Event::Address(_)

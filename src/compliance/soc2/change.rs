@@ -95,6 +95,7 @@ fn wrong(organization: &Organization, event: &Event) -> Option<Vec<&'static str>
         | Event::Database(_)
         | Event::DatabasePart(_)
         | Event::Subscription(_)
+        | Event::Invoice(_)
         | Event::Erasure(_) => return None,
     };
     Some(wrong.into_iter().filter(|(_, is_wrong)| *is_wrong).map(|(field, _)| field).collect())

@@ -89,6 +89,7 @@ impl Check for StaleInvitations {
             | Event::Database(_)
             | Event::DatabasePart(_)
             | Event::Subscription(_)
+            | Event::Invoice(_)
             | Event::Erasure(_) => {}
         }
     }

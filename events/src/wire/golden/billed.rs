@@ -98,13 +98,20 @@ pub(super) fn samples() -> Vec<Event> {
             amount,
             reference: text("transfer 4711"),
         },
-        Of::PaymentReversed { invoice, payment, amount, reason: text("it went back") },
+        Of::PaymentReversed {
+            invoice,
+            payment,
+            amount,
+            due_at: Time::from_millis(1_771_117_200_000),
+            reason: text("it went back"),
+        },
         Of::Overdue { invoice, amount_due: amount },
         Of::CreditNoteIssued {
             credit_note: CreditNoteId(Uuid::from_u128(0xc4)),
             number: number("CN"),
             invoice,
             amount,
+            amount_due: Dollars::new(2250, 2),
             reason: text("an outage"),
         },
         Of::CreditGranted {
