@@ -210,7 +210,7 @@ impl ReadStore {
         }
     }
 
-    /// The stored rows among these keys.
+    /// The stored rows among these keys, each as it is when it is read.
     pub(crate) async fn rows(
         &self,
         model: &'static str,
@@ -221,6 +221,19 @@ impl ReadStore {
         }
         match &self.backend {
             Backend::Sqlite(rows) => rows.rows(model, keys),
+            Backend::Postgres(rows) => rows.rows(model, keys).await,
+        }
+    }
+
+    /// The stored rows among these keys, all as they were at one moment.
+    pub(crate) async fn rows_at_once(
+        &self,
+        model: &'static str,
+        keys: &[Key],
+    ) -> Result<HashMap<Key, String>, Error> {
+        match &self.backend {
+            Backend::Sqlite(rows) => rows.rows_at_once(model, keys),
+            // one statement sees one moment
             Backend::Postgres(rows) => rows.rows(model, keys).await,
         }
     }

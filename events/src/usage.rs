@@ -70,15 +70,18 @@ pub enum Kind {
     /// Kept at that moment.
     StorageBytes,
     BackupBytes,
+    /// For how long a connection was held. Only the server itself knows.
+    ConnectionSeconds,
 }
 
 impl Kind {
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Queries,
         Self::BytesTransferred,
         Self::QueryShape,
         Self::StorageBytes,
         Self::BackupBytes,
+        Self::ConnectionSeconds,
     ];
 
     pub fn as_str(self) -> &'static str {
@@ -88,11 +91,24 @@ impl Kind {
             Self::QueryShape => "query_shape",
             Self::StorageBytes => "storage_bytes",
             Self::BackupBytes => "backup_bytes",
+            Self::ConnectionSeconds => "connection_seconds",
         }
     }
 
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.as_str() == name)
+    }
+
+    /// Whether senders tell it.
+    pub fn is_told(self) -> bool {
+        match self {
+            Self::Queries
+            | Self::BytesTransferred
+            | Self::QueryShape
+            | Self::StorageBytes
+            | Self::BackupBytes => true,
+            Self::ConnectionSeconds => false,
+        }
     }
 }
 
@@ -115,5 +131,18 @@ impl Entry {
             serde_json::to_vec(&(self.kind, self.time, &self.database, self.value, &self.shape));
         let text = text.expect("strings and integers are JSON");
         base64url(&Link::of_line(&text).as_bytes()[..8])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kind_is_written_as_it_is_named() {
+        for kind in Kind::ALL {
+            assert_eq!(serde_json::to_value(kind).unwrap(), kind.as_str());
+            assert_eq!(Kind::named(kind.as_str()), Some(kind));
+        }
     }
 }

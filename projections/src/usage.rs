@@ -17,6 +17,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Impossible, Key, Model, Touched, Written};
 
+mod billed;
+
+pub use billed::{BilledDay, BilledMonth, Counted, Through, key_of_month, key_of_through};
+
 pub const NAME: &str = "usage";
 
 /// A shape counts once in a month, and the last word about a month comes 35 days after it.
@@ -46,6 +50,7 @@ impl Known {
 pub struct Totals {
     pub queries: u64,
     pub bytes_transferred: u64,
+    pub connection_seconds: u64,
     /// Different ones.
     pub query_shapes: u64,
     /// The most that was kept at any moment.
@@ -59,6 +64,7 @@ impl Totals {
         match entry.kind {
             Kind::Queries => sum(&mut self.queries),
             Kind::BytesTransferred => sum(&mut self.bytes_transferred),
+            Kind::ConnectionSeconds => sum(&mut self.connection_seconds),
             Kind::QueryShape => self.query_shapes += u64::from(is_new_shape),
             Kind::StorageBytes => self.storage_bytes = self.storage_bytes.max(entry.value),
             Kind::BackupBytes => self.backup_bytes = self.backup_bytes.max(entry.value),
@@ -159,7 +165,7 @@ impl Model for Usage {
     }
 
     fn version(&self) -> u32 {
-        1
+        2
     }
 
     fn project(&self, recorded: &[Recorded]) -> Box<dyn Touched> {
@@ -222,6 +228,7 @@ impl Touched for Batch {
         for told in &self.told {
             for entry in &told.entries {
                 wanted.push(key_of(told.organization, &entry.key));
+                wanted.extend(billed::month_of(told.organization, entry));
                 for (total, shape) in totals_of(told.organization, entry) {
                     if entry.shape.is_some() {
                         wanted.push(shape_key(&total, shape));
@@ -239,9 +246,11 @@ impl Touched for Batch {
         let mut keys: HashMap<Key, Known> = HashMap::new();
         let mut totals: BTreeMap<Key, Totals> = BTreeMap::new();
         let mut shapes: BTreeMap<Key, Time> = BTreeMap::new();
+        let mut billed = billed::Changed::default();
         let mut pruned: BTreeMap<OrganizationId, Time> = BTreeMap::new();
         for ToldAt { organization, version, at, entries } in &self.told {
             pruned.insert(*organization, *at);
+            billed.came_through(*organization, *version, *at);
             for (index, entry) in entries.iter().enumerate() {
                 let key = key_of(*organization, &entry.key);
                 let before = match keys.get(&key) {
@@ -253,6 +262,7 @@ impl Touched for Batch {
                 }
                 let known = Known { version: *version, index, content: entry.content(), at: *at };
                 keys.insert(key, known);
+                billed.count(*organization, *version, entry, &stored)?;
                 for (total, shape) in totals_of(*organization, entry) {
                     let is_new_shape = entry.shape.is_some() && {
                         let shape = shape_key(&total, shape);
@@ -301,6 +311,7 @@ impl Touched for Batch {
         for (key, at) in shapes.into_iter().filter(|(key, at)| is_kept(key, *at)) {
             written.push(row(key, sort_of_time(at), &())?);
         }
+        written.extend(billed.written()?);
         Ok(written)
     }
 }

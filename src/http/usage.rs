@@ -160,6 +160,8 @@ pub(crate) struct Usage {
     database_id: Option<String>,
     queries_total: u64,
     bytes_transferred: u64,
+    /// For how long connections were held, all together.
+    connection_seconds: u64,
     /// Different ones on a day; over several days the sum of these.
     query_shapes: u64,
     /// The most that was reported at any moment.
@@ -229,6 +231,7 @@ fn summed(counted: Vec<Counted>, group: Group) -> Vec<Usage> {
         let sum = sums.entry(named).or_default();
         sum.queries = sum.queries.saturating_add(totals.queries);
         sum.bytes_transferred = sum.bytes_transferred.saturating_add(totals.bytes_transferred);
+        sum.connection_seconds = sum.connection_seconds.saturating_add(totals.connection_seconds);
         sum.query_shapes = sum.query_shapes.saturating_add(totals.query_shapes);
         sum.storage_bytes = sum.storage_bytes.max(totals.storage_bytes);
         sum.backup_bytes = sum.backup_bytes.max(totals.backup_bytes);
@@ -247,6 +250,7 @@ fn shown(totals: &Totals) -> Usage {
         database_id: None,
         queries_total: totals.queries,
         bytes_transferred: totals.bytes_transferred,
+        connection_seconds: totals.connection_seconds,
         query_shapes: totals.query_shapes,
         storage_bytes: totals.storage_bytes,
         backup_bytes: totals.backup_bytes,

@@ -1,10 +1,15 @@
 //! What was used, and what became of each event that was told.
 
+use std::collections::BTreeMap;
+
 use events::id::OrganizationId;
 use events::time::Time;
 use events::usage::Entry;
 use projections::Key;
-use projections::usage::{Known, NAME, Of, Span, Totals, id_of, key_of, scope_of};
+use projections::usage::{
+    BilledMonth, Known, NAME, Of, Span, Through, Totals, id_of, key_of, key_of_month,
+    key_of_through, scope_of,
+};
 use serde::de::DeserializeOwned;
 
 use super::{Error, Unreadable, rows_of};
@@ -101,6 +106,25 @@ pub(crate) async fn total(
     let key = Key::new(scope, id_of(&span.of(at), ""));
     let row = rows_of(app, NAME).await?.row(NAME, &key).await?;
     row.map_or_else(|| Ok(Totals::default()), |body| read(&body))
+}
+
+/// What is billed of the months that are named like `2026-01`, as far as any was used in them, and
+/// the last version of the usage stream that they count; `None` before the first. All of it is of one
+/// moment.
+#[expect(dead_code, reason = "invoices are made from it")]
+pub(crate) async fn billing(
+    app: &App,
+    organization: OrganizationId,
+    months: &[&str],
+) -> Result<(Option<u64>, BTreeMap<String, BilledMonth>), Error> {
+    let mut keys: Vec<Key> = months.iter().map(|month| key_of_month(organization, month)).collect();
+    let through = key_of_through(organization);
+    keys.push(through.clone());
+    let mut rows = rows_of(app, NAME).await?.rows_at_once(NAME, &keys).await?;
+    let through = rows.remove(&through).map(|body| read::<Through>(&body)).transpose()?;
+    let months = rows.into_iter().map(|(key, body)| Ok((key.id, read(&body)?)));
+    let months = months.collect::<Result<_, Error>>()?;
+    Ok((through.map(|through| through.version), months))
 }
 
 fn read<T: DeserializeOwned>(body: &str) -> Result<T, Error> {

@@ -146,22 +146,31 @@ impl Rows {
         Ok(found)
     }
 
+    /// Past what is kept in memory: that may be of another moment.
+    pub(super) fn rows_at_once(
+        &self,
+        model: &'static str,
+        keys: &[Key],
+    ) -> Result<HashMap<Key, String>, Error> {
+        self.read(|connection| {
+            let transaction = connection.unchecked_transaction()?;
+            let mut found = HashMap::with_capacity(keys.len());
+            for key in keys {
+                let body = stored(&transaction, model, key)?;
+                found.extend(body.map(|body| (key.clone(), body)));
+            }
+            transaction.commit()?;
+            Ok(found)
+        })
+    }
+
     pub(super) fn row(&self, model: &'static str, key: &Key) -> Result<Option<Arc<str>>, Error> {
         if is_audit_trail(model) {
             let keys = std::slice::from_ref(key);
             let mut found = self.read(|connection| audit_entries::rows(connection, keys))?;
             return Ok(found.remove(key).map(Arc::from));
         }
-        self.kept.get(model, key, || {
-            self.read(|connection| {
-                connection
-                    .prepare_cached(
-                        "SELECT body FROM row WHERE model = ?1 AND scope = ?2 AND id = ?3",
-                    )?
-                    .query_row((model, &key.scope, &key.id), |row| row.get(0))
-                    .optional()
-            })
-        })
+        self.kept.get(model, key, || self.read(|connection| stored(connection, model, key)))
     }
 
     pub(super) fn page(
@@ -257,6 +266,17 @@ impl Rows {
     ) -> Result<T, Error> {
         self.file.read(work).map_err(Error::unavailable)
     }
+}
+
+fn stored(
+    connection: &Connection,
+    model: &str,
+    key: &Key,
+) -> Result<Option<String>, rusqlite::Error> {
+    connection
+        .prepare_cached("SELECT body FROM row WHERE model = ?1 AND scope = ?2 AND id = ?3")?
+        .query_row((model, &key.scope, &key.id), |row| row.get(0))
+        .optional()
 }
 
 fn apply(connection: &mut Connection, advance: &Advance) -> Result<bool, rusqlite::Error> {

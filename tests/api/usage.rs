@@ -165,6 +165,7 @@ async fn what_cannot_be_taken_is_refused_by_itself() {
         (with("id", json!("")), "invalid_id"),
         (with("source", Value::Null), "invalid_source"),
         (with("type", json!("joules")), "unknown_type"),
+        (with("type", json!("connection_seconds")), "unknown_type"),
         (with("time", json!("yesterday")), "invalid_time"),
         (with("time", Value::Null), "invalid_time"),
         (with("time", at(6 * 60 * 1000)), "too_early"),
@@ -184,7 +185,7 @@ async fn what_cannot_be_taken_is_refused_by_itself() {
     let answer = tells(&ana, &events).await.expect(200);
     let expected = tried.iter().map(|(_, reason)| rejected(reason)).chain([accepted(), accepted()]);
     assert_eq!(statuses(&answer), expected.collect::<Vec<_>>());
-    assert_eq!((&answer.body()["accepted"], &answer.body()["rejected"]), (&json!(2), &json!(16)));
+    assert_eq!((&answer.body()["accepted"], &answer.body()["rejected"]), (&json!(2), &json!(17)));
     let many: Vec<Value> = (0..1001).map(|id| of.used(&id.to_string(), "queries", 1)).collect();
     tells(&ana, &many).await.expect(413);
     let whole = tells(&ana, &many[..1000]).await.expect(200).body();

@@ -81,6 +81,16 @@ impl Rows {
         row.map_or_else(Totals::default, |(_, body)| serde_json::from_str(body).unwrap())
     }
 
+    fn month(&self, month: &str) -> Option<BilledMonth> {
+        let (_, body) = self.0.get(&key_of_month(ACME, month))?;
+        Some(serde_json::from_str(body).unwrap())
+    }
+
+    fn through(&self) -> Option<u64> {
+        let (_, body) = self.0.get(&key_of_through(ACME))?;
+        Some(serde_json::from_str::<Through>(body).unwrap().version)
+    }
+
     fn keys(&self) -> usize {
         self.0.keys().filter(|key| key.scope == keys(ACME)).count()
     }
@@ -138,6 +148,49 @@ fn a_shape_counts_once_in_each_span() {
     assert_eq!(rows.totals(Of::Organization, Span::Month, "2026-01 ").query_shapes, 2);
 }
 
+#[test]
+fn what_is_billed_counts_once_in_its_month_and_day() {
+    let mut rows = Rows::default();
+    let bytes = entry(4, Kind::BytesTransferred, NOON, 6);
+    let first = vec![entry(1, Kind::QueryShape, NOON, 1), entry(2, Kind::StorageBytes, NOON, 1)];
+    rows.take(&[told(0, NOON, first)]);
+    assert_eq!(rows.month("2026-01"), None);
+    rows.take(&[told(1, NOON, vec![queries(3, NOON, 10), bytes, queries(3, NOON, 10)])]);
+    let next = vec![queries(3, NOON, 10), queries(5, NOON - DAY, 3), queries(6, NOON + DAY, 5)];
+    rows.take(&[told(2, NOON, next)]);
+    let day = |queries, bytes_transferred| BilledDay { queries, bytes_transferred };
+    let january = BilledMonth {
+        first_version: 1,
+        queries: Counted { count: 2, sum: 13 },
+        bytes_transferred: Counted { count: 1, sum: 6 },
+        days: [("2026-01-30".to_owned(), day(3, 0)), ("2026-01-31".to_owned(), day(10, 6))].into(),
+    };
+    assert_eq!(rows.month("2026-01"), Some(january));
+    let february = rows.month("2026-02").map(|month| (month.first_version, month.queries.sum));
+    assert_eq!((february, rows.through()), (Some((2, 5)), Some(2)));
+    rows.take(&[told(3, NOON, vec![queries(3, NOON, 10)])]);
+    assert_eq!(rows.through(), Some(3));
+}
+
+#[test]
+fn a_month_is_dropped_seventy_days_after_its_end() {
+    let mut rows = Rows::default();
+    rows.take(&[told(0, NOON, vec![queries(1, NOON, 10)])]);
+    // 2026-04-11T09:30:00Z: 70 days ago it was January
+    rows.take(&[told(1, NOON + 70 * DAY, vec![])]);
+    assert!(rows.month("2026-01").is_some());
+    rows.take(&[told(2, NOON + 71 * DAY, vec![])]);
+    assert_eq!((rows.month("2026-01"), rows.through()), (None, Some(2)));
+}
+
+#[test]
+fn the_seconds_of_connections_are_added_up() {
+    let mut rows = Rows::default();
+    let held = |id, seconds| entry(id, Kind::ConnectionSeconds, NOON, seconds);
+    rows.take(&[told(0, NOON, vec![held(1, 60), held(1, 60), held(3, 7)])]);
+    assert_eq!(rows.totals(Of::Organization, Span::Day, "2026-01-31 ").connection_seconds, 67);
+}
+
 /// How many days before it was told something was used, and what.
 fn entries() -> impl Strategy<Value = Vec<(i64, u64, Kind, u64)>> {
     let kind = prop::sample::select(Kind::ALL.to_vec());
@@ -162,5 +215,37 @@ proptest! {
             pieces.take(page);
         }
         prop_assert_eq!(whole, pieces);
+    }
+
+    #[test]
+    fn what_is_billed_is_what_counted_by_then(
+        told_entries in prop::collection::vec(entries(), 1..12),
+    ) {
+        let (mut rows, mut seen) = (Rows::default(), BTreeMap::new());
+        for (version, entries) in (0..).zip(told_entries) {
+            let entry = |(ago, id, kind, value)| entry(id, kind, NOON - ago * DAY, value);
+            let entries: Vec<_> = entries.into_iter().map(entry).collect();
+            for entry in entries.clone() {
+                seen.entry(entry.key.clone()).or_insert(entry);
+            }
+            rows.take(&[told(version, NOON, entries)]);
+            prop_assert_eq!(rows.through(), Some(version));
+            for month in ["2025-12", "2026-01"] {
+                let sum = |kind| {
+                    let here = seen.values().filter(|entry| {
+                        entry.kind == kind && Span::Month.of(entry.time) == month
+                    });
+                    let values: Vec<_> = here.map(|entry| entry.value).collect();
+                    Counted { count: values.len() as u64, sum: values.iter().sum() }
+                };
+                let row = rows.month(month);
+                let billed = row.as_ref().map(|row| (row.queries, row.bytes_transferred));
+                let expected = (sum(Kind::Queries), sum(Kind::BytesTransferred));
+                prop_assert_eq!(billed.unwrap_or_default(), expected);
+                let days = row.iter().flat_map(|row| row.days.values());
+                let days: u64 = days.map(|day| day.queries + day.bytes_transferred).sum();
+                prop_assert_eq!(days, expected.0.sum + expected.1.sum);
+            }
+        }
     }
 }

@@ -166,7 +166,8 @@ fn read(event: &Value, now: Time) -> Result<Entry, &'static str> {
         text(name).filter(|text| (1..=LONGEST).contains(&text.chars().count())).ok_or(reason)
     };
     let (id, source) = (named("id", "invalid_id")?, named("source", "invalid_source")?);
-    let kind = text("type").and_then(Kind::named).ok_or("unknown_type")?;
+    let kind = text("type").and_then(Kind::named).filter(|kind| kind.is_told());
+    let kind = kind.ok_or("unknown_type")?;
     // without one a repeat would say another
     let time: Time = text("time").and_then(|text| text.parse().ok()).ok_or("invalid_time")?;
     if time > now.after(EARLIEST) {
@@ -184,7 +185,11 @@ fn read(event: &Value, now: Time) -> Result<Entry, &'static str> {
             let shape = value.as_str().filter(|text| (1..=LONGEST_SHAPE).contains(&text.len()));
             (1, Some(usage::shape(shape.ok_or("invalid_value")?)))
         }
-        Kind::Queries | Kind::BytesTransferred | Kind::StorageBytes | Kind::BackupBytes => {
+        Kind::Queries
+        | Kind::BytesTransferred
+        | Kind::StorageBytes
+        | Kind::BackupBytes
+        | Kind::ConnectionSeconds => {
             (value.as_u64().filter(|value| *value <= MOST).ok_or("invalid_value")?, None)
         }
     };
