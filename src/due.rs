@@ -4,6 +4,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use events::id::OrganizationId;
+use events::invoice::Close;
 use events::recorded::Position;
 use events::time::Time;
 use projections::due_list::{Due, What};
@@ -145,7 +147,28 @@ async fn carry_out(app: &App, due: &Due) -> Result<Position, Error> {
         What::SubscriptionChanges { organization, .. } => {
             Ok(execute::due::change_subscription(app, organization, due.at).await?)
         }
+        What::PeriodCloses { organization, month } => {
+            close_period(app, organization, month, due.at).await
+        }
+        What::InvoiceOverdue { organization, invoice } => {
+            Ok(execute::invoice::overdue(app, organization, invoice, due.at).await?)
+        }
     }
+}
+
+/// Closes a month when all is counted that was told until now.
+async fn close_period(
+    app: &App,
+    organization: OrganizationId,
+    month: Time,
+    at: Time,
+) -> Result<Position, Error> {
+    let head = app.log.head().await?;
+    if !query::has_reached(app, head, CAUGHT_UP_WITHIN).await {
+        return Err(Error::Behind);
+    }
+    let usage = query::billing::pin(app, organization, month).await?;
+    Ok(execute::invoice::close(app, organization, &Close { month, at, usage }).await?)
 }
 
 impl From<Error> for Failure {

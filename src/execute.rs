@@ -30,6 +30,7 @@ pub(crate) mod due;
 pub(crate) mod email_verification;
 pub(crate) mod erasure;
 pub(crate) mod invitation;
+pub(crate) mod invoice;
 mod lines;
 pub(crate) mod password;
 pub(crate) mod platform;
@@ -151,6 +152,8 @@ pub(crate) enum Error {
     Database(#[from] events::database::Rejection),
     #[error(transparent)]
     Subscription(#[from] events::subscription::Rejection),
+    #[error(transparent)]
+    Invoice(#[from] events::invoice::Rejection),
     #[error(transparent)]
     Platform(#[from] events::platform::Rejection),
     #[error("the e-mail address belongs to an account already")]

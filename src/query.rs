@@ -14,9 +14,10 @@ use crate::projector::Standing;
 use crate::read_store::{self, ReadStore};
 
 pub(crate) mod audit_trail;
+pub(crate) mod billing;
 pub(crate) mod credential;
-pub(crate) mod database_home;
 pub(crate) mod due_list;
+pub(crate) mod home;
 pub(crate) mod invitation_list;
 pub(crate) mod invitation_offer;
 pub(crate) mod invitee_list;

@@ -21,14 +21,19 @@ use crate::time::Time;
 pub mod account;
 pub mod charge;
 mod decide;
+mod draft;
 mod hours;
 pub mod line;
 pub mod meter;
 pub mod pin;
 
 pub use account::{Billing, Credit, CreditNote, Invoice, Payment, Period, Status};
-pub use decide::{Close, Command, CreditNoteWish, close, credit, decide, grant, reverse, time_passes};
+pub use decide::{
+    Close, Command, CreditNoteWish, close, credit, decide, grant, reverse, time_passes,
+};
+pub use draft::Draft;
 pub use line::{Item, Line};
+pub use meter::Subscribed;
 pub use pin::Pin;
 
 /// How long there is to pay.

@@ -15,8 +15,8 @@ use crate::id::{
     AccountId, DatabaseId, InvitationId, OrganizationId, ProjectId, SubjectId, TokenId,
 };
 use crate::incident;
-use crate::invoice::Billing;
 use crate::invitation::{self, Invitation};
+use crate::invoice::Billing;
 use crate::kept::Kept;
 use crate::membership::{self, Member};
 use crate::permission::{Permission, Role};

@@ -267,15 +267,7 @@ pub const FIELDS: &[(&str, &[&str], &[&str])] = &[
     ("invoice.itemized", &["invoice", "lines"], &[]),
     (
         "invoice.finalized",
-        &[
-            "credit_applied",
-            "due_at",
-            "invoice",
-            "number",
-            "period_end",
-            "period_start",
-            "total",
-        ],
+        &["credit_applied", "due_at", "invoice", "number", "period_end", "period_start", "total"],
         &[],
     ),
     ("invoice.paid", &["amount", "invoice", "payment", "provider"], &["reference"]),

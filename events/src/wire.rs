@@ -19,8 +19,8 @@ use crate::stream::Stream;
 use crate::time::Time;
 use crate::{
     Event, access_attempt, access_review, account, address, database, declaration, erasure,
-    evidence, incident, invitation, invoice, membership, organization, platform, project, restore_test,
-    setting, subscription, token, usage,
+    evidence, incident, invitation, invoice, membership, organization, platform, project,
+    restore_test, setting, subscription, token, usage,
 };
 
 mod canonical;

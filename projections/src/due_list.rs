@@ -3,9 +3,9 @@
 
 use events::evidence::Event::{PacketDownloaded, PacketRequested, Subscribed, Unsubscribed};
 use events::evidence::Framework;
-use events::invoice::GRACE;
 use events::id::{InvitationId, InvoiceId, OrganizationId};
 use events::invitation::Event::{Canceled, Expired, Rejected, Resent, Sent};
+use events::invoice::GRACE;
 use events::membership::Event::{
     Joined, Left, OwnershipTransferred, Removed, RoleChanged, SecondFactorChanged,
 };
@@ -203,9 +203,9 @@ fn of_invoices(organization: OrganizationId, event: &invoice::Event) -> Vec<(Key
             let what = overdue(*invoice);
             vec![(key(what), Put(Due { at: *due_at, what }))]
         }
-        Event::Itemized { .. }
-        | Event::CreditNoteIssued { .. }
-        | Event::CreditGranted { .. } => vec![],
+        Event::Itemized { .. } | Event::CreditNoteIssued { .. } | Event::CreditGranted { .. } => {
+            vec![]
+        }
     }
 }
 

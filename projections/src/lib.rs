@@ -9,8 +9,8 @@ use serde::de::DeserializeOwned;
 
 pub mod audit_trail;
 pub mod credential;
-pub mod database_home;
 pub mod due_list;
+pub mod home;
 pub mod invitation_list;
 pub mod invitee_list;
 pub mod ledger;
@@ -32,8 +32,8 @@ pub use pending::Pending;
 pub const ALL: [&dyn Model; 14] = [
     &Of::<audit_trail::AuditTrail>::new(),
     &Of::<credential::Credentials>::new(),
-    &Of::<database_home::DatabaseHome>::new(),
     &Of::<due_list::DueList>::new(),
+    &Of::<home::Homes>::new(),
     &Of::<invitation_list::InvitationList>::new(),
     &Of::<invitee_list::InviteeList>::new(),
     &Of::<link_target::LinkTarget>::new(),

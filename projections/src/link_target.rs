@@ -111,7 +111,7 @@ impl ReadModel for LinkTarget {
                 | Event::Database(_)
                 | Event::DatabasePart(_)
                 | Event::Subscription(_)
-            | Event::Invoice(_)
+                | Event::Invoice(_)
                 | Event::Evidence(_)
                 | Event::Organization(_)
                 | Event::Address(_)

@@ -22,6 +22,7 @@ use crate::{execute, query, seal, signer, signing_key};
 
 mod code;
 mod database;
+mod invoice;
 mod platform;
 mod stated;
 mod subscription;
@@ -309,6 +310,7 @@ impl From<execute::Error> for Problem {
             Error::Project(rejection) => rejection.into(),
             Error::Database(rejection) => rejection.into(),
             Error::Subscription(rejection) => rejection.into(),
+            Error::Invoice(rejection) => rejection.into(),
             Error::Evidence(rejection) => rejection.into(),
             Error::Platform(rejection) => rejection.into(),
             Error::Setting(rejection) => match rejection {

@@ -77,7 +77,7 @@ pub(crate) struct Reported {
 /// The database that a path names, and whose it is.
 async fn named(app: &App, names: &PathNames) -> Result<(OrganizationId, DatabaseId), Problem> {
     let database: DatabaseId = names.id("database").ok_or(Problem::new(Code::NotFound))?;
-    let organization = query::database_home::find(app, database).await?;
+    let organization = query::home::find(app, database).await?;
     Ok((organization.ok_or(Problem::new(Code::NotFound))?, database))
 }
 

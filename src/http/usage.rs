@@ -138,7 +138,7 @@ async fn databases(
     })
     .await?;
     let gone: Vec<_> = named.into_iter().filter(|id| !known.contains_key(id)).collect();
-    let gone = query::database_home::among(app, organization, &gone).await?;
+    let gone = query::home::among(app, organization, &gone).await?;
     known.extend(gone.into_iter().map(|id| (id, None)));
     Ok(known)
 }

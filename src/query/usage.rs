@@ -111,7 +111,6 @@ pub(crate) async fn total(
 /// What is billed of the months that are named like `2026-01`, as far as any was used in them, and
 /// the last version of the usage stream that they count; `None` before the first. All of it is of one
 /// moment.
-#[expect(dead_code, reason = "invoices are made from it")]
 pub(crate) async fn billing(
     app: &App,
     organization: OrganizationId,

@@ -304,7 +304,7 @@ async fn readiness_names_every_store_and_model() {
             "status": "ready", "event_log": "ok", "read_store": "ok", "projector": "owner",
             "head": position, "position": position,
             "read_models": [
-                model("audit_trail"), model("credential"), model("database_home"), model("due_list"),
+                model("audit_trail"), model("credential"), model("due_list"), model("home"),
                 model("invitation_list"), model("invitee_list"), model("ledger"), model("link_target"), model("member_list"),
                 model("membership_list"), model("organization_overview"), model("own_token_list"),
                 model("person"), model("token_list"), model("usage"),

@@ -121,7 +121,7 @@ pub struct Credit {
 pub struct Billing {
     meter: Meter,
     periods: Vec<Period>,
-    pub(super) pin: Option<Pin>,
+    pin: Option<Pin>,
     /// In the order of their numbers.
     invoices: Vec<Invoice>,
     /// First and next version of the events that itemize the invoice to come.
@@ -149,6 +149,10 @@ impl Billing {
     /// Of the usage stream, the last version that is charged.
     pub fn pinned_version(&self) -> Option<u64> {
         self.pin.as_ref().map(|pin| pin.version)
+    }
+
+    pub(super) fn pin(&self) -> Option<&Pin> {
+        self.pin.as_ref()
     }
 
     /// Oldest first.

@@ -48,8 +48,7 @@ impl Bill<'_> {
         let mut lines = self.subscription();
         lines.extend(self.usage());
         let rest = lines.len();
-        let named =
-            |id, database: &Metered| Some(Database { id, name: database.name.clone() });
+        let named = |id, database: &Metered| Some(Database { id, name: database.name.clone() });
         lines.extend(self.databases(named));
         if lines.len() > MOST_LINES {
             lines.truncate(rest);
@@ -227,7 +226,8 @@ impl Meter {
         let ends = self.subscribed.iter().skip(1).map(|(at, _)| *at).chain([end]);
         for ((from, subscribed), until) in self.subscribed.iter().zip(ends) {
             let (from, until) = ((*from).max(start), until.min(end));
-            let free_until = subscribed.trial_until.map_or(from, |trial| trial.clamp(from, until.max(from)));
+            let free_until =
+                subscribed.trial_until.map_or(from, |trial| trial.clamp(from, until.max(from)));
             for (start, end, is_free) in [(from, free_until, true), (free_until, until, false)] {
                 if start < end {
                     spans.push(Span { start, end, subscribed, is_free });

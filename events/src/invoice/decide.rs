@@ -39,9 +39,9 @@ pub fn close(organization: &Organization, Close { month, at, usage }: &Close) ->
     if is_closed || end > *at || start >= end || is_one_before(organization, start) {
         return vec![];
     }
-    let usage = usage.clone().filter(|pin| {
-        billing.pinned_version().is_none_or(|pinned| pin.version >= pinned)
-    });
+    let usage = usage
+        .clone()
+        .filter(|pin| billing.pinned_version().is_none_or(|pinned| pin.version >= pinned));
     let lines = billing.lines(profile.id, billing.meter(), (start, end), usage.as_ref());
     let continues = !is_deleted && billing.meter().continues();
     let mut events = vec![Event::PeriodClosed { start, end, usage, continues }];

@@ -198,7 +198,8 @@ fn a_trial_costs_nothing_and_what_comes_after_it_does() {
     // told an hour late: the trial ended when it ended
     life.happens(end.after(GRACE), Subscribed::TrialEnded { has_payment_method: false });
     let over = Time::from_millis(JANUARY.millis() + 20 * DAY);
-    let lines = life.bills(JANUARY, Some(pin(1, &[(JANUARY, 900_000, 1 << 50), (over, 51_000, 0)])));
+    let lines =
+        life.bills(JANUARY, Some(pin(1, &[(JANUARY, 900_000, 1 << 50), (over, 51_000, 0)])));
     let plan = (dollars("9") * Decimal::from(17) / Decimal::from(31)).round_dp(2);
     let storage = (Decimal::from(17 * 24 * 10) / Decimal::from(7200)).round_dp(2);
     let expected = [
@@ -300,7 +301,10 @@ fn usage_that_is_told_late_is_charged_with_the_next_month() {
     assert_eq!((charged.first_version, charged.last_version), (5, 9));
     assert_eq!(charged.sum, Decimal::from(40_000));
     let expected = ["plan", "queries", "queries"].map(str::to_owned);
-    assert_eq!(lines.iter().map(|line| line.item.as_str().to_owned()).collect::<Vec<_>>(), expected);
+    assert_eq!(
+        lines.iter().map(|line| line.item.as_str().to_owned()).collect::<Vec<_>>(),
+        expected
+    );
 }
 
 #[test]
@@ -351,7 +355,8 @@ fn credit_pays_first_and_what_was_paid_comes_back_as_credit() {
 
     // first what is owed is lowered, then what credit paid comes back
     let now = invoice.finalized_at;
-    for event in credit(&life.organization, &credit_note(1, invoice.id, "25"), now).expect("legal") {
+    for event in credit(&life.organization, &credit_note(1, invoice.id, "25"), now).expect("legal")
+    {
         life.happens(now, event);
     }
     let billing = life.organization.billing();

@@ -74,7 +74,14 @@ fn delete(confirmation: &str) -> Command {
 #[test]
 fn deleting_counts_what_ends_with_it() {
     given([created_by(ANA), joined(BEN, Role::Viewer)]).when(delete("acme")).then([
-        Event::Deleted { members: 2, pending_invitations: 0, tokens: 0, projects: 0, databases: 0, is_billed: false },
+        Event::Deleted {
+            members: 2,
+            pending_invitations: 0,
+            tokens: 0,
+            projects: 0,
+            databases: 0,
+            is_billed: false,
+        },
     ]);
 }
 
@@ -91,8 +98,14 @@ fn a_personal_organization_cannot_be_deleted() {
 
 #[test]
 fn a_deleted_organization_has_nobody_and_its_slug_is_not_given_out_again() {
-    let deleted =
-        Event::Deleted { members: 1, pending_invitations: 0, tokens: 0, projects: 0, databases: 0, is_billed: false };
+    let deleted = Event::Deleted {
+        members: 1,
+        pending_invitations: 0,
+        tokens: 0,
+        projects: 0,
+        databases: 0,
+        is_billed: false,
+    };
     let state = given([created_by(ANA), deleted.into()]).state();
     assert_eq!((state.profile(), state.role_of(ANA)), (None, None));
     let command = Create {

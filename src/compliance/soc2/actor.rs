@@ -5,8 +5,8 @@ use events::id::AccountId;
 use events::permission::Permission;
 use events::recorded::{Actor, Recorded};
 use events::{
-    Event, database, evidence, invitation, membership, organization, project, subscription, token,
-    wire,
+    Event, database, evidence, invitation, invoice, membership, organization, project,
+    subscription, token, wire,
 };
 use serde_json::json;
 

@@ -205,6 +205,13 @@ codes! {
         "there are 20 payment methods already; remove one";
         "An organization has 20 payment methods at most."
         "Remove one that is not used any more.";
+    InvoiceSettled: CONFLICT "invoice_settled", "nothing is owed by this invoice";
+        "Only an open or overdue invoice can be paid, and only a payment that was recorded last can \
+         be reversed. `detail` tells what the invoice is."
+        "Show the invoice: `status` and `payments` tell what became of it.";
+    CreditTooLarge: CONFLICT "credit_too_large", "credit notes never exceed their invoice";
+        "What credit notes take back of an invoice is at most its total. Nothing was changed."
+        "`detail` says how much is left. Give the rest as credit, if it is meant so.";
     PlanLimit: CONFLICT "plan_limit", "the catalogue has 30 plans already; change one of them";
         "A catalogue has 30 plans at most."
         "Change a plan that is there.";

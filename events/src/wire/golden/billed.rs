@@ -46,9 +46,8 @@ fn lines() -> Vec<Line> {
         is_adjustment: false,
         usage,
     };
-    let database = || {
-        Some(Database { id: DatabaseId(Uuid::from_u128(0xdb)), name: "orders".to_owned() })
-    };
+    let database =
+        || Some(Database { id: DatabaseId(Uuid::from_u128(0xdb)), name: "orders".to_owned() });
     let (plan, label) = ("starter".to_owned(), "Starter".to_owned());
     let month = 2_678_400;
     let charged = Charged {

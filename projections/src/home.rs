@@ -1,37 +1,40 @@
-//! Which organization a database belongs to, for those who know the database alone. A row stays when
-//! the database is gone: whether it is there is asked of the organization's stream.
+//! Which organization a database or an invoice belongs to, for those who know only that. A row stays
+//! when the thing is gone: whether it is there is asked of the organization's stream.
 
-use events::id::{DatabaseId, OrganizationId};
+use events::id::OrganizationId;
 use events::recorded::Recorded;
 use events::stream::Stream;
-use events::{Event, database};
+use events::{Event, database, invoice};
 use serde::{Deserialize, Serialize};
 
 use crate::Change::Put;
 use crate::{Change, Key, ReadModel};
 
-/// All databases are in one scope.
-pub const SCOPE: &str = "databases";
+/// All are in one scope, each under its id.
+pub const SCOPE: &str = "things";
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Home {
-    pub database: DatabaseId,
+    pub id: String,
     pub organization: OrganizationId,
 }
 
-pub struct DatabaseHome;
+pub struct Homes;
 
-impl ReadModel for DatabaseHome {
-    const NAME: &'static str = "database_home";
+impl ReadModel for Homes {
+    const NAME: &'static str = "home";
     const VERSION: u32 = 1;
     type Row = Home;
 
     fn project(recorded: &Recorded) -> Vec<(Key, Change<Home>)> {
         let Stream::Organization(organization) = recorded.stream else { return vec![] };
+        let lives_here = |id: String| vec![(Key::new(SCOPE, &id), Put(Home { id, organization }))];
         match &recorded.event {
             Event::Database(database::Event::Created { database, .. }) => {
-                let home = Home { database: *database, organization };
-                vec![(Key::new(SCOPE, database), Put(home))]
+                lives_here(database.to_string())
+            }
+            Event::Invoice(invoice::Event::Finalized { invoice, .. }) => {
+                lives_here(invoice.to_string())
             }
             Event::Database(_)
             | Event::DatabasePart(_)
@@ -58,6 +61,6 @@ impl ReadModel for DatabaseHome {
     }
 
     fn sort(row: &Home) -> String {
-        row.database.to_string()
+        row.id.clone()
     }
 }

@@ -1,0 +1,85 @@
+//! What invoices are made from, and what stands on them.
+
+use events::id::OrganizationId;
+use events::invoice::pin::{Day, Month, Told};
+use events::invoice::{self, Invoice, Line, Pin};
+use events::stream::Stream;
+use events::time::Time;
+use events::{Event, wire};
+use projections::usage::{BilledMonth, Span};
+use rust_decimal::Decimal;
+
+use super::{Error, usage};
+use crate::App;
+use crate::event_log::ReadError;
+use crate::failure::Failure;
+
+/// Usage is told at most 35 days late: before a month, so many can change.
+const MONTHS_BEFORE: u32 = 2;
+
+/// What was told about a month, and about those before it that can still change, up to the version
+/// that the read model has come to; `None` when nothing was ever told.
+pub(crate) async fn pin(
+    app: &App,
+    organization: OrganizationId,
+    month: Time,
+) -> Result<Option<Pin>, Error> {
+    let mut months = vec![month.month().0];
+    for _ in 0..MONTHS_BEFORE {
+        let first = months[0];
+        months.insert(0, Time::from_millis(first.millis() - 1).month().0);
+    }
+    let names: Vec<String> = months.iter().map(|month| Span::Month.of(*month)).collect();
+    let named: Vec<&str> = names.iter().map(String::as_str).collect();
+    let (through, told) = usage::billing(app, organization, &named).await?;
+    let Some(version) = through else { return Ok(None) };
+    let months = months
+        .iter()
+        .zip(&names)
+        .filter_map(|(start, name)| told.get(name).map(|told| of_month(*start, told)));
+    Ok(Some(Pin { version, months: months.collect::<Result<_, _>>()? }))
+}
+
+fn of_month(start: Time, told: &BilledMonth) -> Result<Month, Error> {
+    let days = told.days.iter().map(|(day, used)| {
+        let start = format!("{day}T00:00:00.000Z")
+            .parse()
+            .map_err(|error| Error::Failed(Failure::Broken(Box::new(error))))?;
+        Ok(Day {
+            start,
+            queries: Decimal::from(used.queries),
+            bytes_transferred: Decimal::from(used.bytes_transferred),
+        })
+    });
+    let counted = |it: projections::usage::Counted| Told { count: it.count, sum: it.sum.into() };
+    Ok(Month {
+        start,
+        first_version: told.first_version,
+        queries: counted(told.queries),
+        bytes_transferred: counted(told.bytes_transferred),
+        days: days.collect::<Result<_, Error>>()?,
+    })
+}
+
+/// The lines of an invoice, from the log. Who asks must have been let in.
+pub(crate) async fn lines(
+    app: &App,
+    organization: OrganizationId,
+    invoice: &Invoice,
+) -> Result<Vec<Line>, Error> {
+    let (first, end) = invoice.lines;
+    let count = usize::try_from(end - first).unwrap_or(usize::MAX);
+    let stream = Stream::Organization(organization);
+    let stored = app.log.read_stream(&stream, first, count).await.map_err(Failure::from)?;
+    let mut lines = Vec::new();
+    for event in stored {
+        let decoded = wire::decode(event.position, &event.line, &event.sealed);
+        let decoded = decoded.map_err(|error| {
+            Failure::from(ReadError::Corrupt { position: event.position, source: error.into() })
+        })?;
+        if let Event::Invoice(invoice::Event::Itemized { lines: some, .. }) = decoded.event {
+            lines.extend(some);
+        }
+    }
+    Ok(lines)
+}
