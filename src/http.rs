@@ -32,6 +32,7 @@ mod checkpoint;
 mod client_address;
 mod compliance;
 mod compliance_verification;
+mod credit;
 mod database;
 mod declaration;
 mod document;
@@ -45,6 +46,7 @@ mod health;
 mod held;
 mod incident;
 mod invitation;
+mod invoice;
 mod link;
 mod log_verification;
 mod membership;
@@ -102,6 +104,7 @@ fn api(app: &App) -> OpenApiRouter<Arc<App>> {
         .merge(log_verification::operator_routes())
         .merge(plan::public_routes())
         .merge(suspension::operator_routes())
+        .merge(invoice::operator::routes())
         .merge(compliance_verification::routes())
         .merge(health::api_routes())
 }
@@ -116,6 +119,8 @@ fn of_one_organization() -> OpenApiRouter<Arc<App>> {
         .merge(setting::routes())
         .merge(plan::routes())
         .merge(payment_method::routes())
+        .merge(invoice::routes())
+        .merge(credit::routes())
         .merge(usage::routes())
         .merge(quota::routes())
         .merge(invitation::routes())

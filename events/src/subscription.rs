@@ -238,6 +238,11 @@ impl Subscription {
         matches!(self.trial, Trial::Until(_))
     }
 
+    /// Whether these terms would be taken at once, and not at the end of the month.
+    pub fn is_taken_at_once(&self, terms: &Terms) -> bool {
+        is_unlimited(&self.terms) || terms.monthly_price >= self.terms.monthly_price
+    }
+
     /// How many may be members or invited; `None` when nobody counts.
     pub fn seats(&self) -> Option<u64> {
         seats(&self.terms, self.extra_seats)

@@ -82,7 +82,7 @@ refusals! {
     OperatorCommands: 400 401 413 415 422 429 503;
     ProvisionerCommands: 400 401 404 409 413 415 422 429 503;
     ProvisionerReads: 400 401 404 429 503;
-    OperatorOrganizationCommands: 400 401 404 413 415 422 429 503;
+    OperatorOrganizationCommands: 400 401 404 409 413 415 422 429 503;
     InvitationCommands: 400 401 403 404 409 410 412 413 415 422 429 503;
     InvitationReads: 400 401 404 410 429 503;
 }

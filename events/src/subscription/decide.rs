@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{
     Cause, Command, Event, MOST_PAYMENT_METHODS, Rejection, Subscription, SuspendedFor, Trial,
-    is_unlimited, seats,
+    seats,
 };
 use crate::organization::{Changed, Organization};
 use crate::personal::Personal;
@@ -71,8 +71,7 @@ fn change_plan(
     if !excess.is_empty() {
         return Err(Rejection::DoesNotFit(excess));
     }
-    let is_at_once = is_unlimited(&now.terms) || terms.monthly_price >= now.terms.monthly_price;
-    if is_at_once {
+    if now.is_taken_at_once(terms) {
         return Ok(changed(now, terms, at).into_iter().chain(added).collect());
     }
     let is_known = now
