@@ -27,6 +27,7 @@ mod answer;
 mod attempt;
 mod audit_log;
 mod authentication;
+mod billing;
 mod check;
 mod checkpoint;
 mod client_address;
@@ -121,6 +122,7 @@ fn of_one_organization() -> OpenApiRouter<Arc<App>> {
         .merge(payment_method::routes())
         .merge(invoice::routes())
         .merge(credit::routes())
+        .merge(billing::routes())
         .merge(usage::routes())
         .merge(quota::routes())
         .merge(invitation::routes())

@@ -28,6 +28,7 @@ mod invitation;
 mod invitation_answer;
 mod invitation_end;
 mod invitation_mail;
+mod invoice;
 mod mail;
 mod membership;
 pub(crate) mod metrics;

@@ -30,6 +30,8 @@ pub(crate) struct Places {
     pub(crate) token: String,
     /// Empty where none is asked for.
     pub(crate) payment_method: String,
+    /// The draft of the month.
+    pub(crate) invoice: String,
     pub(crate) stated: Stated,
     pub(crate) holdings: Holdings,
     /// A packet of the framework that the organization subscribes to; empty where none is asked for.
@@ -177,6 +179,12 @@ pub(crate) async fn has_payment_method(ana: &Person, slug: &str) -> String {
     words(&added.body()["id"])
 }
 
+/// The draft of the month.
+pub(crate) async fn draft_of(ana: &Person, slug: &str) -> String {
+    let invoices = ana.gets(&format!("/v1/organizations/{slug}/invoices")).answer().await;
+    words(&invoices.expect(200).body()["invoices"][0]["id"])
+}
+
 const FRAMEWORK: &str = "soc2";
 
 fn function() -> Value {
@@ -301,6 +309,7 @@ impl Operation {
             "PUT /plan" => Some(json!({ "plan": "scale" })),
             "PUT /seats" => Some(json!({ "extra_seats": 5 })),
             "PUT /spend-limit" => Some(json!({ "spend_limit": 100.5 })),
+            "POST /invoices/{invoice}/pay" => Some(json!({ "reference": "transfer" })),
             "POST /payment-methods" => Some(json!({ "provider": "manual" })),
             "POST /compliance-reports" => Some(json!({ "framework": FRAMEWORK })),
             "PUT /compliance-subscriptions/{framework}"
@@ -371,6 +380,7 @@ impl Operation {
             event,
             token,
             payment_method,
+            invoice,
             stated,
             holdings,
             packet,
@@ -382,6 +392,7 @@ impl Operation {
             ("{event_id}", event),
             ("{token}", token),
             ("{payment_method}", payment_method),
+            ("{invoice}", invoice),
             ("{declaration}", &stated.declaration),
             ("{incident}", &stated.incident),
             ("{review}", &stated.review),

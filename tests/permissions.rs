@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use crate::operations::{
-    Holdings, Operation, Places, Stated, has_packet_made, has_payment_method, of_organizations,
-    takes_a_plan,
+    Holdings, Operation, Places, Stated, draft_of, has_packet_made, has_payment_method,
+    of_organizations, takes_a_plan,
 };
 use crate::people::{Answer, Person, words};
 use crate::server::Installation;
@@ -98,6 +98,7 @@ async fn tried(operation: &Operation, people: &People, asking: &Asking<'_>, slug
         holdings,
         packet,
         payment_method,
+        invoice: draft_of(founder, slug).await,
         org: slug.to_owned(),
         member: other_id.clone(),
         invitation: words(&invited["id"]),

@@ -5,7 +5,8 @@
 use reqwest::header::HeaderMap;
 
 use crate::operations::{
-    Holdings, Operation, Places, Stated, has_packet_made, has_payment_method, of_organizations,
+    Holdings, Operation, Places, Stated, draft_of, has_packet_made, has_payment_method,
+    of_organizations,
 };
 use crate::people::{Answer, Person, words};
 use crate::server::{Installation, Node};
@@ -69,6 +70,7 @@ async fn pairs(node: &Node, provisioner: String) -> Vec<(Places, Places)> {
         event: words(&event["id"]),
         token: words(&key["token_info"]["id"]),
         payment_method: has_payment_method(&ana, "acme").await,
+        invoice: draft_of(&ana, "acme").await,
         stated: Stated::by(&ana, "acme").await,
         holdings: Holdings::of(&ana, &ana.with_token(Some(provisioner)), "acme").await,
         packet: has_packet_made(&ana, "acme").await,

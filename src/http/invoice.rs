@@ -26,6 +26,7 @@ use super::check::Checks;
 use super::document::{OrganizationCommands, OrganizationReads};
 use super::held::{self, List};
 use super::organization::Meant;
+use super::other_name::Words;
 use super::problem::{Code, FieldError, Problem};
 use super::request::{Authenticated, Parameters, PathNames};
 use crate::access::Access;
@@ -85,6 +86,7 @@ async fn told(
 async fn list_invoices(
     State(app): State<Arc<App>>,
     uri: Uri,
+    words: Words,
     Meant(caller, organization): Meant<Caller>,
 ) -> Result<Response, Problem> {
     let needed = Permission::ViewBilling;
@@ -103,6 +105,10 @@ async fn list_invoices(
     }
     let next = page.next(&app);
     let invoices = std::mem::take(&mut page.items);
+    if words == Words::Invoices {
+        let invoices: Vec<_> = invoices.iter().map(ShownInvoice::in_other_words).collect();
+        return Ok(page.answered(&uri, next.as_deref(), invoices));
+    }
     let body = InvoiceList { invoices, next_page_token: next.clone() };
     Ok(page.answered(&uri, next.as_deref(), body))
 }

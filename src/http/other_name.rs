@@ -17,18 +17,20 @@ use super::problem::{Code, Problem};
 /// The parameter by which one product names the organization whose projects it lists.
 const ORG_ID: &str = "org_id";
 
-/// In whose words databases are told of.
+/// In whose words something is told of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Words {
-    Databases,
+    Own,
     Services,
+    /// Invoices are a bare list, and those that are owed are pending.
+    Invoices,
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Words {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        Ok(parts.extensions.get().copied().unwrap_or(Self::Databases))
+        Ok(parts.extensions.get().copied().unwrap_or(Self::Own))
     }
 }
 
@@ -37,7 +39,7 @@ impl Words {
     /// `plan_name`, a `zone` and a `storage_size_gb` besides.
     pub(super) fn of(self, body: impl Serialize) -> Result<Value, Problem> {
         let mut body = serde_json::to_value(body).map_err(|_| Problem::new(Code::Internal))?;
-        if self == Self::Databases {
+        if self != Self::Services {
             return Ok(body);
         }
         let Some(members) = body.as_object_mut() else { return Ok(body) };
@@ -89,9 +91,20 @@ fn served_as(path: &str, query: Option<&str>) -> Option<(String, Option<String>,
     let below = if below.is_empty() { String::new() } else { format!("/{below}") };
     let query = query.map(str::to_owned);
     match first {
+        "billing" => {
+            let (below, words) = match below.strip_prefix("/invoices") {
+                Some(rest) => (format!("/invoices{rest}"), Words::Invoices),
+                None => (format!("/billing{below}"), Words::Own),
+            };
+            Some((format!("{version}/organization{below}"), query, words))
+        }
+        "invoices" => {
+            let path = format!("{version}/organization/invoices{below}");
+            Some((path, query, Words::Invoices))
+        }
         "databases" => {
             let path = format!("{version}/organization/databases{below}");
-            Some((path, query, Words::Databases))
+            Some((path, query, Words::Own))
         }
         "services" | "managed-services" => {
             let path = format!("{version}/organization/databases{}", parts_of(&below));
@@ -100,11 +113,11 @@ fn served_as(path: &str, query: Option<&str>) -> Option<(String, Option<String>,
         "projects" => match query.as_deref().and_then(organization_in) {
             Some((organization, query)) => {
                 let path = format!("{version}/organizations/{organization}/projects{below}");
-                Some((path, Some(query), Words::Databases))
+                Some((path, Some(query), Words::Own))
             }
             None => {
                 let path = format!("{version}/organization/projects{below}");
-                Some((path, query, Words::Databases))
+                Some((path, query, Words::Own))
             }
         },
         "organization" => {
@@ -152,7 +165,7 @@ mod tests {
 
     #[test]
     fn what_has_another_name_is_served_under_its_own() {
-        let (databases, services) = (Words::Databases, Words::Services);
+        let (databases, services) = (Words::Own, Words::Services);
         for (asked, query, served, rest, words) in [
             ("/v1/databases", None, "/v1/organization/databases", None, databases),
             ("/databases/db_1/start", None, "/organization/databases/db_1/start", None, databases),
@@ -178,6 +191,14 @@ mod tests {
                 databases,
             ),
             ("/v1/projects/prj_1", None, "/v1/organization/projects/prj_1", None, databases),
+            (
+                "/billing/usage/history",
+                None,
+                "/organization/billing/usage/history",
+                None,
+                databases,
+            ),
+            ("/v1/invoices", None, "/v1/organization/invoices", None, Words::Invoices),
         ] {
             let found = served_as(asked, query);
             assert_eq!(found, Some((served.to_owned(), rest.map(str::to_owned), words)), "{asked}");

@@ -110,7 +110,8 @@ pub(crate) struct OrganizationPlan {
     /// `manual`: invoices are paid outside.
     #[schema(example = "manual")]
     billing_provider: &'static str,
-    /// `none` for a plan without a price, `trialing`, `active`, or `paused` while suspended.
+    /// `none` for a plan without a price, `trialing`, `active`, `past_due` while an invoice is
+    /// overdue, or `paused` while suspended.
     #[schema(example = "active")]
     subscription_status: &'static str,
     #[schema(value_type = String, example = "2026-02-01T00:00:00.000Z")]
@@ -261,17 +262,29 @@ async fn set_catalogue_plan(
 
 /// What an answer shows: the state right after a command. `None` when there is no such
 /// organization any more.
-type View = Option<(Subscription, Time, u64)>;
+type View = Option<Viewed>;
+
+struct Viewed {
+    subscription: Subscription,
+    created_at: Time,
+    used_seats: u64,
+    /// An invoice was not paid in time.
+    is_past_due: bool,
+}
 
 fn view(organization: &Organization, now: Time) -> View {
-    let profile = organization.profile()?;
-    Some((organization.subscription().clone(), profile.created_at, organization.used_seats(now)))
+    Some(Viewed {
+        subscription: organization.subscription().clone(),
+        created_at: organization.profile()?.created_at,
+        used_seats: organization.used_seats(now),
+        is_past_due: organization.billing().is_overdue(),
+    })
 }
 
 async fn shown(
     app: &App,
     org_id: OrganizationId,
-    (subscription, created_at, used): &(Subscription, Time, u64),
+    Viewed { subscription, created_at, used_seats, is_past_due }: &Viewed,
 ) -> Result<OrganizationPlan, Problem> {
     let terms = subscription.terms();
     let catalogue = execute::catalogue(app).await?;
@@ -280,6 +293,7 @@ async fn shown(
     let subscription_status = match subscription.trial {
         _ if is_suspended => "paused",
         Trial::Until(_) => "trialing",
+        Trial::None | Trial::Over if *is_past_due => "past_due",
         Trial::None | Trial::Over if terms.monthly_price.is_zero() => "none",
         Trial::None | Trial::Over => "active",
     };
@@ -300,7 +314,7 @@ async fn shown(
         seats: Seats {
             included: terms.limits.included_seats,
             extra: subscription.extra_seats,
-            used: *used,
+            used: *used_seats,
             scheduled_extra: subscription.scheduled_seats.as_ref().map(|scheduled| scheduled.to),
         },
         trial_ends_at: match subscription.trial {
@@ -335,9 +349,10 @@ async fn show_plan(
     Ok(etag::tagged(version, body.into_response()))
 }
 
-/// Its own version; seats and period change beside it.
-fn tag((subscription, _, used): &(Subscription, Time, u64), now: Time) -> etag::Version {
-    let rest = format!("{used}-{}", now.month().1.millis());
+/// Its own version; seats, period and invoices change beside it.
+fn tag(viewed: &Viewed, now: Time) -> etag::Version {
+    let Viewed { subscription, used_seats, is_past_due, .. } = viewed;
+    let rest = format!("{used_seats}-{}-{}", now.month().1.millis(), u8::from(*is_past_due));
     etag::Version::with(subscription.changed_version, rest)
 }
 

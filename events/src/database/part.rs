@@ -245,6 +245,14 @@ pub struct Backup {
     pub finished: Option<Finished>,
 }
 
+impl Parts {
+    /// What its backups take together.
+    pub fn backup_bytes(&self) -> u64 {
+        let sizes = self.backups.values().filter_map(|kept| kept.content.finished.as_ref());
+        sizes.fold(0, |sum: u64, finished| sum.saturating_add(finished.size_bytes))
+    }
+}
+
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Allowlist {
     /// Otherwise every network is let in.

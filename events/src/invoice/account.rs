@@ -1,6 +1,8 @@
 //! What an organization owes and has paid: the state that invoices, payments and credits are decided
 //! on.
 
+use std::collections::BTreeMap;
+
 use super::line::cents;
 use super::meter::Meter;
 use super::pin::Pin;
@@ -58,6 +60,8 @@ pub struct Invoice {
     pub credit_notes: Vec<CreditNote>,
     /// Of the events that itemize it: the first, and the one after the last.
     pub lines: (u64, u64),
+    /// Of its lines, by their kind.
+    sums: Sums,
     pub created_version: u64,
     pub changed_version: u64,
 }
@@ -82,6 +86,11 @@ pub struct CreditNote {
 }
 
 impl Invoice {
+    /// Of the lines of one kind.
+    pub fn sum_of(&self, kind: &str) -> Dollars {
+        cents(self.sums.get(kind).copied().unwrap_or_default())
+    }
+
     /// What credit notes took back.
     pub fn credited(&self) -> Dollars {
         let sum = |sum: Dollars, note: &CreditNote| sum.saturating_add(note.amount);
@@ -97,6 +106,8 @@ impl Invoice {
         self.paid_at = (!is_taken_back).then_some(at);
     }
 }
+
+type Sums = BTreeMap<&'static str, Dollars>;
 
 /// A month that is closed.
 #[derive(Clone, Debug)]
@@ -124,8 +135,9 @@ pub struct Billing {
     pin: Option<Pin>,
     /// In the order of their numbers.
     invoices: Vec<Invoice>,
-    /// First and next version of the events that itemize the invoice to come.
+    /// Of the invoice to come: first and next version of the events that itemize it.
     itemized: Option<(u64, u64)>,
+    sums: Sums,
     credits: Vec<Credit>,
     balance: Dollars,
     credit_notes: usize,
@@ -211,9 +223,12 @@ impl Billing {
                 self.meter.close(*end);
                 self.periods.push(Period { start: *start, end: *end, invoice: None });
                 self.pin = usage.clone().or(self.pin.take());
-                self.itemized = None;
+                (self.itemized, self.sums) = (None, Sums::new());
             }
-            Event::Itemized { .. } => {
+            Event::Itemized { lines, .. } => {
+                for line in lines {
+                    *self.sums.entry(line.item.as_str()).or_default() += line.amount;
+                }
                 let (first, _) = self.itemized.unwrap_or((recorded.version, recorded.version));
                 self.itemized = Some((first, recorded.version + 1));
             }
@@ -241,6 +256,7 @@ impl Billing {
                     payments: vec![],
                     credit_notes: vec![],
                     lines: self.itemized.take().unwrap_or_default(),
+                    sums: std::mem::take(&mut self.sums),
                     created_version: recorded.version,
                     changed_version: recorded.version,
                 };

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
+use axum::routing::post;
 use events::id::{CreditId, CreditNoteId, InvoiceId, OrganizationId, PaymentId};
 use events::invoice::CreditNoteWish;
 use events::organization::Organization;
@@ -37,6 +38,8 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(record_payment))
         .routes(routes!(reverse_payment))
         .routes(routes!(grant_credit))
+        // where members read it
+        .route("/organizations/{org}/credits", post(grant_credit))
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -158,7 +161,7 @@ async fn reverse_payment(
 }
 
 /// Gives credit, which pays for the next invoices before anything else does.
-#[utoipa::path(post, path = "/organizations/{org}/credits", operation_id = "grantCredit",
+#[utoipa::path(post, path = "/admin/organizations/{org}/credits", operation_id = "grantCredit",
     tag = "operations", params(("org" = String, Path, description = "id or slug")),
     request_body = AmountBody,
     responses((status = 201, body = CreditBalance), OperatorOrganizationCommands))]

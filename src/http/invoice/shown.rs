@@ -9,6 +9,7 @@ use events::subscription::Provider;
 use events::time::Time;
 use rust_decimal::Decimal;
 use serde::Serialize;
+use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use crate::http::answer;
@@ -177,6 +178,26 @@ impl ShownInvoice {
             paid_at: invoice.paid_at,
             created_at: Some(invoice.finalized_at),
         }
+    }
+
+    /// As clients of a bare list of invoices know it.
+    pub(super) fn in_other_words(&self) -> Value {
+        json!({
+            "id": self.id,
+            "invoice_number": self.number,
+            "status": if self.status == "open" { "pending" } else { self.status },
+            "period_start": self.period_start,
+            "period_end": self.period_end,
+            "subtotal": self.subtotal,
+            "tax_rate": self.tax_rate,
+            "tax_amount": self.tax_amount,
+            "total": self.total,
+            "amount_due": self.amount_due,
+            "currency": self.currency,
+            "due_date": self.due_at,
+            "paid_at": self.paid_at,
+            "created_at": self.created_at,
+        })
     }
 
     /// With so much credit to pay for it.
