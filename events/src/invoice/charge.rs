@@ -6,7 +6,7 @@
 //!   storage from its first start to its deletion, backups from their completion on. What differs
 //!   within an hour is charged as the dearest of it.
 //! - Queries over the limit of their day and bytes over the limit of their month are charged as
-//!   overage. Where the limit changed meanwhile the highest one holds, and the last price.
+//!   overage, by the terms at the end of that day and of that month.
 //! - In a trial nothing is charged; while the organization is suspended only storage and backups.
 //! - A tier that the terms do not offer costs nothing.
 
@@ -19,7 +19,7 @@ use super::line::{self, Charged, Database, Item, Line};
 use super::meter::{Meter, Metered, Subscribed, is_uncounted};
 use super::pin::{Month, Pin};
 use crate::id::{DatabaseId, OrganizationId};
-use crate::plan::{Dollars, Limits, Terms};
+use crate::plan::{Dollars, Terms};
 use crate::stream::Stream;
 use crate::time::Time;
 
@@ -237,40 +237,40 @@ impl Meter {
         spans
     }
 
+    /// What is charged beyond the limits. The terms at the end of a day hold for the day, and those
+    /// at the end of a month for the month.
     fn overage(&self, month: &Month) -> Overage {
         let mut overage = Overage::default();
         let mut bytes = Decimal::ZERO;
         for day in &month.days {
-            let spans = self.spans(day.start, Time::from_millis(day.start.millis() + DAY));
-            if spans.iter().any(|span| span.is_free) {
-                continue;
-            }
+            let end = Time::from_millis(day.start.millis() + DAY);
+            let Some(terms) = self.terms_at_the_end(day.start, end) else { continue };
             bytes += day.bytes_transferred;
-            if let Some((limit, terms)) = allowance(&spans, |limits| limits.queries_per_day) {
+            if let Some(limit) = limited(terms.limits.queries_per_day) {
                 let over = (day.queries - limit).max(Decimal::ZERO);
                 *overage.queries.entry(terms.prices.thousand_queries).or_default() += over;
             }
         }
         let (start, end) = month.start.month();
-        let mut spans = self.spans(start, end);
-        spans.retain(|span| !span.is_free);
-        if let Some((limit, terms)) = allowance(&spans, |limits| limits.bytes_per_month) {
+        if let Some(terms) = self.terms_at_the_end(start, end)
+            && let Some(limit) = limited(terms.limits.bytes_per_month)
+        {
             overage.bytes = (bytes - limit).max(Decimal::ZERO);
             overage.price_of_bytes = terms.prices.gigabyte;
         }
         overage
     }
+
+    /// `None` in a trial, and when there was no organization.
+    fn terms_at_the_end(&self, start: Time, end: Time) -> Option<&Terms> {
+        let spans = self.spans(start, end);
+        let last = spans.last().filter(|span| !span.is_free)?;
+        let subscribed: &Subscribed = last.subscribed;
+        Some(&subscribed.terms)
+    }
 }
 
-/// What may be used for nothing where these terms hold, and by which of them more is charged;
-/// `None` where nothing is charged however much it is.
-fn allowance<'a>(
-    spans: &[Span<'a>],
-    limit: impl Fn(&Limits) -> u64,
-) -> Option<(Decimal, &'a Terms)> {
-    let limits = spans.iter().map(|span| limit(&span.subscribed.terms.limits));
-    let is_limited = limits.clone().all(|limit| limit > 0);
-    let most = limits.max().filter(|_| is_limited)?;
-    let last: &Subscribed = spans.last()?.subscribed;
-    Some((Decimal::from(most), &last.terms))
+/// Zero limits nothing.
+fn limited(limit: u64) -> Option<Decimal> {
+    (limit > 0).then(|| Decimal::from(limit))
 }
