@@ -26,6 +26,8 @@ use crate::{App, identity, keyring};
 
 /// Events that are in memory at once.
 const PAGE: usize = 200;
+/// Of usage, where one event can be large.
+const PAGE_OF_USAGE: usize = 20;
 /// Nobody is given these, not even in their own export.
 const SECRETS: [&str; 3] = ["password_hash", "secret", "backup_codes"];
 
@@ -69,7 +71,8 @@ impl Events {
 
     /// The next page, each event as JSON with its type and its line's hash; empty at the end.
     pub(crate) async fn page(&mut self, app: &App) -> Result<Vec<Piece>, Error> {
-        let left = usize::try_from(self.end - self.next).unwrap_or(PAGE).min(PAGE);
+        let page = if matches!(self.stream, Stream::Usage(_)) { PAGE_OF_USAGE } else { PAGE };
+        let left = usize::try_from(self.end - self.next).unwrap_or(page).min(page);
         if left == 0 {
             return Ok(Vec::new());
         }
@@ -115,7 +118,14 @@ pub(crate) async fn piece(
     let line = serde_json::from_slice(&event.line).map_err(|error| corrupt(event, error))?;
     let (kind, _) = wire::kind(&recorded.event);
     let position = event.position.to_string();
-    let exported = Exported { kind: "event", position, hash: recorded.link, personal, line };
+    let of_usage = matches!(recorded.stream, Stream::Usage(_));
+    let exported = Exported {
+        kind: if of_usage { "usage" } else { "event" },
+        position,
+        hash: recorded.link,
+        personal,
+        line,
+    };
     Ok(Piece { json: json(&exported), kind, hash: recorded.link })
 }
 
@@ -204,13 +214,14 @@ struct OfOrganization {
     organization: OrganizationId,
     events: Events,
     members: VecDeque<(AccountId, Role, Time)>,
+    usage: Events,
     tally: Tally,
     hash: Option<Link>,
     is_done: bool,
 }
 
-/// Everything an organization holds but secrets, as lines of JSON: its events, its members, and a
-/// manifest.
+/// Everything an organization holds but secrets, as lines of JSON: its events, its members, what it
+/// used, and a manifest.
 pub(crate) async fn of_organization(
     app: &Arc<App>,
     access: &Access,
@@ -218,6 +229,7 @@ pub(crate) async fn of_organization(
     let organization = access.organization();
     let stream = Stream::Organization(organization);
     let events = Events::of(app, stream).await?;
+    let usage = Events::of(app, Stream::Usage(organization)).await?;
     let entry = app.organizations.current(&app.log, stream).await?;
     let members = members(&entry.read().state);
     let export = OfOrganization {
@@ -225,6 +237,7 @@ pub(crate) async fn of_organization(
         organization,
         events,
         members,
+        usage,
         tally: Tally::default(),
         hash: None,
         is_done: false,
@@ -260,6 +273,11 @@ impl OfOrganization {
             {
                 let member = member(&self.app, account, role, joined_at).await?;
                 self.tally.take(&mut lines, "member", &ended(json(&member)));
+            }
+        }
+        if lines.is_empty() {
+            for piece in self.usage.page(&self.app).await? {
+                self.tally.take(&mut lines, piece.kind, &ended(piece.json));
             }
         }
         if lines.is_empty() {

@@ -49,6 +49,7 @@ mod reactions;
 mod read_store;
 mod readiness;
 pub mod rebuild;
+pub mod recompute;
 pub mod replay;
 mod seal;
 mod second_factor;

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use chancery::config::{Config, Flags};
 use chancery::log_verification;
+use chancery::recompute::{self, Recompute};
 use chancery::replay::{Fault, Replay};
 use clap::{Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
@@ -48,6 +49,11 @@ enum Verb {
         #[command(subcommand)]
         verb: LogVerb,
     },
+    /// Check what was charged
+    Billing {
+        #[command(subcommand)]
+        verb: BillingVerb,
+    },
     /// Ask the log itself
     Audit {
         #[command(subcommand)]
@@ -63,6 +69,18 @@ enum LogVerb {
     Verify {
         #[command(flatten)]
         flags: Box<Flags>,
+    },
+}
+
+#[derive(Subcommand)]
+enum BillingVerb {
+    /// Compute every invoice of an organization again, from its events and its usage; stops with exit
+    /// code 8 at the first that does not follow from them
+    Recompute {
+        #[command(flatten)]
+        flags: Box<Flags>,
+        #[command(flatten)]
+        recompute: Recompute,
     },
 }
 
@@ -104,7 +122,9 @@ fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) => {
             eprintln!("error: {error:#}");
-            let is_fault = error.is::<Fault>() || error.is::<log_verification::Fault>();
+            let is_fault = error.is::<Fault>()
+                || error.is::<log_verification::Fault>()
+                || error.is::<recompute::Fault>();
             if is_fault { ExitCode::from(FAULTY) } else { ExitCode::FAILURE }
         }
     }
@@ -135,6 +155,9 @@ fn run(verb: Verb) -> anyhow::Result<ExitCode> {
         Verb::Projections { verb } => return projections(&runtime()?, verb),
         Verb::Log { verb: LogVerb::Verify { flags } } => {
             runtime()?.block_on(log_verification::verify(&flags))?;
+        }
+        Verb::Billing { verb: BillingVerb::Recompute { flags, recompute } } => {
+            runtime()?.block_on(recompute::recompute(&flags, &recompute))?;
         }
         Verb::Audit { verb: AuditVerb::Replay { flags, replay } } => {
             runtime()?.block_on(chancery::replay::replay(&flags, &replay))?;

@@ -26,6 +26,7 @@ mod hours;
 pub mod line;
 pub mod meter;
 pub mod pin;
+pub mod recount;
 
 pub use account::{Billing, Credit, CreditNote, Invoice, Payment, Period, Status};
 pub use decide::{

@@ -142,8 +142,14 @@ mod tests {
         let left = Left { member: BEN, role: Role::Viewer };
         let past = [created_by(ANA), joined(BEN, Role::Viewer), left.into()];
         assert_eq!(listed(past), [(ANA, Role::Owner, 0)]);
-        let deleted =
-            Deleted { members: 2, pending_invitations: 0, tokens: 0, projects: 0, databases: 0 };
+        let deleted = Deleted {
+            members: 2,
+            pending_invitations: 0,
+            tokens: 0,
+            projects: 0,
+            databases: 0,
+            is_billed: false,
+        };
         let past = [created_by(ANA), joined(BEN, Role::Viewer), deleted.into()];
         assert_eq!(listed(past), []);
     }

@@ -273,8 +273,14 @@ mod tests {
 
     #[test]
     fn a_deleted_organization_is_not_shown() {
-        let deleted =
-            Deleted { members: 1, pending_invitations: 0, tokens: 0, projects: 0, databases: 0 };
+        let deleted = Deleted {
+            members: 1,
+            pending_invitations: 0,
+            tokens: 0,
+            projects: 0,
+            databases: 0,
+            is_billed: false,
+        };
         let rows = rows_after::<OrganizationOverview>([created_by(ANA), deleted.into()]);
         assert_eq!(rows, []);
     }

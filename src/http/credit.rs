@@ -31,6 +31,7 @@ pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
 }
 
 #[derive(Serialize, ToSchema)]
+#[expect(clippy::struct_field_names, reason = "as it is called wherever costs are shown")]
 pub(crate) struct CreditBalance {
     /// What pays for the next invoices.
     #[schema(value_type = String, example = "25.00")]

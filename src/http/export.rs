@@ -215,8 +215,8 @@ async fn invitations(app: &App, identity: &Identity) -> Result<Vec<ExportedInvit
 }
 
 /// Everything the organization holds but secrets, one JSON object a line: its events (`kind` is
-/// `event`), oldest first, its members, and last a `manifest` with how many lines of what there are
-/// and the BLAKE3 of them.
+/// `event`), oldest first, its members, what it used (`usage`), and last a `manifest` with how many
+/// lines of what there are and the BLAKE3 of them.
 #[utoipa::path(get, path = "/export", operation_id = "exportOrganization", tag = "organizations",
     responses((status = 200, content_type = "application/x-ndjson", body = String),
         OrganizationReads))]

@@ -61,12 +61,18 @@ impl<'a> Line<'a> {
         Ok(match kind {
             "manifest" => Self::Manifest(serde_json::from_slice(text)?),
             "member" => Self::Member,
+            // `event` or `usage`
             _ => Self::Event(serde_json::from_slice(text)?),
         })
     }
 }
 
 impl Event<'_> {
+    /// Whether it is of what was used, and of no other stream.
+    pub(super) fn is_usage(&self) -> bool {
+        wire::kind_of_line(self.line()) == Some("usage.recorded")
+    }
+
     /// The line as it was recorded.
     pub(super) fn line(&self) -> &[u8] {
         self.line.get().as_bytes()

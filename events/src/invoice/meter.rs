@@ -89,6 +89,7 @@ impl Meter {
     }
 
     /// As it would run on if that were so from a time on.
+    #[must_use]
     pub fn supposing(&self, at: Time, suppose: impl FnOnce(&mut Subscribed)) -> Self {
         let mut supposed = self.clone();
         supposed.subscribe(at, suppose);

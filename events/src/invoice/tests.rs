@@ -121,11 +121,13 @@ impl Life {
 }
 
 fn lines_of(events: &[Event]) -> Vec<Line> {
-    let lines = events.iter().filter_map(|event| match event {
-        Event::Itemized { lines, .. } => Some(lines.clone()),
-        _ => None,
-    });
-    lines.flatten().collect()
+    let mut all = Vec::new();
+    for event in events {
+        if let Event::Itemized { lines, .. } = event {
+            all.extend(lines.iter().cloned());
+        }
+    }
+    all
 }
 
 fn shown(lines: &[Line]) -> Vec<(&str, String)> {
@@ -227,9 +229,11 @@ fn every_started_hour_counts_once_and_as_the_dearest() {
     let lines = life.bills(JANUARY, None);
     let hours: Vec<_> = lines
         .iter()
-        .map(|line| match &line.item {
-            Item::Compute { tier, .. } => (tier.as_str(), line.quantity),
-            other => (other.as_str(), line.quantity),
+        .map(|line| {
+            let Item::Compute { tier, .. } = &line.item else {
+                return (line.item.as_str(), line.quantity);
+            };
+            (tier.as_str(), line.quantity)
         })
         .collect();
     // 00: small; 01: small, large, medium; 02: medium; storage 00 to 03

@@ -139,8 +139,8 @@ fn needed(log: &Log, recorded: &Recorded) -> Option<Needed> {
         Event::DatabasePart(event) => of_database_part(event),
         Event::Subscription(event) => of_subscription(log, event),
         Event::Invoice(invoice::Event::Paid { .. }) => Needed::Right(Permission::ManageBilling),
-        Event::Invoice(_) => Needed::Platform,
-        Event::Erasure(_)
+        Event::Invoice(_)
+        | Event::Erasure(_)
         | Event::Platform(_)
         | Event::Address(_)
         | Event::Account(_)

@@ -66,7 +66,10 @@ impl AmountBody {
         let written = match self.amount {
             serde_json::Value::String(text) => Some(text),
             serde_json::Value::Number(number) => Some(number.to_string()),
-            _ => None,
+            serde_json::Value::Null
+            | serde_json::Value::Bool(_)
+            | serde_json::Value::Array(_)
+            | serde_json::Value::Object(_) => None,
         };
         let is_sound = |amount: &Dollars| {
             amount.scale() <= 2 && *amount > Dollars::ZERO && *amount <= MOST_DOLLARS.into()
