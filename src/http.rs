@@ -33,6 +33,7 @@ mod checkpoint;
 mod client_address;
 mod compliance;
 mod compliance_verification;
+mod connection;
 mod credit;
 mod database;
 mod declaration;
@@ -125,6 +126,7 @@ fn of_one_organization() -> OpenApiRouter<Arc<App>> {
         .merge(billing::routes())
         .merge(usage::routes())
         .merge(quota::routes())
+        .merge(connection::routes())
         .merge(invitation::routes())
         .merge(token::routes())
         .merge(audit_log::routes())
