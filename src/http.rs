@@ -106,6 +106,7 @@ fn api(app: &App) -> OpenApiRouter<Arc<App>> {
         .merge(log_verification::operator_routes())
         .merge(plan::public_routes())
         .merge(suspension::operator_routes())
+        .merge(admin::organization::routes())
         .merge(invoice::operator::routes())
         .merge(compliance_verification::routes())
         .merge(health::api_routes())

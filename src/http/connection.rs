@@ -17,7 +17,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::authentication::Caller;
-use super::document::{OrganizationCommands, OrganizationReads, SubscribedCommands};
+use super::document::{Commands, OrganizationReads, SubscribedCommands};
 use super::held::NoFields;
 use super::organization::Meant;
 use super::problem::{Code, FieldError, Problem};
@@ -138,7 +138,7 @@ async fn renew_connection(
 /// Gives a lease back.
 #[utoipa::path(delete, path = "/connections/{connection}", operation_id = "closeConnection",
     tag = "usage", params(("connection" = String, Path)),
-    responses((status = 204), OrganizationCommands))]
+    responses((status = 204), Commands))]
 async fn close_connection(
     State(app): State<Arc<App>>,
     names: PathNames,

@@ -41,6 +41,8 @@ pub(super) struct PublicReads;
 pub(super) struct PublicVerifications;
 /// How a command of the operator can be refused.
 pub(super) struct OperatorCommands;
+/// How a question of the operator can be refused.
+pub(super) struct OperatorReads;
 /// How a report of a provisioner can be refused.
 pub(super) struct ProvisionerCommands;
 /// How a question of a provisioner can be refused.
@@ -82,6 +84,7 @@ refusals! {
     PublicReads: 404 429 503;
     PublicVerifications: 400 413 415 429 503;
     OperatorCommands: 400 401 413 415 422 429 503;
+    OperatorReads: 400 401 429 503;
     ProvisionerCommands: 400 401 404 409 413 415 422 429 503;
     ProvisionerReads: 400 401 404 429 503;
     LeaseStreams: 400 401 410 429 503;
