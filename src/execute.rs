@@ -25,6 +25,7 @@ use crate::{keyring, operational};
 
 pub(crate) mod access_attempt;
 pub(crate) mod account;
+pub(crate) mod connection;
 pub(crate) mod database;
 pub(crate) mod due;
 pub(crate) mod email_verification;
@@ -154,6 +155,8 @@ pub(crate) enum Error {
     Subscription(#[from] events::subscription::Rejection),
     #[error(transparent)]
     Invoice(#[from] events::invoice::Rejection),
+    #[error(transparent)]
+    Connection(#[from] events::connection::Rejection),
     #[error(transparent)]
     Platform(#[from] events::platform::Rejection),
     #[error("the e-mail address belongs to an account already")]

@@ -33,6 +33,7 @@ mod checkpoint;
 mod client_address;
 mod compliance;
 mod compliance_verification;
+mod connection;
 mod credit;
 mod database;
 mod declaration;
@@ -105,6 +106,7 @@ fn api(app: &App) -> OpenApiRouter<Arc<App>> {
         .merge(log_verification::operator_routes())
         .merge(plan::public_routes())
         .merge(suspension::operator_routes())
+        .merge(admin::organization::routes())
         .merge(invoice::operator::routes())
         .merge(compliance_verification::routes())
         .merge(health::api_routes())
@@ -125,6 +127,7 @@ fn of_one_organization() -> OpenApiRouter<Arc<App>> {
         .merge(billing::routes())
         .merge(usage::routes())
         .merge(quota::routes())
+        .merge(connection::routes())
         .merge(invitation::routes())
         .merge(token::routes())
         .merge(audit_log::routes())

@@ -11,6 +11,7 @@ pub mod config;
 mod denied_attempts;
 mod dsse;
 mod due;
+mod ended_leases;
 mod engine;
 mod erasure;
 pub mod event_log;
@@ -114,6 +115,7 @@ pub struct App {
     /// Packets are made one after the other.
     packets: tokio::sync::Mutex<()>,
     open_streams: open_streams::OpenStreams,
+    ended_leases: ended_leases::EndedLeases,
     /// Accounts known to have their personal organization.
     complete_accounts: Cache<AccountId, ()>,
 }

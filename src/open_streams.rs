@@ -10,6 +10,8 @@ use uuid::Uuid;
 
 /// Of one credential: of an account with all its sessions, or of a token.
 const MOST: usize = 10;
+/// With the credentials of the installation itself: each proxy has one.
+const MOST_OF_INSTALLATION: usize = 1000;
 
 pub(crate) struct OpenStreams {
     open: Arc<Mutex<HashMap<Uuid, usize>>>,
@@ -38,9 +40,18 @@ impl OpenStreams {
             Who::Account(account) => account.0,
             Who::Token { token, .. } | Who::Key(token) => token.0,
         };
+        self.one_of(of, MOST)
+    }
+
+    /// For whoever has the provisioners' credential, or the operator's.
+    pub(crate) fn installation_seat(&self) -> Result<Seat, TooMany> {
+        self.one_of(Uuid::nil(), MOST_OF_INSTALLATION)
+    }
+
+    fn one_of(&self, of: Uuid, most: usize) -> Result<Seat, TooMany> {
         let mut open = locked(&self.open);
         let count = open.entry(of).or_default();
-        if *count >= MOST {
+        if *count >= most {
             return Err(TooMany);
         }
         *count += 1;

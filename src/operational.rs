@@ -1,5 +1,6 @@
-//! What is neither fact nor secret: the bodies of keyed commands, how far reactions have come, and
-//! from where sessions and when tokens were last used, and which mails wait.
+//! What is neither fact nor secret: the bodies of keyed commands, how far reactions have come,
+//! from where sessions and when tokens were last used, which mails wait, and
+//! which connections are held open.
 
 use std::path::Path;
 
@@ -10,6 +11,7 @@ use events::time::Time;
 
 use crate::fold::Told;
 
+pub(crate) mod connection;
 mod postgres;
 mod sqlite;
 

@@ -15,6 +15,7 @@ use crate::read_store::{self, ReadStore};
 
 pub(crate) mod audit_trail;
 pub(crate) mod billing;
+pub(crate) mod connection;
 pub(crate) mod credential;
 pub(crate) mod due_list;
 pub(crate) mod home;

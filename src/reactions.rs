@@ -17,6 +17,7 @@ use crate::failure::Failure;
 use crate::projector::Standing;
 
 mod address_proof;
+mod connection;
 mod erasure;
 mod mail;
 mod outbox;
@@ -64,6 +65,8 @@ pub(crate) enum Reaction {
     Outbox,
     /// Makes compliance packets that were asked for.
     Packet,
+    /// Ends leases on connections, and tells as usage what they were.
+    Connection,
 }
 
 /// On which nodes a reaction runs.
@@ -102,7 +105,7 @@ enum Interruption {
 }
 
 impl Reaction {
-    pub(crate) const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 8] = [
         Self::Registration,
         Self::Mail,
         Self::AddressProof,
@@ -110,6 +113,7 @@ impl Reaction {
         Self::Erasure,
         Self::Outbox,
         Self::Packet,
+        Self::Connection,
     ];
 
     /// Names its place in the log; never reuse one for something else.
@@ -122,6 +126,7 @@ impl Reaction {
             Self::Erasure => "erasure",
             Self::Outbox => "outbox",
             Self::Packet => "packets",
+            Self::Connection => "connections",
         }
     }
 
@@ -143,15 +148,18 @@ impl Reaction {
             Self::Erasure => erasure::wants(kind),
             Self::Outbox => outbox::wants(kind),
             Self::Packet => packet::wants(kind),
+            Self::Connection => connection::wants(kind),
         }
     }
 
     fn nodes(self) -> Nodes {
         match self {
             Self::Registration => Nodes::All,
-            Self::Mail | Self::AddressProof | Self::SecondFactor | Self::Erasure => {
-                Nodes::Projecting
-            }
+            Self::Mail
+            | Self::AddressProof
+            | Self::SecondFactor
+            | Self::Erasure
+            | Self::Connection => Nodes::Projecting,
             Self::Outbox => Nodes::Each,
             Self::Packet => Nodes::Signing,
         }
@@ -165,7 +173,8 @@ impl Reaction {
             | Self::SecondFactor
             | Self::Erasure
             | Self::Outbox
-            | Self::Packet => false,
+            | Self::Packet
+            | Self::Connection => false,
             Self::Mail => true,
         }
     }
@@ -179,6 +188,7 @@ impl Reaction {
             Self::Erasure => erasure::react(app, recorded).await,
             Self::Outbox => outbox::react(app, recorded).await,
             Self::Packet => packet::react(app, recorded).await,
+            Self::Connection => connection::react(app, recorded).await,
         }
     }
 
@@ -192,6 +202,7 @@ impl Reaction {
             | Self::Outbox
             | Self::Packet => Ok(()),
             Self::Mail => mail::resume(app).await,
+            Self::Connection => connection::resume(app).await,
         }
     }
 }

@@ -30,6 +30,7 @@ use crate::App;
 use crate::causes::causes;
 use crate::clock::Clock;
 use crate::config::{Config, Database, EventLogPlace, MailPlace};
+use crate::ended_leases::EndedLeases;
 use crate::event_log::{AppendError, EventLog, Expected, LogReader, NewEvent, ReadError};
 use crate::execute::Running;
 use crate::fold::{self, Folds};
@@ -137,6 +138,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
         past: Room::default(),
         packets: tokio::sync::Mutex::default(),
         open_streams: OpenStreams::until(was_told),
+        ended_leases: EndedLeases::default(),
         complete_accounts: Cache::new(FOLDS),
     });
     erasure::repeat_all(&app).await.context("cannot erase again what was erased")?;

@@ -12,6 +12,7 @@ mod audit_stream;
 mod clock;
 mod compliance_verification;
 mod conditional;
+mod connection;
 mod controls;
 mod database;
 mod declaration;

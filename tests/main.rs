@@ -13,6 +13,7 @@ mod erasure;
 mod event_log;
 mod invitations;
 mod line;
+mod listener;
 mod log_verification;
 mod mailbox;
 mod naive_fold;

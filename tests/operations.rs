@@ -82,6 +82,8 @@ pub(crate) struct Holdings {
     pub(crate) rule: String,
     pub(crate) alert: String,
     pub(crate) pipeline: String,
+    /// A lease on a connection to the database.
+    pub(crate) connection: String,
 }
 
 impl Holdings {
@@ -97,7 +99,11 @@ impl Holdings {
         provisioner: &Person,
         slug: &str,
     ) -> Self {
-        let is_named = |name: &str| path.is_none_or(|path| path.contains(&format!("{{{name}}}")));
+        let is_about_connections = path.is_some_and(|path| path.contains("/connections"));
+        let is_named = |name: &str| {
+            let is_needed = is_about_connections && name == "database";
+            is_needed || path.is_none_or(|path| path.contains(&format!("{{{name}}}")))
+        };
         let make = async |name: &str, place: &str, body: &Value| {
             if !is_named(name) {
                 return String::new();
@@ -118,7 +124,9 @@ impl Holdings {
             provisioner.reports(&database, &json!({ "backups": [ended] })).await.expect(200);
         }
         let user = json!({ "username": "app" });
+        let to_database = json!({ "database_id": database });
         Self {
+            connection: make("connection", "connections", &to_database).await,
             domain: make("domain", &of_project("domains"), &domain("db.example.com")).await,
             cache_rule: make("cache_rule", &of_project("cache-rules"), &cache_rule()).await,
             user: make("user", &of_database("users"), &user).await,
@@ -288,6 +296,7 @@ impl Operation {
                 "specversion": "1.0", "id": "1", "source": "proxy", "type": "queries",
                 "time": "2026-01-31T09:30:00Z", "data": { "database_id": places.holdings.database, "value": 1 },
             }])),
+            "POST /connections" => Some(json!({ "database_id": places.holdings.database })),
             "POST /projects" => Some(json!({ "name": "New" })),
             "PATCH /projects/{project}" => Some(json!({ "name": "Other" })),
             "POST /projects/{project}/domains" => Some(domain("new.example.com")),
@@ -319,6 +328,8 @@ impl Operation {
             | "DELETE /projects/{project}/domains/{domain}"
             | "DELETE /projects/{project}/cache-rules/{cache_rule}"
             | "DELETE /databases/{database}"
+            | "PUT /connections/{connection}"
+            | "DELETE /connections/{connection}"
             | "POST /databases/{database}/start"
             | "POST /databases/{database}/stop"
             | "POST /databases/{database}/backups"
@@ -352,9 +363,9 @@ impl Operation {
         ["{declaration}", "{incident}", "{review}"].iter().any(|name| self.path.contains(name))
     }
 
-    /// Whether it is about a project or a database.
+    /// Whether it is about a project, a database or connections to one.
     pub(crate) fn is_about_a_holding(&self) -> bool {
-        self.path.contains("{project}") || self.path.contains("{database}")
+        ["{project}", "{database}", "/connections"].iter().any(|name| self.path.contains(name))
     }
 
     pub(crate) fn is_about_a_payment_method(&self) -> bool {
@@ -405,6 +416,7 @@ impl Operation {
             ("{rule}", &holdings.rule),
             ("{alert}", &holdings.alert),
             ("{pipeline}", &holdings.pipeline),
+            ("{connection}", &holdings.connection),
             ("{framework}", &FRAMEWORK.to_owned()),
             ("{report_id}", packet),
             ("{name}", &"checkpoint".to_owned()),

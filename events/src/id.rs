@@ -167,6 +167,8 @@ ids! {
     AllowlistRuleId = "alw";
     AlertId = "alr";
     PipelineId = "pip";
+    /// A connection that a proxy holds open to a database.
+    ConnectionId = "con";
     /// One event in the log.
     EventId = "evt";
     /// One order given by a caller; events, ids and salts derive from it.

@@ -7,6 +7,7 @@ pub mod access_review;
 pub mod account;
 pub mod address;
 pub mod chain;
+pub mod connection;
 pub mod database;
 pub mod declaration;
 pub mod declared;

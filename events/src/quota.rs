@@ -17,6 +17,7 @@ pub enum Quota {
     Seats,
     Projects,
     Databases,
+    Connections,
 }
 
 impl Quota {
@@ -25,6 +26,7 @@ impl Quota {
             Self::Seats => "seats",
             Self::Projects => "projects",
             Self::Databases => "databases",
+            Self::Connections => "connections",
         }
     }
 }

@@ -72,3 +72,42 @@ CREATE TABLE state.packet_file (
     body   bytea NOT NULL,
     PRIMARY KEY (packet, name)
 );
+
+-- Connections that proxies hold open to databases. Times are milliseconds since 1970 by this
+-- database's own clock, which alone decides what lives.
+CREATE TABLE state.connection_lease (
+    lease           uuid PRIMARY KEY,
+    organization    uuid NOT NULL,
+    database        uuid NOT NULL,
+    project         uuid,
+    -- of the organization, when the lease was allowed: what comes after it may end it
+    allowed_version bigint NOT NULL,
+    -- of the order's body
+    mac             bytea NOT NULL CHECK (octet_length(mac) = 32),
+    began_at        bigint NOT NULL,
+    expires_at      bigint NOT NULL,
+    -- the commands that renewed and ended it last
+    renewed_by      uuid,
+    released_by     uuid,
+    -- up to when its seconds are told as usage, and when there will be more to tell
+    told_until      bigint NOT NULL,
+    untold_at       bigint,
+    -- from here on only of those that have ended, in their order, without a gap
+    sequence        bigint UNIQUE,
+    ended_at        bigint,
+    reason          text
+);
+CREATE INDEX connection_lease_that_lives
+    ON state.connection_lease (organization, began_at, lease) WHERE sequence IS NULL;
+CREATE INDEX connection_lease_that_expires
+    ON state.connection_lease (expires_at) WHERE sequence IS NULL;
+CREATE INDEX connection_lease_untold
+    ON state.connection_lease (untold_at) WHERE untold_at IS NOT NULL;
+
+-- How many leases have ended, and how many of those are forgotten.
+CREATE TABLE state.connection_end (
+    one       boolean PRIMARY KEY CHECK (one),
+    last      bigint NOT NULL,
+    forgotten bigint NOT NULL
+);
+INSERT INTO state.connection_end (one, last, forgotten) VALUES (true, 0, 0);

@@ -71,3 +71,40 @@ CREATE TABLE packet_file (
     body   BLOB NOT NULL,
     PRIMARY KEY (packet, name)
 ) STRICT;
+
+-- Connections that proxies hold open to databases. Times are milliseconds since 1970 by this
+-- database's own clock, which alone decides what lives.
+CREATE TABLE connection_lease (
+    lease           BLOB PRIMARY KEY CHECK (length(lease) = 16),
+    organization    BLOB NOT NULL CHECK (length(organization) = 16),
+    database        BLOB NOT NULL CHECK (length(database) = 16),
+    project         BLOB CHECK (length(project) = 16),
+    -- of the organization, when the lease was allowed: what comes after it may end it
+    allowed_version INTEGER NOT NULL,
+    -- of the order's body
+    mac             BLOB NOT NULL CHECK (length(mac) = 32),
+    began_at        INTEGER NOT NULL,
+    expires_at      INTEGER NOT NULL,
+    -- the commands that renewed and ended it last
+    renewed_by      BLOB CHECK (length(renewed_by) = 16),
+    released_by     BLOB CHECK (length(released_by) = 16),
+    -- up to when its seconds are told as usage, and when there will be more to tell
+    told_until      INTEGER NOT NULL,
+    untold_at       INTEGER,
+    -- from here on only of those that have ended, in their order, without a gap
+    sequence        INTEGER UNIQUE,
+    ended_at        INTEGER,
+    reason          TEXT
+) STRICT;
+CREATE INDEX connection_lease_that_lives
+    ON connection_lease (organization, began_at, lease) WHERE sequence IS NULL;
+CREATE INDEX connection_lease_that_expires ON connection_lease (expires_at) WHERE sequence IS NULL;
+CREATE INDEX connection_lease_untold ON connection_lease (untold_at) WHERE untold_at IS NOT NULL;
+
+-- How many leases have ended, and how many of those are forgotten.
+CREATE TABLE connection_end (
+    one       INTEGER PRIMARY KEY CHECK (one = 1),
+    last      INTEGER NOT NULL,
+    forgotten INTEGER NOT NULL
+) STRICT;
+INSERT INTO connection_end (one, last, forgotten) VALUES (1, 0, 0);

@@ -21,6 +21,8 @@ use crate::App;
 use crate::due;
 use crate::failure::Failure;
 
+pub(super) mod organization;
+
 /// Farthest that one call moves the clock.
 const FARTHEST_DAYS: u64 = 400;
 const SECONDS_OF_A_DAY: u64 = 24 * 60 * 60;

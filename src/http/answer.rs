@@ -27,6 +27,19 @@ pub(crate) fn command<T>(status: StatusCode, done: &Done<T>, body: impl Serializ
     (status, headers, Json(body)).into_response()
 }
 
+/// The answer to a command that nothing stands in the log of.
+pub(crate) fn operational(
+    status: StatusCode,
+    is_replayed: bool,
+    body: impl IntoResponse,
+) -> Response {
+    let mut response = (status, body).into_response();
+    if is_replayed {
+        response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
+    }
+    response
+}
+
 /// The answer to a command that leaves nothing to show.
 pub(crate) fn gone<T>(done: &Done<T>) -> Response {
     let mut response = command(StatusCode::NO_CONTENT, done, ());

@@ -41,10 +41,14 @@ pub(super) struct PublicReads;
 pub(super) struct PublicVerifications;
 /// How a command of the operator can be refused.
 pub(super) struct OperatorCommands;
+/// How a question of the operator can be refused.
+pub(super) struct OperatorReads;
 /// How a report of a provisioner can be refused.
 pub(super) struct ProvisionerCommands;
 /// How a question of a provisioner can be refused.
 pub(super) struct ProvisionerReads;
+/// How a stream of ended leases can be refused.
+pub(super) struct LeaseStreams;
 /// The same of a command about an organization.
 pub(super) struct OperatorOrganizationCommands;
 /// How a command can be refused that needs no credential.
@@ -80,8 +84,10 @@ refusals! {
     PublicReads: 404 429 503;
     PublicVerifications: 400 413 415 429 503;
     OperatorCommands: 400 401 413 415 422 429 503;
+    OperatorReads: 400 401 429 503;
     ProvisionerCommands: 400 401 404 409 413 415 422 429 503;
     ProvisionerReads: 400 401 404 429 503;
+    LeaseStreams: 400 401 410 429 503;
     OperatorOrganizationCommands: 400 401 404 409 413 415 422 429 503;
     InvitationCommands: 400 401 403 404 409 410 412 413 415 422 429 503;
     InvitationReads: 400 401 404 410 429 503;

@@ -21,6 +21,7 @@ use crate::rate_limit::{Left, TooOften};
 use crate::{execute, query, seal, signer, signing_key};
 
 mod code;
+mod connection;
 mod database;
 mod invoice;
 mod platform;
@@ -311,6 +312,7 @@ impl From<execute::Error> for Problem {
             Error::Database(rejection) => rejection.into(),
             Error::Subscription(rejection) => rejection.into(),
             Error::Invoice(rejection) => rejection.into(),
+            Error::Connection(rejection) => rejection.into(),
             Error::Evidence(rejection) => rejection.into(),
             Error::Platform(rejection) => rejection.into(),
             Error::Setting(rejection) => match rejection {

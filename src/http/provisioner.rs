@@ -30,11 +30,13 @@ use crate::failure::Failure;
 use crate::{App, execute, query};
 
 mod body;
+mod lease_stream;
 
 pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
         .routes(routes!(show_database_to_provision))
         .routes(routes!(report_database))
+        .merge(lease_stream::routes())
 }
 
 /// A database as it is to be.

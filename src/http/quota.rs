@@ -83,5 +83,7 @@ async fn show_quotas(
     ];
     let counted = counted.map(|(what, used, limit)| quota(what.as_str(), limit, used, None));
     quotas.extend(counted);
+    let connections = query::connection::count(&app, organization).await?;
+    quotas.push(quota("connections", limit(limits.connections), connections, None));
     Ok(Json(Quotas { quotas }))
 }

@@ -10,6 +10,7 @@ use uuid::Uuid;
 use super::{DUE_MAILS, DeferredMail, Error, KeptActivity};
 use crate::fold::Told;
 
+mod connection;
 mod packet;
 
 pub(crate) struct State {

@@ -13,6 +13,7 @@ use super::{DUE_MAILS, DeferredMail, Error, KeptActivity};
 use crate::fold::Told;
 use crate::sqlite_file::{Durability, SqliteFile};
 
+mod connection;
 mod packet;
 
 const MIGRATIONS: [&str; 1] = [include_str!("../../migrations/sqlite/0004_operational.sql")];

@@ -6,7 +6,7 @@ use events::slug;
 use projections::organization_overview::{OrganizationOverview, Overview, SCOPE};
 use projections::{Key, ReadModel as _};
 
-use super::{Error, Page, View, membership_list, row, rows};
+use super::{Error, Page, View, membership_list, page, row, rows};
 use crate::App;
 use crate::access::{self, Access};
 use crate::identity::Identity;
@@ -50,6 +50,11 @@ pub(crate) async fn list(
             next => return Ok(Page { items, next }),
         }
     }
+}
+
+/// Every organization there is, by slug: for the operator.
+pub(crate) async fn list_all(app: &App, after: &str, size: usize) -> Result<Page<Overview>, Error> {
+    page::<OrganizationOverview>(app, SCOPE, after, size).await
 }
 
 /// Which organization an id or slug means; whether it exists is asked of the log, later.

@@ -1,12 +1,11 @@
 //! An audit log as it grows.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use reqwest::Response;
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::task::JoinSet;
-use tokio::time::timeout;
 
+use crate::listener::{Listener, SOON};
 use crate::people::{Ask, PASSWORD, Person, words};
 use crate::server::{Installation, on_every_store};
 
@@ -16,72 +15,9 @@ on_every_store! {
 }
 
 const LOG: &str = "/v1/organizations/acme/audit-log";
-/// Longer than anything takes on a busy machine; only a fault waits for it.
-const SOON: Duration = Duration::from_mins(2);
-
-/// Somebody who reads a stream.
-struct Listener {
-    response: Response,
-    unread: String,
-}
-
-/// One event of a stream.
-#[derive(Debug)]
-struct Heard {
-    version: u64,
-    action: String,
-    entry: Value,
-}
-
-impl Listener {
-    async fn opens(ask: Ask) -> Self {
-        let response = ask.0.send().await.expect("the node answers");
-        assert_eq!(response.status(), 200);
-        assert_eq!(response.headers()["content-type"], "text/event-stream");
-        let mut listener = Self { response, unread: String::new() };
-        // once it has begun nothing is missed
-        let begun = listener.block().await.expect("it begins");
-        assert!(begun.contains(": from version "), "{begun}");
-        listener
-    }
-
-    /// What comes up to the next empty line; `None` at the end.
-    async fn block(&mut self) -> Option<String> {
-        loop {
-            if let Some((block, rest)) = self.unread.split_once("\n\n") {
-                let (block, rest) = (block.to_owned(), rest.to_owned());
-                self.unread = rest;
-                return Some(block);
-            }
-            let chunk = timeout(SOON, self.response.chunk()).await.expect("it comes soon");
-            let chunk = chunk.expect("it is not torn")?;
-            self.unread.push_str(str::from_utf8(&chunk).unwrap());
-        }
-    }
-
-    /// The next event; `None` at the end.
-    async fn hears(&mut self) -> Option<Heard> {
-        loop {
-            let block = self.block().await?;
-            let field = |name: &str| {
-                let found = block.lines().find_map(|line| line.strip_prefix(name));
-                found.map(|value| value.trim_start_matches([':', ' ']).to_owned())
-            };
-            // comments only keep the connection
-            if let (Some(id), Some(action), Some(data)) =
-                (field("id"), field("event"), field("data"))
-            {
-                let entry = serde_json::from_str(&data).unwrap();
-                return Some(Heard { version: id.parse().unwrap(), action, entry });
-            }
-        }
-    }
-
-    async fn hears_of(&mut self, version: u64) -> Heard {
-        let heard = self.hears().await.expect("the stream goes on");
-        assert_eq!(heard.version, version);
-        heard
-    }
+/// Opens a stream.
+async fn opens(ask: Ask) -> Listener {
+    Listener::opens(ask, "from version").await
 }
 
 async fn entries_come_as_they_are_recorded(installation: Installation) {
@@ -89,13 +25,13 @@ async fn entries_come_as_they_are_recorded(installation: Installation) {
     let ana = Person::registers(&node, "ana").await;
     ana.creates("acme").await;
     let stream = format!("{LOG}/stream");
-    let mut listener = Listener::opens(ana.gets(&stream)).await;
-    let mut all = Listener::opens(ana.gets(&format!("{stream}?from=0"))).await;
+    let mut listener = opens(ana.gets(&stream)).await;
+    let mut all = opens(ana.gets(&format!("{stream}?from=0"))).await;
     ana.renames("acme", "Acme 1").await;
     ana.invites("acme", "ben@example.org", "viewer").await;
-    let mut later = Listener::opens(ana.gets(&stream).with("last-event-id", "1")).await;
+    let mut later = opens(ana.gets(&stream).with("last-event-id", "1")).await;
     let some = format!("{stream}?from=0&action=member.*");
-    let mut some = Listener::opens(ana.gets(&some)).await;
+    let mut some = opens(ana.gets(&some)).await;
     ana.renames("acme", "Acme 2").await;
     let listed = ana.pages(LOG, "events").await;
     let listed: Vec<_> = listed.into_iter().rev().collect();
@@ -111,13 +47,13 @@ async fn entries_come_as_they_are_recorded(installation: Installation) {
             heard.push(some.hears_of(version).await);
         }
         for heard in heard {
-            assert_eq!(heard.entry, *entry);
-            assert_eq!(heard.action, words(&entry["action"]));
+            assert_eq!(heard.data, *entry);
+            assert_eq!(heard.event, words(&entry["action"]));
         }
     }
     // the header, which a browser sends after a break, counts more than what the address began with
     let again = ana.gets(&format!("{stream}?last_event_id=0")).with("last-event-id", "2");
-    Listener::opens(again).await.hears_of(3).await;
+    opens(again).await.hears_of(3).await;
     for odd in ["last_event_id=4", "last_event_id=-1", "from=5", "from=x", "action=x"] {
         let refused = ana.gets(&format!("{stream}?{odd}")).answer().await;
         assert_eq!(refused.refusal(), (400, "invalid_parameter".to_owned()), "{odd}");
@@ -150,7 +86,7 @@ async fn nothing_is_skipped_or_repeated_beside_writers_on_several_nodes() {
                 } else {
                     ask.with("last-event-id", &(next - 1).to_string())
                 };
-                let mut listener = Listener::opens(ask).await;
+                let mut listener = opens(ask).await;
                 for _ in 0..AT_A_TIME.min(end + 1 - next) {
                     listener.hears_of(next).await;
                     next += 1;
@@ -182,11 +118,11 @@ async fn whoever_may_read_it_no_more_is_cut_off(installation: Installation) {
     let stream = format!("{LOG}/stream");
 
     let signed_in = ben.with_token_of(&ben.signs_in().await);
-    let mut session = Listener::opens(signed_in.gets(&stream)).await;
+    let mut session = opens(signed_in.gets(&stream)).await;
     signed_in.posts("/v1/auth/logout", &json!({})).answer().await.expect(200);
     assert!(session.hears().await.is_none(), "who has signed out reads no more");
 
-    let mut demoted = Listener::opens(ben.gets(&stream)).await;
+    let mut demoted = opens(ben.gets(&stream)).await;
     ana.patches(&bens, &json!({ "role": "developer" })).answer().await.expect(200);
     assert!(demoted.hears().await.is_none(), "nor who is demoted");
     let refused = ben.gets(&stream).answer().await;
@@ -194,20 +130,20 @@ async fn whoever_may_read_it_no_more_is_cut_off(installation: Installation) {
     ana.patches(&bens, &json!({ "role": "admin" })).answer().await.expect(200);
 
     let made = ben.makes_token("acme", "personal", &["audit:read"]).await;
-    let mut token = Listener::opens(ben.with_token_of(&made).gets(&stream)).await;
+    let mut token = opens(ben.with_token_of(&made).gets(&stream)).await;
     let id = words(&made.body()["token_info"]["id"]);
     ben.deletes(&format!("/v1/organizations/acme/tokens/{id}")).answer().await.expect(204);
     assert!(token.hears().await.is_none(), "nor a token that is revoked");
 
-    let mut by_password = Listener::opens(ben.gets_by_password(&stream)).await;
-    let mut by_session = Listener::opens(ben.gets(&stream)).await;
+    let mut by_password = opens(ben.gets_by_password(&stream)).await;
+    let mut by_session = opens(ben.gets(&stream)).await;
     let change = json!({ "current_password": PASSWORD, "new_password": "another long passphrase" });
     ben.posts("/v1/auth/password", &change).answer().await.expect(200);
     assert!(by_password.hears().await.is_none(), "nor a password that is another one");
 
     ana.deletes(&bens).answer().await.expect(204);
     assert!(by_session.hears().await.is_none(), "nor who is removed");
-    let mut last = Listener::opens(ana.gets(&stream)).await;
+    let mut last = opens(ana.gets(&stream)).await;
     let confirmed = json!({ "confirm": "acme" });
     ana.deletes("/v1/organizations/acme").json(&confirmed).answer().await.expect(204);
     assert!(last.hears().await.is_none(), "nor anybody what is deleted");
@@ -222,14 +158,14 @@ async fn a_credential_holds_so_many_streams_and_no_more() {
     let stream = format!("{LOG}/stream");
     let mut open = Vec::new();
     for _ in 0..10 {
-        open.push(Listener::opens(ana.gets(&stream)).await);
+        open.push(opens(ana.gets(&stream)).await);
     }
     let refused = ana.gets(&stream).answer().await;
     assert_eq!(refused.refusal(), (429, "too_many_streams".to_owned()));
     assert!(refused.header("retry-after").is_some());
     // another credential has its own
     let token = ana.with_token_of(&ana.makes_token("acme", "personal", &["audit:read"]).await);
-    Listener::opens(token.gets(&stream)).await;
+    opens(token.gets(&stream)).await;
     open.pop();
     let began = Instant::now();
     while ana.gets(&stream).answer().await.status == 429 {
@@ -243,7 +179,7 @@ async fn an_open_stream_does_not_hold_up_the_end() {
     let node = installation.start().await;
     let ana = Person::registers(&node, "ana").await;
     ana.creates("acme").await;
-    let mut listener = Listener::opens(ana.gets(&format!("{LOG}/stream"))).await;
+    let mut listener = opens(ana.gets(&format!("{LOG}/stream"))).await;
     let started = Instant::now();
     node.stop().await;
     // requests that are under way would get twenty

@@ -212,6 +212,42 @@ async fn a_change_of_the_catalogue_never_reaches_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_operator_sees_every_organization() {
+    let installation = Installation::sqlite();
+    let node = installation.start().await;
+    let operator = Person::operator(&node, installation.operator_token());
+    let ana = Person::registers(&node, "ana").await;
+    for slug in ["beta", "acme", "zeta"] {
+        ana.creates(slug).await;
+    }
+    Person::joins(&node, "ben", &ana, "acme", "viewer").await;
+    let plan = json!({ "plan": "starter", "extra_seats": 1 });
+    ana.puts(PLAN, &plan).answer().await.expect(200);
+    let suspend = "/v1/admin/organizations/zeta/suspend";
+    operator.posts(suspend, &json!({})).answer().await.expect(200);
+    let confirmed = json!({ "confirm": "beta" });
+    ana.deletes("/v1/organizations/beta").json(&confirmed).answer().await.expect(204);
+    let all = operator.pages("/v1/admin/organizations?page_size=1", "organizations").await;
+    let (personal, others): (Vec<Value>, Vec<Value>) =
+        all.into_iter().partition(|it| it["is_personal"] == true);
+    assert_eq!(personal.len(), 2);
+    let shown = |it: &Value| {
+        let counts = (it["member_count"].clone(), it["database_count"].clone());
+        (words(&it["slug"]), words(&it["plan"]), words(&it["status"]), counts)
+    };
+    let expected = |slug: &str, plan: &str, status: &str, members: u64| {
+        (slug.to_owned(), plan.to_owned(), status.to_owned(), (json!(members), json!(0)))
+    };
+    assert_eq!(
+        others.iter().map(shown).collect::<Vec<_>>(),
+        [expected("acme", "starter", "active", 2), expected("zeta", "unlimited", "suspended", 1)]
+    );
+    assert_eq!(others[0]["id"], ana.shows("acme").await["id"]);
+    let refused = ana.gets("/v1/admin/organizations").answer().await;
+    assert_eq!(refused.refusal(), (401, "operator_only".to_owned()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_operator_suspends_and_resumes() {
     let installation = Installation::sqlite();
     let node = installation.start().await;

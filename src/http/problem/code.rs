@@ -348,6 +348,12 @@ codes! {
         "The link was good once. It sets a password once and within an hour, or verifies an address \
          within two days, and only the newest of its kind does."
         "Ask for another mail and open the link in that one.";
+    LeasesForgotten: GONE "leases_forgotten",
+        "what ended after that is not known any more; renew what you hold, and begin the stream anew";
+        "It is known for a day which leases on connections have ended, and the stream was to go on \
+         further back."
+        "Renew each lease that you hold: those that have ended are 404. Then open the stream without \
+         `Last-Event-ID`.";
     PreconditionFailed: PRECONDITION_FAILED "precondition_failed",
         "it has changed since the version in `If-Match`; read it again and decide anew";
         "`If-Match` names a version that is no longer the current one: somebody else was faster. \

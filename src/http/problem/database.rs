@@ -6,11 +6,11 @@ use events::{database, project};
 use super::subscription::listed;
 use super::{Code, FieldError, Problem};
 
-fn of_field(field: &str, detail: &str) -> Problem {
+pub(super) fn of_field(field: &str, detail: &str) -> Problem {
     Problem::invalid(vec![FieldError { field: field.to_owned(), detail: detail.to_owned() }])
 }
 
-fn exceeded(excess: Excess) -> Problem {
+pub(super) fn exceeded(excess: Excess) -> Problem {
     Problem { errors: vec![listed(excess)], ..Problem::new(Code::QuotaExceeded) }
 }
 
