@@ -67,6 +67,15 @@ pub(crate) fn refused(
     }
 }
 
+/// An organization as it was when it was asked whether it grants something, or newer.
+pub(crate) struct Seen(Arc<Entry<Organization>>);
+
+impl Seen {
+    pub(crate) fn at<T>(&self, view: impl FnOnce(&Organization) -> T) -> T {
+        view(&self.0.read().state)
+    }
+}
+
 impl Access {
     /// Asks the organization's own stream, caught up to its head: a right taken away is gone at
     /// once. Strangers get the answer they would get for an organization that does not exist.
@@ -87,11 +96,22 @@ impl Access {
         needed: Permission,
         view: impl FnOnce(&Organization) -> T,
     ) -> Result<(Self, T), Refusal> {
+        let (access, seen) = Self::look(app, by, organization, needed).await?;
+        Ok((access, seen.at(view)))
+    }
+
+    /// The proof with the organization itself, to be looked at later.
+    pub(crate) async fn look(
+        app: &App,
+        by: &Principal,
+        organization: OrganizationId,
+        needed: Permission,
+    ) -> Result<(Self, Seen), Refusal> {
         let stream = Stream::Organization(organization);
         let entry = app.organizations.current(&app.log, stream).await?;
-        let state = &entry.read().state;
-        match state.grants(by, needed) {
-            Ok(role) => Ok((Self { organization, role }, view(state))),
+        let granted = entry.read().state.grants(by, needed);
+        match granted {
+            Ok(role) => Ok((Self { organization, role }, Seen(entry))),
             Err(because) => Err(refused(by, organization, because)),
         }
     }

@@ -7,6 +7,8 @@ use std::time::Duration;
 use chrono::{DateTime, Datelike as _, Months, NaiveDate, NaiveTime, SecondsFormat, Utc};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+pub const DAY: Duration = Duration::from_hours(24);
+
 /// Milliseconds since 1970-01-01T00:00:00Z.
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Time(i64);
@@ -37,6 +39,12 @@ impl Time {
         let (year, quarter) = (date.year(), date.month0() / 3);
         let end = if quarter == 3 { first(year + 1, 0) } else { first(year, quarter + 1) };
         (first(year, quarter), end)
+    }
+
+    /// The day (UTC) that this is in, half-open.
+    pub fn day(self) -> (Self, Self) {
+        let midnight = Self(self.0.div_euclid(MILLIS_A_DAY).saturating_mul(MILLIS_A_DAY));
+        (midnight, midnight.after(DAY))
     }
 
     /// The calendar month (UTC) that this is in, half-open.
@@ -227,6 +235,19 @@ mod tests {
         assert_eq!(quarter("2026-12-31T23:59:59.999Z"), fourth);
         assert_eq!(quarter("2027-01-01T00:00:00.000Z").0, fourth.1);
         assert_eq!(quarter("2028-02-29T12:00:00.000Z").1, "2028-04-01T00:00:00.000Z");
+    }
+
+    #[test]
+    fn a_day_ends_where_the_next_begins() {
+        let day = |text: &str| {
+            let (start, end) = text.parse::<Time>().expect("a time").day();
+            [start.to_string(), end.to_string()]
+        };
+        let last = ["2026-01-31T00:00:00.000Z", "2026-02-01T00:00:00.000Z"];
+        assert_eq!(day("2026-01-31T00:00:00.000Z"), last);
+        assert_eq!(day("2026-01-31T23:59:59.999Z"), last);
+        let before = ["1969-12-31T00:00:00.000Z", "1970-01-01T00:00:00.000Z"];
+        assert_eq!(day("1969-12-31T23:59:59.999Z"), before);
     }
 
     proptest! {

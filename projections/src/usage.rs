@@ -3,20 +3,22 @@
 //! in the order of the log. Its key is kept for 40 days of recorded time, and as long as it is kept
 //! whatever comes with it again is a repeat.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::time::Duration;
 
 use events::Event;
 use events::id::OrganizationId;
 use events::recorded::Recorded;
 use events::stream::Stream;
-use events::time::Time;
-use events::usage::{Entry, Event::Recorded as Told, KEYS_KEPT, Kind};
+use events::time::{DAY, Time};
+use events::usage::{Event::Recorded as Told, KEYS_KEPT};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::{Impossible, Key, Model, Touched, Written};
+use batch::{Batch, Place, Sums};
 
+mod batch;
 mod billed;
 
 pub use billed::{BilledDay, BilledMonth, Counted, Through, key_of_month, key_of_through};
@@ -25,24 +27,34 @@ pub const NAME: &str = "usage";
 
 /// A shape counts once in a month, and the last word about a month comes 35 days after it.
 const SHAPES_KEPT: Duration = Duration::from_hours(70 * 24);
+/// Whoever told something asks at once what became of it.
+const OUTCOMES_KEPT: Duration = DAY;
 
-/// Which entry of the log has a key.
+/// What is known of a key.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Known {
-    /// Of the event on the usage stream.
-    pub version: u64,
-    /// Its place in the event.
-    pub index: usize,
-    /// Tells what it says; see [`Entry::content`].
-    pub content: String,
+struct Known {
+    /// Tells what its entry says; see [`Entry::content`].
+    content: String,
     /// When it was recorded.
-    pub at: Time,
+    at: Time,
 }
 
 impl Known {
     fn is_kept_at(&self, now: Time) -> bool {
         now < self.at.after(KEYS_KEPT)
     }
+}
+
+/// What became of the entries of one event, for who told them: by their places in the event those
+/// that do not count.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outcome {
+    /// The same was told before, and counts once.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub duplicates: Vec<usize>,
+    /// Something else was told before under this key; that counts, and this does not.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reused: Vec<usize>,
 }
 
 /// What was used in one span of time.
@@ -59,16 +71,13 @@ pub struct Totals {
 }
 
 impl Totals {
-    fn add(&mut self, entry: &Entry, is_new_shape: bool) {
-        let sum = |total: &mut u64| *total = total.saturating_add(entry.value);
-        match entry.kind {
-            Kind::Queries => sum(&mut self.queries),
-            Kind::BytesTransferred => sum(&mut self.bytes_transferred),
-            Kind::ConnectionSeconds => sum(&mut self.connection_seconds),
-            Kind::QueryShape => self.query_shapes += u64::from(is_new_shape),
-            Kind::StorageBytes => self.storage_bytes = self.storage_bytes.max(entry.value),
-            Kind::BackupBytes => self.backup_bytes = self.backup_bytes.max(entry.value),
-        }
+    fn add(&mut self, sums: &Sums) {
+        let add = |total: &mut u64, more: u64| *total = total.saturating_add(more);
+        add(&mut self.queries, sums.queries.sum);
+        add(&mut self.bytes_transferred, sums.bytes_transferred.sum);
+        add(&mut self.connection_seconds, sums.connection_seconds);
+        self.storage_bytes = self.storage_bytes.max(sums.storage_bytes);
+        self.backup_bytes = self.backup_bytes.max(sums.backup_bytes);
     }
 }
 
@@ -123,12 +132,12 @@ impl Of {
         }
     }
 
-    /// Which one an entry belongs to; `None` where it belongs to none.
-    fn named(self, entry: &Entry) -> Option<String> {
+    /// Which one a place belongs to; `None` where it belongs to none.
+    fn named(self, place: &Place) -> Option<String> {
         match self {
             Self::Organization => Some(String::new()),
-            Self::Project => entry.project.map(|project| project.to_string()),
-            Self::Database => Some(entry.database.to_string()),
+            Self::Project => place.project.map(|project| project.to_string()),
+            Self::Database => Some(place.database.to_string()),
         }
     }
 }
@@ -143,9 +152,14 @@ pub fn id_of(span: &str, named: &str) -> String {
     format!("{span} {named}")
 }
 
-/// Where the entry with a key stands, if it was ever told.
-pub fn key_of(organization: OrganizationId, key: &str) -> Key {
-    Key::new(keys(organization), key)
+/// Where it stands what became of the entries of an event on the usage stream: [`Outcome`]. It is
+/// there for a day of recorded time.
+pub fn key_of_outcome(organization: OrganizationId, version: u64) -> Key {
+    Key::new(outcomes(organization), version)
+}
+
+fn outcomes(organization: OrganizationId) -> String {
+    format!("{organization} outcomes")
 }
 
 fn keys(organization: OrganizationId) -> String {
@@ -154,6 +168,11 @@ fn keys(organization: OrganizationId) -> String {
 
 fn sort_of_time(at: Time) -> String {
     format!("{:016x}", u64::try_from(at.millis()).unwrap_or_default())
+}
+
+fn before(at: Time, span: Duration) -> Time {
+    let span = i64::try_from(span.as_millis()).unwrap_or(i64::MAX);
+    Time::from_millis(at.millis().saturating_sub(span))
 }
 
 /// The read model.
@@ -169,150 +188,15 @@ impl Model for Usage {
     }
 
     fn project(&self, recorded: &[Recorded]) -> Box<dyn Touched> {
-        let told =
-            recorded.iter().filter_map(|recorded| match (recorded.stream, &recorded.event) {
-                (Stream::Usage(organization), Event::Usage(Told { entries })) => Some(ToldAt {
-                    organization,
-                    version: recorded.version,
-                    at: recorded.at,
-                    entries: entries.clone(),
-                }),
-                _ => None,
-            });
-        Box::new(Batch { told: told.collect() })
-    }
-}
-
-struct ToldAt {
-    organization: OrganizationId,
-    version: u64,
-    at: Time,
-    entries: Vec<Entry>,
-}
-
-struct Batch {
-    told: Vec<ToldAt>,
-}
-
-/// Every total that an entry counts in.
-fn totals_of(organization: OrganizationId, entry: &Entry) -> impl Iterator<Item = (Key, String)> {
-    Span::ALL.into_iter().flat_map(move |span| {
-        let within = span.of(entry.time);
-        Of::ALL.into_iter().filter_map(move |of| {
-            let named = of.named(entry)?;
-            let id = id_of(&within, &named);
-            let shape = entry.shape.as_deref().unwrap_or_default();
-            let scope = scope_of(organization, of, span);
-            Some((Key::new(scope, &id), format!("{id} {shape}")))
-        })
-    })
-}
-
-/// Where it is kept that a shape was counted in a total.
-fn shape_key(total: &Key, shape: String) -> Key {
-    Key::new(shapes_of(&total.scope), shape)
-}
-
-fn shapes_of(scope: &str) -> String {
-    format!("{scope} shapes")
-}
-
-fn before(at: Time, span: Duration) -> Time {
-    let span = i64::try_from(span.as_millis()).unwrap_or(i64::MAX);
-    Time::from_millis(at.millis().saturating_sub(span))
-}
-
-impl Touched for Batch {
-    fn wanted(&self) -> Vec<Key> {
-        let mut wanted = Vec::new();
-        for told in &self.told {
-            for entry in &told.entries {
-                wanted.push(key_of(told.organization, &entry.key));
-                wanted.extend(billed::month_of(told.organization, entry));
-                for (total, shape) in totals_of(told.organization, entry) {
-                    if entry.shape.is_some() {
-                        wanted.push(shape_key(&total, shape));
-                    }
-                    wanted.push(total);
-                }
+        let mut batch = Batch::default();
+        for recorded in recorded {
+            if let (Stream::Usage(organization), Event::Usage(Told { entries })) =
+                (recorded.stream, &recorded.event)
+            {
+                batch.take(organization, recorded, entries);
             }
         }
-        wanted.sort_unstable();
-        wanted.dedup();
-        wanted
-    }
-
-    fn apply(self: Box<Self>, stored: HashMap<Key, String>) -> Result<Vec<Written>, Impossible> {
-        let mut keys: HashMap<Key, Known> = HashMap::new();
-        let mut totals: BTreeMap<Key, Totals> = BTreeMap::new();
-        let mut shapes: BTreeMap<Key, Time> = BTreeMap::new();
-        let mut billed = billed::Changed::default();
-        let mut pruned: BTreeMap<OrganizationId, Time> = BTreeMap::new();
-        for ToldAt { organization, version, at, entries } in &self.told {
-            pruned.insert(*organization, *at);
-            billed.came_through(*organization, *version, *at);
-            for (index, entry) in entries.iter().enumerate() {
-                let key = key_of(*organization, &entry.key);
-                let before = match keys.get(&key) {
-                    Some(known) => Some(known.clone()),
-                    None => read::<Known>(&stored, &key)?,
-                };
-                if before.is_some_and(|known| known.is_kept_at(*at)) {
-                    continue;
-                }
-                let known = Known { version: *version, index, content: entry.content(), at: *at };
-                keys.insert(key, known);
-                billed.count(*organization, *version, entry, &stored)?;
-                for (total, shape) in totals_of(*organization, entry) {
-                    let is_new_shape = entry.shape.is_some() && {
-                        let shape = shape_key(&total, shape);
-                        let is_new = !stored.contains_key(&shape) && !shapes.contains_key(&shape);
-                        if is_new {
-                            shapes.insert(shape, entry.time);
-                        }
-                        is_new
-                    };
-                    let row = match totals.entry(total) {
-                        std::collections::btree_map::Entry::Occupied(row) => row.into_mut(),
-                        std::collections::btree_map::Entry::Vacant(row) => {
-                            let before = read::<Totals>(&stored, row.key())?;
-                            row.insert(before.unwrap_or_default())
-                        }
-                    };
-                    row.add(entry, is_new_shape);
-                }
-            }
-        }
-        let mut written = Vec::with_capacity(keys.len() + totals.len() + shapes.len());
-        let mut oldest: HashMap<String, Time> = HashMap::new();
-        for (organization, at) in pruned {
-            oldest.insert(self::keys(organization), before(at, KEYS_KEPT));
-            for (span, of) in Span::ALL.into_iter().flat_map(|span| Of::ALL.map(|of| (span, of))) {
-                let scope = shapes_of(&scope_of(organization, of, span));
-                oldest.insert(scope, before(at, SHAPES_KEPT));
-            }
-        }
-        for (scope, oldest) in &oldest {
-            written.push(Written {
-                key: Key::new(scope, ""),
-                sort: sort_of_time(*oldest),
-                body: None,
-                columns: None,
-            });
-        }
-        let is_kept =
-            |key: &Key, at: Time| oldest.get(&key.scope).is_none_or(|oldest| at >= *oldest);
-        for (key, known) in keys.into_iter().filter(|(key, known)| is_kept(key, known.at)) {
-            written.push(row(key, sort_of_time(known.at), &known)?);
-        }
-        for (key, totals) in totals {
-            written.push(row(key.clone(), key.id, &totals)?);
-        }
-        for (key, at) in shapes.into_iter().filter(|(key, at)| is_kept(key, *at)) {
-            written.push(row(key, sort_of_time(at), &())?);
-        }
-        written.extend(billed.written()?);
-        Ok(written)
+        Box::new(batch)
     }
 }
 

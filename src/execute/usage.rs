@@ -50,17 +50,17 @@ pub(crate) async fn record(
     app: &App,
     organization: OrganizationId,
     order: &Order,
-    entries: &[Entry],
+    entries: Vec<Entry>,
 ) -> Result<(u64, Position), Error> {
     let stream = Stream::Usage(organization);
     let place = app.usage_ends.of(organization);
     let mut known = place.lock().await;
+    let mut facts = vec![Event::Usage(usage::Event::Recorded { entries })];
     for _ in 0..ATTEMPTS {
         let end = match known.take() {
             Some(end) => end,
             None => read_end(app, &stream).await?,
         };
-        let facts = vec![Event::Usage(usage::Event::Recorded { entries: entries.to_vec() })];
         let next = Next::at(Expected::after(end.count), end.link, end.at);
         let lines = lines::finish(app, stream, order, facts, next).await?;
         let appended = app.log.append(&stream, Expected::after(end.count), lines.events).await;
@@ -72,7 +72,9 @@ pub(crate) async fn record(
                 return Ok((appended.last, appended.position));
             }
             // another node was faster
-            Err(AppendError::Conflict { .. }) => {}
+            Err(AppendError::Conflict { .. }) => {
+                facts = lines.recorded.into_iter().map(|recorded| recorded.event).collect();
+            }
             Err(error) => return Err(error.into()),
         }
     }

@@ -18,7 +18,6 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::answer;
 use super::authentication::Caller;
 use super::check::Checks;
 use super::document::{OrganizationCommands, OrganizationReads};
@@ -26,9 +25,8 @@ use super::organization::Meant;
 use super::problem::{Code, Problem};
 use super::request::{Authenticated, PathNames};
 use super::setting::opened;
-use super::stated;
-use crate::access::Access;
-use crate::{App, execute};
+use super::{answer, held, stated};
+use crate::App;
 
 const LONGEST_TEXT: usize = 200;
 
@@ -115,8 +113,7 @@ async fn list_payment_methods(
     State(app): State<Arc<App>>,
     Meant(caller, organization): Meant<Caller>,
 ) -> Result<Json<PaymentMethodList>, Problem> {
-    let (by, needed) = (&caller.principal, Permission::ViewBilling);
-    let (_, mut methods) = Access::seen(&app, by, organization, needed, all).await?;
+    let mut methods = held::read(&app, &caller, organization, Permission::ViewBilling, all).await?;
     methods.sort_by_key(|(id, method)| (method.added_at, *id));
     let mut payment_methods = Vec::with_capacity(methods.len());
     for (id, method) in &methods {
@@ -133,14 +130,12 @@ async fn add_payment_method(
     State(app): State<Arc<App>>,
     Meant(Authenticated(caller, submission), organization): Meant<Authenticated>,
 ) -> Result<Response, Problem> {
-    let by = &caller.principal;
+    let needed = Permission::ManageBilling;
     let order = submission.order(&app, &caller, Some(organization))?;
-    Access::check(&app, by, organization, Permission::ManageBilling).await?;
     let id = PaymentMethodId(app.keyring.id_of(order.command, "payment method"));
-    let command = submission.json::<PaymentMethodBody>()?.command(id)?;
-    let command = |_: &Organization| command.clone();
+    let command = || submission.json::<PaymentMethodBody>()?.command(id);
     let view = |state: &Organization| all(state).into_iter().find(|(it, _)| *it == id);
-    let done = execute::organization(&app, by, organization, &order, command, view).await?;
+    let done = held::command(&app, &caller, organization, needed, &order, command, view).await?;
     let (id, method) = done.answer.as_ref().ok_or(Problem::new(Code::NotFound))?;
     Ok(answer::command(StatusCode::CREATED, &done, shown(&app, *id, method).await?))
 }
@@ -155,11 +150,12 @@ async fn remove_payment_method(
     names: PathNames,
     Meant(Authenticated(caller, submission), organization): Meant<Authenticated>,
 ) -> Result<Response, Problem> {
-    let by = &caller.principal;
+    let needed = Permission::ManageBilling;
     let order = submission.order(&app, &caller, Some(organization))?;
-    Access::check(&app, by, organization, Permission::ManageBilling).await?;
-    let payment_method = names.id("payment_method").ok_or(Problem::new(Code::NotFound))?;
-    let command = |_: &Organization| Command::RemovePaymentMethod { payment_method };
-    let done = execute::organization(&app, by, organization, &order, command, |_| ()).await?;
+    let command = || {
+        let payment_method = names.id("payment_method").ok_or(Problem::new(Code::NotFound))?;
+        Ok(Command::RemovePaymentMethod { payment_method })
+    };
+    let done = held::command(&app, &caller, organization, needed, &order, command, |_| ()).await?;
     Ok(answer::gone(&done))
 }

@@ -32,8 +32,7 @@ use super::field::present;
 use super::organization::Meant;
 use super::problem::{Code, FieldError, Problem};
 use super::request::{Authenticated, PathNames, Submission};
-use super::{answer, etag};
-use crate::access::Access;
+use super::{answer, etag, held};
 use crate::execute::{self, Done};
 use crate::{App, catalogue};
 
@@ -338,8 +337,8 @@ async fn show_plan(
     headers: HeaderMap,
     Meant(caller, organization): Meant<Caller>,
 ) -> Result<Response, Problem> {
-    let (by, needed, now) = (&caller.principal, Permission::ViewBilling, app.clock.now());
-    let (_, view) = Access::seen(&app, by, organization, needed, |state| view(state, now)).await?;
+    let (needed, now) = (Permission::ViewBilling, app.clock.now());
+    let view = held::read(&app, &caller, organization, needed, |state| view(state, now)).await?;
     let view = view.ok_or(Problem::new(Code::NotFound))?;
     let version = tag(&view, now);
     if let Some(known) = etag::not_modified(&headers, version.clone()) {
@@ -373,13 +372,11 @@ async fn order(
     Meant(Authenticated(caller, submission), organization): Meant<Authenticated>,
     command: impl FnOnce(&Submission, Time) -> Result<Command, Problem>,
 ) -> Result<Response, Problem> {
-    let (by, now) = (&caller.principal, app.clock.now());
+    let (needed, now) = (Permission::ManageBilling, app.clock.now());
     let order = submission.order(app, &caller, Some(organization))?;
+    let command = || command(&submission, now);
     let view = |state: &Organization| view(state, now);
-    Access::check(app, by, organization, Permission::ManageBilling).await?;
-    let command = command(&submission, now)?;
-    let command = |_: &Organization| command.clone();
-    let done = execute::organization(app, by, organization, &order, command, view).await?;
+    let done = held::command(app, &caller, organization, needed, &order, command, view).await?;
     answered(app, organization, &done).await
 }
 

@@ -20,8 +20,6 @@ use super::problem::Problem;
 use crate::access::Access;
 use crate::{App, query};
 
-const DAY: std::time::Duration = std::time::Duration::from_hours(24);
-
 pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new().routes(routes!(show_quotas))
 }
@@ -67,8 +65,7 @@ async fn show_quotas(
         Access::seen(&app, by, organization, needed, view).await?;
     let day = query::usage::total(&app, organization, Span::Day, now).await?;
     let month = query::usage::total(&app, organization, Span::Month, now).await?;
-    let midnight = Time::from_millis(now.millis() - now.millis().rem_euclid(86_400_000)).after(DAY);
-    let month_ends = now.month().1;
+    let (midnight, month_ends) = (now.day().1, now.month().1);
     let limit = |limit: u64| (limit > 0).then_some(limit);
     let mut quotas = vec![
         quota("queries_per_day", limit(limits.queries_per_day), day.queries, Some(midnight)),

@@ -11,8 +11,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use events::id::{DatabaseId, OrganizationId, ProjectId};
 use events::permission::Permission;
-use events::principal::Principal;
-use events::time::Time;
+use events::time::{DAY, Time};
 use events::usage::ENTRIES;
 use projections::usage::{Of, Span, Totals};
 use serde::Serialize;
@@ -20,24 +19,23 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use self::cloud_event::{Slot, Told};
+use self::cloud_event::{Slot, Status, Told};
 use super::answer;
 use super::authentication::Caller;
 use super::document::{OrganizationCommands, OrganizationReads};
 use super::organization::Meant;
 use super::problem::{Code, Problem};
 use super::request::{Authenticated, Parameters};
-use crate::access::Access;
+use crate::access::{Access, Seen};
 use crate::execute::{Done, Order};
 use crate::failure::Failure;
-use crate::query::usage::{Counted, Outcome};
+use crate::query::usage::Counted;
 use crate::{App, execute, query};
 
 mod cloud_event;
 
 /// How long a sender waits until its events are counted.
 const COUNTED_WITHIN: std::time::Duration = std::time::Duration::from_secs(10);
-const DAY: std::time::Duration = std::time::Duration::from_hours(24);
 /// Days that one request shows.
 const MOST_DAYS: u128 = 400;
 
@@ -69,50 +67,55 @@ async fn record_usage(
     Meant(Authenticated(caller, submission), organization): Meant<Authenticated>,
 ) -> Result<Response, Problem> {
     let by = &caller.principal;
-    Access::check(&app, by, organization, Permission::RecordUsage).await?;
+    let needed = Permission::RecordUsage;
+    let (_, seen) = Access::look(&app, by, organization, needed).await?;
     let events = cloud_event::sent(&submission)?;
     if events.len() > ENTRIES {
         return Err(Problem::new(Code::PayloadTooLarge));
     }
     let now = app.clock.now();
     let told: Vec<Told> = events.into_iter().map(|event| Told::read(event, now)).collect();
-    let known = databases(&app, by, organization, &told).await?;
-    let told: Vec<Told> = told
-        .into_iter()
-        .map(|told| {
-            let database = told.entry().map(|entry| entry.database);
-            let known = database.and_then(|database| known.get(&database).copied());
-            told.within(known)
-        })
-        .collect();
-    let entries: Vec<_> = told.iter().filter_map(|told| told.entry().cloned()).collect();
-    let (position, outcomes) = if entries.is_empty() {
-        (None, Vec::new())
-    } else {
+    let known = databases(&app, &seen, organization, &told).await?;
+    let mut slots = Vec::with_capacity(told.len());
+    // what is recorded, and in which slot it is answered
+    let (mut entries, mut places) = (Vec::new(), Vec::new());
+    for told in told {
+        let (entry, slot) = told.within(&known);
+        if let Some(entry) = entry {
+            places.push(slots.len());
+            entries.push(entry);
+        }
+        slots.push(slot);
+    }
+    let mut recorded_at = None;
+    if !entries.is_empty() {
         let order = submission.unkeyed_order(&app, by.actor(), caller.client.clone());
         let order = Order { token: by.token(), ..order };
         let (version, position) =
-            execute::usage::record(&app, organization, &order, &entries).await?;
-        if !query::has_reached(&app, position, COUNTED_WITHIN).await {
-            let late = "the usage is recorded and not counted yet; send it again";
-            return Err(Problem::from(Failure::Unavailable(late.into())));
+            execute::usage::record(&app, organization, &order, entries).await?;
+        let outcome = if query::has_reached(&app, position, COUNTED_WITHIN).await {
+            query::usage::outcome(&app, organization, version).await?
+        } else {
+            None
+        };
+        let late = "the usage is recorded and not counted yet; send it again";
+        let outcome = outcome.ok_or_else(|| Failure::Unavailable(late.into()))?;
+        for index in outcome.duplicates {
+            slots[places[index]].repeat();
         }
-        let outcomes = query::usage::outcomes(&app, organization, version, &entries).await?;
-        (Some(position), outcomes)
-    };
-    let mut outcomes = outcomes.into_iter();
-    let slots: Vec<Slot> = told
-        .into_iter()
-        .map(|told| if told.entry().is_some() { told.answered(outcomes.next()) } else { told.slot })
-        .collect();
-    let count = |status: &str| slots.iter().filter(|slot| slot.status == status).count();
+        for index in outcome.reused {
+            slots[places[index]].reject("id_reused", 409);
+        }
+        recorded_at = Some(position);
+    }
+    let count = |status| slots.iter().filter(|slot| slot.status == status).count();
     let body = UsageAnswer {
-        accepted: count("accepted"),
-        duplicates: count("duplicate"),
-        rejected: count("rejected"),
+        accepted: count(Status::Accepted),
+        duplicates: count(Status::Duplicate),
+        rejected: count(Status::Rejected),
         events: slots,
     };
-    Ok(match position {
+    Ok(match recorded_at {
         Some(position) => {
             let done = Done { answer: (), position, is_replayed: false, is_caught_up: true };
             answer::command(StatusCode::OK, &done, body)
@@ -125,18 +128,16 @@ async fn record_usage(
 /// there.
 async fn databases(
     app: &App,
-    by: &Principal,
+    seen: &Seen,
     organization: OrganizationId,
     told: &[Told],
 ) -> Result<HashMap<DatabaseId, Option<ProjectId>>, Problem> {
     let named: BTreeSet<_> =
         told.iter().filter_map(|told| told.entry().map(|entry| entry.database)).collect();
-    let needed = Permission::RecordUsage;
-    let (_, mut known) = Access::seen(app, by, organization, needed, |state| {
+    let mut known = seen.at(|state| {
         let project = |id: &DatabaseId| Some((*id, state.database(*id)?.content.project));
         named.iter().filter_map(project).collect::<HashMap<_, _>>()
-    })
-    .await?;
+    });
     let gone: Vec<_> = named.into_iter().filter(|id| !known.contains_key(id)).collect();
     let gone = query::home::among(app, organization, &gone).await?;
     known.extend(gone.into_iter().map(|id| (id, None)));
@@ -274,15 +275,4 @@ fn days(parameters: &Parameters, now: Time) -> Result<(Time, Time), Problem> {
 
 fn invalid(name: &str, what: &str) -> Problem {
     Problem::with_detail(Code::InvalidParameter, format!("`{name}` must be {what}"))
-}
-
-impl Told {
-    /// What is answered for it, now that it is known what became of it.
-    fn answered(self, outcome: Option<Outcome>) -> Slot {
-        match outcome {
-            Some(Outcome::Accepted) => self.slot,
-            Some(Outcome::Duplicate) => self.slot.known(),
-            Some(Outcome::IdReused) | None => self.slot.rejected("id_reused", 409),
-        }
-    }
 }

@@ -4,10 +4,9 @@ use std::collections::BTreeMap;
 
 use events::id::OrganizationId;
 use events::time::Time;
-use events::usage::Entry;
 use projections::Key;
 use projections::usage::{
-    BilledMonth, Known, NAME, Of, Span, Through, Totals, id_of, key_of, key_of_month,
+    BilledMonth, NAME, Of, Outcome, Span, Through, Totals, id_of, key_of_month, key_of_outcome,
     key_of_through, scope_of,
 };
 use serde::de::DeserializeOwned;
@@ -21,39 +20,16 @@ const PAGE: usize = 1000;
 /// Sorts behind whatever is counted within the same span.
 const LAST: &str = "\u{10ffff}";
 
-/// What became of one entry.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Outcome {
-    /// It counts.
-    Accepted,
-    /// The same was told before, and counts once.
-    Duplicate,
-    /// Something else was told before under this id; that counts, and this does not.
-    IdReused,
-}
-
-/// What became of the entries of an event on the usage stream, in their order. The read models must
-/// have come to it.
-pub(crate) async fn outcomes(
+/// What became of the entries of an event on the usage stream; `None` when that is no longer known. The
+/// read models must have come to it.
+pub(crate) async fn outcome(
     app: &App,
     organization: OrganizationId,
     version: u64,
-    entries: &[Entry],
-) -> Result<Vec<Outcome>, Error> {
-    let keys: Vec<Key> = entries.iter().map(|entry| key_of(organization, &entry.key)).collect();
-    let rows = rows_of(app, NAME).await?.rows(NAME, &keys).await?;
-    let outcome = |(index, (entry, key)): (usize, (&Entry, &Key))| {
-        let missing = || Error::Failed(Failure::Broken("an entry was counted nowhere".into()));
-        let known: Known = read(rows.get(key).ok_or_else(missing)?)?;
-        Ok(if (known.version, known.index) == (version, index) {
-            Outcome::Accepted
-        } else if known.content == entry.content() {
-            Outcome::Duplicate
-        } else {
-            Outcome::IdReused
-        })
-    };
-    entries.iter().zip(&keys).enumerate().map(outcome).collect()
+) -> Result<Option<Outcome>, Error> {
+    let key = key_of_outcome(organization, version);
+    let row = rows_of(app, NAME).await?.row(NAME, &key).await?;
+    row.map(|body| read(&body)).transpose()
 }
 
 /// Totals of what is named, one for each span in which anything was used, oldest first.

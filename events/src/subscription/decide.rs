@@ -9,9 +9,7 @@ use super::{
 use crate::organization::{Changed, Organization};
 use crate::personal::Personal;
 use crate::plan::Terms;
-use crate::time::Time;
-
-const DAY: std::time::Duration = std::time::Duration::from_hours(24);
+use crate::time::{DAY, Time};
 
 pub fn decide(organization: &Organization, command: &Command) -> Result<Vec<Event>, Rejection> {
     let profile = organization.profile().ok_or(Rejection::NotFound)?;

@@ -2,13 +2,13 @@
 //! version of the usage stream they count. They change in one transaction, so whoever reads them
 //! together has the figures of exactly that version, and anybody who counts the stream again finds them.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, btree_map};
 
 use events::id::OrganizationId;
-use events::time::Time;
-use events::usage::{Entry, Kind};
+use events::usage::Kind;
 use serde::{Deserialize, Serialize};
 
+use super::batch::{End, Place, Sums};
 use super::{SHAPES_KEPT, Span, before, read, row};
 use crate::{Impossible, Key, Written};
 
@@ -38,7 +38,7 @@ pub struct Counted {
 }
 
 impl Counted {
-    fn add(&mut self, value: u64) {
+    pub(super) fn add(&mut self, value: u64) {
         self.count += 1;
         self.sum = self.sum.saturating_add(value);
     }
@@ -60,17 +60,16 @@ impl BilledMonth {
         }
     }
 
-    fn add(&mut self, entry: &Entry) {
-        let day = self.days.entry(Span::Day.of(entry.time)).or_default();
-        let (counted, of_day) = match entry.kind {
-            Kind::Queries => (&mut self.queries, &mut day.queries),
-            Kind::BytesTransferred => (&mut self.bytes_transferred, &mut day.bytes_transferred),
-            Kind::QueryShape | Kind::StorageBytes | Kind::BackupBytes | Kind::ConnectionSeconds => {
-                return;
-            }
-        };
-        counted.add(entry.value);
-        *of_day = of_day.saturating_add(entry.value);
+    fn add(&mut self, day: String, sums: &Sums) {
+        let day = self.days.entry(day).or_default();
+        for (month, day, more) in [
+            (&mut self.queries, &mut day.queries, sums.queries),
+            (&mut self.bytes_transferred, &mut day.bytes_transferred, sums.bytes_transferred),
+        ] {
+            month.count += more.count;
+            month.sum = month.sum.saturating_add(more.sum);
+            *day = day.saturating_add(more.sum);
+        }
     }
 }
 
@@ -89,53 +88,55 @@ fn scope(organization: OrganizationId) -> String {
     format!("{organization} billing")
 }
 
-/// The month that an entry is billed in.
-pub(super) fn month_of(organization: OrganizationId, entry: &Entry) -> Option<Key> {
-    match entry.kind {
-        Kind::Queries | Kind::BytesTransferred => {
-            Some(key_of_month(organization, &Span::Month.of(entry.time)))
+pub(super) fn is_billed(kind: Kind) -> bool {
+    match kind {
+        Kind::Queries | Kind::BytesTransferred => true,
+        Kind::QueryShape | Kind::StorageBytes | Kind::BackupBytes | Kind::ConnectionSeconds => {
+            false
         }
-        Kind::QueryShape | Kind::StorageBytes | Kind::BackupBytes | Kind::ConnectionSeconds => None,
     }
 }
 
-/// What a run of events changes.
-#[derive(Default)]
-pub(super) struct Changed {
-    through: BTreeMap<OrganizationId, (Through, Time)>,
-    months: BTreeMap<Key, BilledMonth>,
+/// The month that a place is billed in.
+pub(super) fn month_of(place: &Place) -> Key {
+    key_of_month(place.organization, &Span::Month.of(place.hour))
 }
+
+/// The months that a run of events changes.
+#[derive(Default)]
+pub(super) struct Changed(BTreeMap<Key, BilledMonth>);
 
 impl Changed {
-    pub(super) fn came_through(&mut self, organization: OrganizationId, version: u64, at: Time) {
-        self.through.insert(organization, (Through { version }, at));
-    }
-
-    /// Adds an entry that counts.
     pub(super) fn count(
         &mut self,
-        organization: OrganizationId,
-        version: u64,
-        entry: &Entry,
+        place: &Place,
+        sums: &Sums,
         stored: &HashMap<Key, String>,
     ) -> Result<(), Impossible> {
-        let Some(key) = month_of(organization, entry) else { return Ok(()) };
-        if !self.months.contains_key(&key) {
-            let before = read::<BilledMonth>(stored, &key)?;
-            self.months.insert(key.clone(), before.unwrap_or_else(|| BilledMonth::since(version)));
-        }
-        if let Some(month) = self.months.get_mut(&key) {
-            month.add(entry);
-        }
+        let Some(first) = sums.first_billed else { return Ok(()) };
+        let key = month_of(place);
+        let month = match self.0.entry(key) {
+            btree_map::Entry::Occupied(row) => row.into_mut(),
+            btree_map::Entry::Vacant(row) => {
+                let before = read::<BilledMonth>(stored, row.key())?;
+                row.insert(before.unwrap_or_else(|| BilledMonth::since(first)))
+            }
+        };
+        // places come in no order of versions
+        month.first_version = month.first_version.min(first);
+        month.add(Span::Day.of(place.hour), sums);
         Ok(())
     }
 
-    pub(super) fn written(self) -> Result<Vec<Written>, Impossible> {
-        let mut written = Vec::with_capacity(2 * self.through.len() + self.months.len());
+    pub(super) fn written(
+        self,
+        ends: &BTreeMap<OrganizationId, End>,
+    ) -> Result<Vec<Written>, Impossible> {
+        let mut written = Vec::with_capacity(2 * ends.len() + self.0.len());
         let mut oldest = BTreeMap::new();
-        for (organization, (through, at)) in self.through {
-            let scope = scope(organization);
-            let first = Span::Month.of(before(at, SHAPES_KEPT));
+        for (organization, end) in ends {
+            let (scope, first) = (scope(*organization), before(end.at, SHAPES_KEPT));
+            let first = Span::Month.of(first);
             // the other row of the scope sorts behind every month
             written.push(Written {
                 key: Key::new(&scope, ""),
@@ -143,12 +144,12 @@ impl Changed {
                 body: None,
                 columns: None,
             });
-            let key = key_of_through(organization);
-            written.push(row(key.clone(), key.id, &through)?);
+            let key = key_of_through(*organization);
+            written.push(row(key.clone(), key.id, &Through { version: end.version })?);
             oldest.insert(scope, first);
         }
         let is_kept = |key: &Key| oldest.get(&key.scope).is_none_or(|oldest| key.id >= *oldest);
-        for (key, month) in self.months.into_iter().filter(|(key, _)| is_kept(key)) {
+        for (key, month) in self.0.into_iter().filter(|(key, _)| is_kept(key)) {
             written.push(row(key.clone(), key.id, &month)?);
         }
         Ok(written)

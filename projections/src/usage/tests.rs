@@ -8,6 +8,10 @@ use events::usage;
 use proptest::prelude::*;
 use uuid::Uuid;
 
+use std::collections::BTreeMap;
+
+use events::usage::{Entry, Kind};
+
 use super::*;
 
 const ACME: OrganizationId = OrganizationId(Uuid::from_u128(7));
@@ -86,6 +90,11 @@ impl Rows {
         Some(serde_json::from_str(body).unwrap())
     }
 
+    fn outcome(&self, version: u64) -> Option<Outcome> {
+        let (_, body) = self.0.get(&key_of_outcome(ACME, version))?;
+        Some(serde_json::from_str(body).unwrap())
+    }
+
     fn through(&self) -> Option<u64> {
         let (_, body) = self.0.get(&key_of_through(ACME))?;
         Some(serde_json::from_str::<Through>(body).unwrap().version)
@@ -116,9 +125,15 @@ fn the_first_of_equal_keys_counts_in_one_event_and_over_many() {
     rows.take(&[told(0, NOON, vec![queries(1, NOON, 10), queries(1, NOON, 10), other.clone()])]);
     rows.take(&[told(1, NOON, vec![other]), told(2, NOON, vec![queries(1, NOON, 10)])]);
     assert_eq!(rows.totals(Of::Organization, Span::Day, "2026-01-31 ").queries, 10);
-    let known = &rows.0[&key_of(ACME, &usage::key("proxy", "1"))].1;
-    let known: Known = serde_json::from_str(known).unwrap();
-    assert_eq!((known.version, known.index), (0, 0));
+    let outcome = |duplicates: &[usize], reused: &[usize]| Outcome {
+        duplicates: duplicates.to_vec(),
+        reused: reused.to_vec(),
+    };
+    assert_eq!(rows.outcome(0), Some(outcome(&[1], &[2])));
+    assert_eq!(rows.outcome(1), Some(outcome(&[], &[0])));
+    assert_eq!(rows.outcome(2), Some(outcome(&[0], &[])));
+    rows.take(&[told(3, NOON + DAY, vec![]), told(4, NOON + DAY + 1, vec![])]);
+    assert_eq!((rows.outcome(2), rows.outcome(3)), (None, Some(Outcome::default())));
 }
 
 #[test]

@@ -1,8 +1,10 @@
 //! Events as senders of usage write them (`CloudEvents` 1.0). One that cannot be taken is refused by
 //! itself, and the others of its batch are taken.
 
+use std::collections::HashMap;
+
 use axum::http::HeaderMap;
-use events::id::ProjectId;
+use events::id::{DatabaseId, ProjectId};
 use events::time::Time;
 use events::usage::{self, EARLIEST, Entry, Kind, LATEST, MOST};
 use percent_encoding::percent_decode_str;
@@ -54,9 +56,7 @@ pub(crate) struct Used {
 pub(crate) struct Slot {
     id: Option<String>,
     source: Option<String>,
-    /// `accepted`, `duplicate` or `rejected`.
-    #[schema(example = "accepted")]
-    pub(super) status: &'static str,
+    pub(super) status: Status,
     /// Why it is rejected.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "too_late")]
@@ -67,20 +67,31 @@ pub(crate) struct Slot {
     code: Option<u16>,
 }
 
+#[derive(Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = UsageStatus)]
+pub(crate) enum Status {
+    /// It counts.
+    Accepted,
+    /// The same was told before, and counts once.
+    Duplicate,
+    Rejected,
+}
+
 impl Slot {
-    pub(super) fn known(self) -> Self {
-        Self { status: "duplicate", ..self }
+    pub(super) fn repeat(&mut self) {
+        self.status = Status::Duplicate;
     }
 
-    pub(super) fn rejected(self, reason: &'static str, code: u16) -> Self {
-        Self { status: "rejected", reason: Some(reason), code: Some(code), ..self }
+    pub(super) fn reject(&mut self, reason: &'static str, code: u16) {
+        (self.status, self.reason, self.code) = (Status::Rejected, Some(reason), Some(code));
     }
 }
 
 /// One event with what is answered for it, unless it turns out to be known already.
 pub(super) struct Told {
     entry: Option<Entry>,
-    pub(super) slot: Slot,
+    slot: Slot,
 }
 
 impl Told {
@@ -88,27 +99,33 @@ impl Told {
         self.entry.as_ref()
     }
 
-    /// The same, where its database is the organization's: `None` where it is not, and else the
-    /// project.
-    pub(super) fn within(self, known: Option<Option<ProjectId>>) -> Self {
-        match (self.entry, known) {
-            (Some(entry), Some(project)) => {
-                Self { entry: Some(Entry { project, ..entry }), slot: self.slot }
+    /// What is to be recorded of it, and what is answered for it. `known` are the databases of the
+    /// organization with their projects.
+    pub(super) fn within(
+        self,
+        known: &HashMap<DatabaseId, Option<ProjectId>>,
+    ) -> (Option<Entry>, Slot) {
+        let Self { entry, mut slot } = self;
+        let Some(entry) = entry else { return (None, slot) };
+        match known.get(&entry.database) {
+            Some(project) => (Some(Entry { project: *project, ..entry }), slot),
+            None => {
+                slot.reject("unknown_database", 422);
+                (None, slot)
             }
-            (Some(_), None) => {
-                Self { entry: None, slot: self.slot.rejected("unknown_database", 422) }
-            }
-            (None, _) => Self { entry: None, slot: self.slot },
         }
     }
 
     pub(super) fn read(event: Value, now: Time) -> Self {
         let text = |name: &str| Some(event.get(name)?.as_str()?.to_owned());
         let (id, source) = (text("id"), text("source"));
-        let slot = Slot { id, source, status: "accepted", reason: None, code: None };
+        let mut slot = Slot { id, source, status: Status::Accepted, reason: None, code: None };
         match read(&event, now) {
             Ok(entry) => Self { entry: Some(entry), slot },
-            Err(reason) => Self { entry: None, slot: slot.rejected(reason, 422) },
+            Err(reason) => {
+                slot.reject(reason, 422);
+                Self { entry: None, slot }
+            }
         }
     }
 }
