@@ -259,6 +259,7 @@ pub const FIELDS: &[(&str, &[&str], &[&str])] = &[
     ("seats.change_scheduled", &["extra_seats", "takes_effect_at"], &[]),
     ("seats.change_canceled", &["because", "extra_seats"], &[]),
     ("spend_limit.changed", &["spend_limit"], &[]),
+    ("spend_limit.reached", &["month", "spend_limit", "spent"], &[]),
     ("payment_method.added", &["payment_method", "provider"], &["text"]),
     ("payment_method.removed", &["payment_method"], &[]),
     ("organization.suspended", &["because"], &["reason"]),

@@ -17,7 +17,7 @@ use crate::time::Time;
 
 mod decide;
 
-pub use decide::{decide, first, suspend, time_passes};
+pub use decide::{decide, first, reach_spend_limit, suspend, time_passes};
 
 /// How many payment methods an organization has at once.
 pub const MOST_PAYMENT_METHODS: usize = 20;
@@ -48,6 +48,9 @@ pub enum Event {
     /// `None`: there is none.
     #[serde(rename = "spend_limit.changed")]
     SpendLimitChanged { spend_limit: Changed<Option<Dollars>> },
+    /// Usage is refused until the month is over, or the limit is higher.
+    #[serde(rename = "spend_limit.reached")]
+    SpendLimitReached { spend_limit: Dollars, spent: Dollars, month: Time },
     #[serde(rename = "payment_method.added")]
     PaymentMethodAdded {
         payment_method: PaymentMethodId,
@@ -114,6 +117,7 @@ impl Event {
             Self::SeatsChangeScheduled { .. } => ("seats.change_scheduled", 1),
             Self::SeatsChangeCanceled { .. } => ("seats.change_canceled", 1),
             Self::SpendLimitChanged { .. } => ("spend_limit.changed", 1),
+            Self::SpendLimitReached { .. } => ("spend_limit.reached", 1),
             Self::PaymentMethodAdded { .. } => ("payment_method.added", 1),
             Self::PaymentMethodRemoved { .. } => ("payment_method.removed", 1),
             Self::Suspended { .. } => ("organization.suspended", 1),
@@ -133,6 +137,7 @@ impl Event {
             | Self::SeatsChangeScheduled { .. }
             | Self::SeatsChangeCanceled { .. }
             | Self::SpendLimitChanged { .. }
+            | Self::SpendLimitReached { .. }
             | Self::PaymentMethodAdded { .. }
             | Self::PaymentMethodRemoved { .. } => false,
         }
@@ -150,6 +155,7 @@ impl Event {
             | Self::SeatsChangeScheduled { .. }
             | Self::SeatsChangeCanceled { .. }
             | Self::SpendLimitChanged { .. }
+            | Self::SpendLimitReached { .. }
             | Self::PaymentMethodRemoved { .. }
             | Self::Resumed {} => {}
         }
@@ -179,6 +185,15 @@ pub struct Scheduled<T> {
     pub at: Time,
 }
 
+/// A spend limit that was reached.
+#[derive(Clone, Copy, Debug)]
+struct Capped {
+    /// When the month begins in which it was.
+    month: Time,
+    spent: Dollars,
+    at: Time,
+}
+
 /// What an organization has subscribed to.
 #[derive(Clone, Debug)]
 pub struct Subscription {
@@ -189,6 +204,7 @@ pub struct Subscription {
     pub extra_seats: u64,
     pub scheduled_seats: Option<Scheduled<u64>>,
     pub spend_limit: Option<Dollars>,
+    capped: Option<Capped>,
     pub trial: Trial,
     pub(crate) payment_methods: BTreeMap<PaymentMethodId, PaymentMethod>,
     pub suspended: Option<SuspendedFor>,
@@ -206,6 +222,7 @@ impl Default for Subscription {
             extra_seats: 0,
             scheduled_seats: None,
             spend_limit: None,
+            capped: None,
             trial: Trial::None,
             payment_methods: BTreeMap::new(),
             suspended: None,
@@ -231,6 +248,11 @@ impl Subscription {
 
     pub fn has_payment_method(&self) -> bool {
         !self.payment_methods.is_empty()
+    }
+
+    /// Since when usage is refused, because the spend limit is reached in the month of `now`.
+    pub fn capped_at(&self, now: Time) -> Option<Time> {
+        self.capped.filter(|capped| capped.month == now.month().0).map(|capped| capped.at)
     }
 
     /// Whether it is free, and its limits refuse what others pay for.
@@ -282,7 +304,15 @@ pub(crate) fn evolve(subscription: &mut Subscription, event: &Event, recorded: &
                 Some(Scheduled { to: extra_seats.to, at: *takes_effect_at });
         }
         Event::SeatsChangeCanceled { .. } => subscription.scheduled_seats = None,
-        Event::SpendLimitChanged { spend_limit } => subscription.spend_limit = spend_limit.to,
+        Event::SpendLimitChanged { spend_limit } => {
+            subscription.spend_limit = spend_limit.to;
+            let holds = |capped: &Capped| spend_limit.to.is_some_and(|to| to <= capped.spent);
+            subscription.capped = subscription.capped.filter(holds);
+        }
+        Event::SpendLimitReached { spent, month, .. } => {
+            let capped = Capped { month: *month, spent: *spent, at: recorded.at };
+            subscription.capped = Some(capped);
+        }
         Event::PaymentMethodAdded { payment_method, provider, text } => {
             let method =
                 PaymentMethod { provider: *provider, text: text.clone(), added_at: recorded.at };

@@ -237,6 +237,7 @@ fn of_subscription(
         }
         Event::SeatsChangeCanceled { .. } => vec![is_over(Pending::Seats)],
         Event::SpendLimitChanged { .. }
+        | Event::SpendLimitReached { .. }
         | Event::PaymentMethodAdded { .. }
         | Event::PaymentMethodRemoved { .. }
         | Event::Suspended { .. }

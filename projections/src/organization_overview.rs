@@ -12,8 +12,8 @@ use events::recorded::Recorded;
 use events::stream::Stream;
 use events::subscription::Event::{
     PaymentMethodAdded, PaymentMethodRemoved, PlanChangeCanceled, PlanChangeScheduled, PlanChanged,
-    Resumed, SeatsChangeCanceled, SeatsChangeScheduled, SeatsChanged, SpendLimitChanged, Suspended,
-    TrialEnded,
+    Resumed, SeatsChangeCanceled, SeatsChangeScheduled, SeatsChanged, SpendLimitChanged,
+    SpendLimitReached, Suspended, TrialEnded,
 };
 use events::time::Time;
 use events::{Event, database, membership, organization, subscription};
@@ -127,6 +127,7 @@ fn of_its_subscription(
         | SeatsChangeScheduled { .. }
         | SeatsChangeCanceled { .. }
         | SpendLimitChanged { .. }
+        | SpendLimitReached { .. }
         | PaymentMethodAdded { .. }
         | PaymentMethodRemoved { .. } => vec![],
     }

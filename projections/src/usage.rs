@@ -162,6 +162,11 @@ fn outcomes(organization: OrganizationId) -> String {
     format!("{organization} outcomes")
 }
 
+/// Where it stands that something was told under a key, as long as that is remembered.
+pub fn key_of(organization: OrganizationId, key: &str) -> Key {
+    Key::new(keys(organization), key)
+}
+
 fn keys(organization: OrganizationId) -> String {
     format!("{organization} keys")
 }

@@ -168,7 +168,7 @@ async fn tell(app: &App) -> Result<bool, Error> {
     for (organization, entries) in entries {
         for entries in entries.chunks(ENTRIES) {
             let order = fresh_order(app, Actor::System);
-            usage::record(app, organization, &order, entries).await?;
+            usage::record(app, organization, &order, entries.to_vec()).await?;
         }
     }
     fail_point::reached("connection.told");

@@ -289,6 +289,7 @@ async fn shown(
     let catalogue = execute::catalogue(app).await?;
     let (current_period_start, current_period_end) = app.clock.now().month();
     let is_suspended = subscription.suspended.is_some();
+    let spend_capped_at = subscription.capped_at(app.clock.now());
     let subscription_status = match subscription.trial {
         _ if is_suspended => "paused",
         Trial::Until(_) => "trialing",
@@ -307,8 +308,8 @@ async fn shown(
         custom_pricing: catalogue.plan(&terms.plan) != Some(terms),
         monthly_price: number(terms.monthly_price),
         spend_limit: subscription.spend_limit.map(number),
-        spend_capped: false,
-        spend_capped_at: None,
+        spend_capped: spend_capped_at.is_some(),
+        spend_capped_at,
         limits: limits(&terms.limits, terms.features),
         seats: Seats {
             included: terms.limits.included_seats,

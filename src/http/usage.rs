@@ -33,6 +33,7 @@ use crate::query::usage::Counted;
 use crate::{App, execute, query};
 
 mod cloud_event;
+mod limit;
 
 /// How long a sender waits until its events are counted.
 const COUNTED_WITHIN: std::time::Duration = std::time::Duration::from_secs(10);
@@ -69,19 +70,24 @@ async fn record_usage(
     let by = &caller.principal;
     let needed = Permission::RecordUsage;
     let (_, seen) = Access::look(&app, by, organization, needed).await?;
+    let now = app.clock.now();
+    limit::spending(&seen, now)?;
     let events = cloud_event::sent(&submission)?;
     if events.len() > ENTRIES {
         return Err(Problem::new(Code::PayloadTooLarge));
     }
-    let now = app.clock.now();
     let told: Vec<Told> = events.into_iter().map(|event| Told::read(event, now)).collect();
     let known = databases(&app, &seen, organization, &told).await?;
+    let all = told.iter().filter_map(Told::entry);
+    let refused = limit::in_trial(&app, &seen, organization, all, now).await?;
     let mut slots = Vec::with_capacity(told.len());
     // what is recorded, and in which slot it is answered
     let (mut entries, mut places) = (Vec::new(), Vec::new());
     for told in told {
-        let (entry, slot) = told.within(&known);
-        if let Some(entry) = entry {
+        let (entry, mut slot) = told.within(&known);
+        if entry.as_ref().is_some_and(|entry| refused.refuses(entry)) {
+            slot.reject("quota_exceeded", 402);
+        } else if let Some(entry) = entry {
             places.push(slots.len());
             entries.push(entry);
         }
@@ -106,6 +112,7 @@ async fn record_usage(
         for index in outcome.reused {
             slots[places[index]].reject("id_reused", 409);
         }
+        limit::reached(&app, &seen, organization, now).await?;
         recorded_at = Some(position);
     }
     let count = |status| slots.iter().filter(|slot| slot.status == status).count();

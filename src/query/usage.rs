@@ -1,13 +1,13 @@
 //! What was used, and what became of each event that was told.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use events::id::OrganizationId;
 use events::time::Time;
 use projections::Key;
 use projections::usage::{
-    BilledMonth, NAME, Of, Outcome, Span, Through, Totals, id_of, key_of_month, key_of_outcome,
-    key_of_through, scope_of,
+    BilledMonth, NAME, Of, Outcome, Span, Through, Totals, id_of, key_of, key_of_month,
+    key_of_outcome, key_of_through, scope_of,
 };
 use serde::de::DeserializeOwned;
 
@@ -30,6 +30,17 @@ pub(crate) async fn outcome(
     let key = key_of_outcome(organization, version);
     let row = rows_of(app, NAME).await?.row(NAME, &key).await?;
     row.map(|body| read(&body)).transpose()
+}
+
+/// Which of these keys were told before.
+pub(crate) async fn known(
+    app: &App,
+    organization: OrganizationId,
+    keys: &[String],
+) -> Result<HashSet<String>, Error> {
+    let keys: Vec<Key> = keys.iter().map(|key| key_of(organization, key)).collect();
+    let rows = rows_of(app, NAME).await?.rows(NAME, &keys).await?;
+    Ok(rows.into_keys().map(|key| key.id).collect())
 }
 
 /// Totals of what is named, one for each span in which anything was used, oldest first.

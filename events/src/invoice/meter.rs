@@ -200,6 +200,7 @@ impl Meter {
             | Event::SeatsChangeScheduled { .. }
             | Event::SeatsChangeCanceled { .. }
             | Event::SpendLimitChanged { .. }
+            | Event::SpendLimitReached { .. }
             | Event::PaymentMethodAdded { .. }
             | Event::PaymentMethodRemoved { .. } => {}
         }

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::organization::{Changed, Organization};
 use crate::personal::Personal;
-use crate::plan::Terms;
+use crate::plan::{Dollars, Terms};
 use crate::time::{DAY, Time};
 
 pub fn decide(organization: &Organization, command: &Command) -> Result<Vec<Event>, Rejection> {
@@ -204,4 +204,14 @@ pub fn suspend(
         }],
         (false, Some(_)) => vec![Event::Resumed {}],
     })
+}
+
+/// So much is spent in the month of `at` that usage is refused.
+pub fn reach_spend_limit(organization: &Organization, spent: Dollars, at: Time) -> Vec<Event> {
+    let now = organization.subscription();
+    let limit = now.spend_limit.filter(|limit| spent >= *limit);
+    let limit = limit.filter(|_| organization.profile().is_some() && now.capped_at(at).is_none());
+    let reached =
+        |spend_limit| Event::SpendLimitReached { spend_limit, spent, month: at.month().0 };
+    limit.map(reached).into_iter().collect()
 }

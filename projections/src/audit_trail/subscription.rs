@@ -21,7 +21,8 @@ pub(super) fn resource(organization: OrganizationId, event: &Event) -> Resource 
         | Event::SeatsChanged { .. }
         | Event::SeatsChangeScheduled { .. }
         | Event::SeatsChangeCanceled { .. }
-        | Event::SpendLimitChanged { .. } => Resource::new("subscription", organization, None),
+        | Event::SpendLimitChanged { .. }
+        | Event::SpendLimitReached { .. } => Resource::new("subscription", organization, None),
     }
 }
 
@@ -65,6 +66,9 @@ pub(super) fn changes(event: &Event) -> Vec<FieldChange> {
             spend_limit.from.map(plain),
             spend_limit.to.map(plain),
         )],
+        Event::SpendLimitReached { spend_limit, spent, .. } => {
+            vec![to("spend_limit", plain(spend_limit)), to("spent", plain(spent))]
+        }
         Event::PaymentMethodAdded { provider, text, .. } => {
             let text = personal(text).map(|text| to("text", text));
             [to("provider", plain(provider))].into_iter().chain(text).collect()

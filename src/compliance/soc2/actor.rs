@@ -173,6 +173,7 @@ fn of_subscription(log: &Log, event: &subscription::Event) -> Needed {
             Needed::Nothing
         }
         subscription::Event::TrialEnded { .. }
+        | subscription::Event::SpendLimitReached { .. }
         | subscription::Event::Suspended { .. }
         | subscription::Event::Resumed {} => Needed::Platform,
         subscription::Event::PlanChanged { .. }

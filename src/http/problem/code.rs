@@ -139,6 +139,10 @@ codes! {
         "the plan allows no more of these; take a larger plan, or remove one";
         "The organization has as many as its plan allows. `errors` names the quota."
         "Remove what is not needed any more, or have the owner take a larger plan.";
+    SpendLimitReached: PAYMENT_REQUIRED "spend_limit_reached",
+        "the organization has spent what it wanted to spend in this month at most";
+        "Usage is refused until the next month, or until the spend limit is raised or taken away."
+        "Have the owner raise the spend limit, and send the same events again.";
     OrganizationSuspended: PAYMENT_REQUIRED "organization_suspended",
         "the organization is suspended: nothing of it runs until it is resumed";
         "Its trial is over and it has no payment method, or the operator has suspended it. What it \

@@ -35,6 +35,11 @@ pub(super) fn samples() -> Vec<Event> {
         Of::SpendLimitChanged {
             spend_limit: Changed { from: None, to: Some(Dollars::new(10_050, 2)) },
         },
+        Of::SpendLimitReached {
+            spend_limit: Dollars::new(10_050, 2),
+            spent: Dollars::new(10_062, 2),
+            month: Time::from_millis(1_767_225_600_000),
+        },
         Of::PaymentMethodAdded {
             payment_method,
             provider: Provider::Manual,
@@ -54,6 +59,7 @@ pub(super) fn samples() -> Vec<Event> {
             | Of::SeatsChangeScheduled { .. }
             | Of::SeatsChangeCanceled { .. }
             | Of::SpendLimitChanged { .. }
+            | Of::SpendLimitReached { .. }
             | Of::PaymentMethodAdded { .. }
             | Of::PaymentMethodRemoved { .. }
             | Of::Suspended { .. }
