@@ -9,6 +9,7 @@ use std::str::FromStr;
 
 use events::State as _;
 use events::id::OrganizationId;
+use events::invoice::meter::Meter;
 use events::organization::Organization;
 use events::recorded::Recorded;
 use events::rights::Rights;
@@ -152,6 +153,19 @@ pub(crate) async fn organization(
     };
     let version = until(app, organization, moment, evolve).await?;
     Ok((state, version))
+}
+
+/// What of an organization's was metered, from its beginning to now.
+pub(crate) async fn meter(app: &App, organization: OrganizationId) -> Result<Meter, Error> {
+    let mut meter = Meter::default();
+    let evolve = |recorded: &[Recorded]| {
+        for recorded in recorded {
+            meter.evolve(recorded);
+        }
+        Ok(())
+    };
+    until(app, organization, Moment::Time(app.clock.now()), evolve).await?;
+    Ok(meter)
 }
 
 /// Who could do what, and because of which events; the version and the moment.

@@ -19,6 +19,7 @@ use crate::replay::source::{Read, Source};
 
 /// Whose invoices.
 #[derive(clap::Args)]
+#[group(id = "recomputing")]
 pub struct Recompute {
     #[command(flatten)]
     source: Source,

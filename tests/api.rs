@@ -47,6 +47,7 @@ mod registration;
 mod second_factor;
 mod session;
 mod setting;
+mod spending;
 mod thin_path;
 mod token;
 mod transfer;

@@ -22,7 +22,7 @@ pub mod account;
 pub mod charge;
 mod decide;
 mod draft;
-mod hours;
+pub mod hours;
 pub mod line;
 pub mod meter;
 pub mod pin;

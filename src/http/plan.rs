@@ -161,7 +161,8 @@ pub(crate) struct ScheduledPlan {
     takes_effect_at: Time,
 }
 
-fn number(dollars: Dollars) -> Number {
+/// As JSON has it.
+pub(super) fn number(dollars: Dollars) -> Number {
     let whole = dollars.is_integer().then(|| dollars.to_i64()).flatten().map(Number::from);
     let broken = || dollars.to_f64().and_then(Number::from_f64);
     whole.or_else(broken).unwrap_or_else(|| Number::from(0))

@@ -10,11 +10,13 @@ use axum::extract::{OriginalUri, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use events::id::{DatabaseId, OrganizationId, ProjectId};
+use events::invoice::hours::{DayHours, DayOf};
 use events::permission::Permission;
 use events::time::{DAY, Time};
 use events::usage::ENTRIES;
 use projections::usage::{Of, Span, Totals};
 use serde::Serialize;
+use serde_json::Number;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -24,6 +26,7 @@ use super::answer;
 use super::authentication::Caller;
 use super::document::{OrganizationCommands, OrganizationReads};
 use super::organization::Meant;
+use super::plan::number;
 use super::problem::{Code, Problem};
 use super::request::{Authenticated, Parameters};
 use crate::access::{Access, Seen};
@@ -175,6 +178,14 @@ pub(crate) struct Usage {
     /// The most that was reported at any moment.
     storage_bytes: u64,
     backup_bytes: u64,
+    /// Started clock hours of each node that ran.
+    #[schema(value_type = f64, example = 24)]
+    compute_hours: Number,
+    /// Started clock hours of each 10⁹ bytes.
+    #[schema(value_type = f64, example = 240)]
+    storage_gb_hours: Number,
+    #[schema(value_type = f64, example = 12.5)]
+    backup_gb_hours: Number,
 }
 
 #[derive(Clone, Copy)]
@@ -213,30 +224,57 @@ async fn show_usage(
         Group::Database => Of::Database,
     };
     let counted = query::usage::list(&app, &access, of, Span::Day, (start, end)).await?;
+    let hours = query::billing::hours(&app, &access, start.day().0, end.day().1).await?;
     let usage = match group {
-        Group::Day => every_day(counted, start, end),
-        Group::Project | Group::Database => summed(counted, group),
+        Group::Day => every_day(counted, &hours, start, end),
+        Group::Project | Group::Database => summed(counted, &hours, group),
     };
     Ok(Json(UsageList { usage }))
 }
 
-fn every_day(counted: Vec<Counted>, start: Time, end: Time) -> Vec<Usage> {
+/// What was told, and what ran.
+#[derive(Default)]
+struct Sum {
+    totals: Totals,
+    hours: DayHours,
+}
+
+fn every_day(
+    counted: Vec<Counted>,
+    hours: &BTreeMap<DayOf, DayHours>,
+    start: Time,
+    end: Time,
+) -> Vec<Usage> {
+    let mut of_day: BTreeMap<String, DayHours> = BTreeMap::new();
+    for ((day, _, _), hours) in hours {
+        of_day.entry(Span::Day.of(*day)).or_default().add(hours);
+    }
     let mut counted: BTreeMap<_, _> = counted.into_iter().map(|it| (it.span, it.totals)).collect();
     let mut days = Vec::new();
     let mut at = start;
     while at <= end {
         let day = Span::Day.of(at);
         let totals = counted.remove(&day).unwrap_or_default();
-        days.push(Usage { day: Some(day), ..shown(&totals) });
+        let hours = of_day.remove(&day).unwrap_or_default();
+        days.push(Usage { day: Some(day), ..shown(&Sum { totals, hours }) });
         at = at.after(DAY);
     }
     days
 }
 
-fn summed(counted: Vec<Counted>, group: Group) -> Vec<Usage> {
-    let mut sums: BTreeMap<String, Totals> = BTreeMap::new();
+fn summed(counted: Vec<Counted>, hours: &BTreeMap<DayOf, DayHours>, group: Group) -> Vec<Usage> {
+    let mut sums: BTreeMap<String, Sum> = BTreeMap::new();
+    for ((_, database, project), hours) in hours {
+        let named = match group {
+            Group::Project => project.map(|project| project.to_string()),
+            Group::Day | Group::Database => Some(database.to_string()),
+        };
+        if let Some(named) = named {
+            sums.entry(named).or_default().hours.add(hours);
+        }
+    }
     for Counted { named, totals, .. } in counted {
-        let sum = sums.entry(named).or_default();
+        let sum = &mut sums.entry(named).or_default().totals;
         sum.queries = sum.queries.saturating_add(totals.queries);
         sum.bytes_transferred = sum.bytes_transferred.saturating_add(totals.bytes_transferred);
         sum.connection_seconds = sum.connection_seconds.saturating_add(totals.connection_seconds);
@@ -244,14 +282,14 @@ fn summed(counted: Vec<Counted>, group: Group) -> Vec<Usage> {
         sum.storage_bytes = sum.storage_bytes.max(totals.storage_bytes);
         sum.backup_bytes = sum.backup_bytes.max(totals.backup_bytes);
     }
-    let named = |(named, totals): (String, Totals)| match group {
-        Group::Project => Usage { project_id: Some(named), ..shown(&totals) },
-        Group::Day | Group::Database => Usage { database_id: Some(named), ..shown(&totals) },
+    let named = |(named, sum): (String, Sum)| match group {
+        Group::Project => Usage { project_id: Some(named), ..shown(&sum) },
+        Group::Day | Group::Database => Usage { database_id: Some(named), ..shown(&sum) },
     };
     sums.into_iter().map(named).collect()
 }
 
-fn shown(totals: &Totals) -> Usage {
+fn shown(Sum { totals, hours }: &Sum) -> Usage {
     Usage {
         day: None,
         project_id: None,
@@ -262,6 +300,9 @@ fn shown(totals: &Totals) -> Usage {
         query_shapes: totals.query_shapes,
         storage_bytes: totals.storage_bytes,
         backup_bytes: totals.backup_bytes,
+        compute_hours: number(hours.compute),
+        storage_gb_hours: number(hours.storage_gb),
+        backup_gb_hours: number(hours.backup_gb.round_dp(6)),
     }
 }
 

@@ -1,6 +1,9 @@
 //! What invoices are made from, and what stands on them.
 
+use std::collections::BTreeMap;
+
 use events::id::OrganizationId;
+use events::invoice::hours::{DayHours, DayOf};
 use events::invoice::pin::{Day, Month, Told};
 use events::invoice::{self, Invoice, Line, Pin};
 use events::stream::Stream;
@@ -10,9 +13,10 @@ use projections::usage::{BilledMonth, Span};
 use rust_decimal::Decimal;
 
 use super::{Error, usage};
-use crate::App;
+use crate::access::Access;
 use crate::event_log::ReadError;
 use crate::failure::Failure;
+use crate::{App, past};
 
 /// Usage is told at most 35 days late: before a month, so many can change.
 const MONTHS_BEFORE: u32 = 2;
@@ -59,6 +63,28 @@ fn of_month(start: Time, told: &BilledMonth) -> Result<Month, Error> {
         bytes_transferred: counted(told.bytes_transferred),
         days: days.collect::<Result<_, Error>>()?,
     })
+}
+
+/// What ran and was stored from `start` to `end`, day by day. For months that are closed the whole
+/// stream is read again.
+pub(crate) async fn hours(
+    app: &App,
+    access: &Access,
+    start: Time,
+    end: Time,
+) -> Result<BTreeMap<DayOf, DayHours>, Error> {
+    let end = end.min(app.clock.now());
+    let stream = Stream::Organization(access.organization());
+    let entry = app.organizations.current(&app.log, stream).await.map_err(Failure::from)?;
+    {
+        let folded = entry.read();
+        let billing = folded.state.billing();
+        if billing.closed_until().is_none_or(|closed| closed <= start) {
+            return Ok(billing.meter().hours_by_day(start, end));
+        }
+    }
+    let meter = past::meter(app, access.organization()).await?;
+    Ok(meter.hours_by_day(start, end))
 }
 
 /// The lines of an invoice, from the log. Who asks must have been let in.

@@ -220,7 +220,7 @@ struct Overage {
 
 impl Meter {
     /// A time, cut where the terms change and where a trial ends.
-    fn spans(&self, start: Time, end: Time) -> Vec<Span<'_>> {
+    pub(super) fn spans(&self, start: Time, end: Time) -> Vec<Span<'_>> {
         let end = self.ended_at.map_or(end, |ended| ended.min(end));
         let mut spans = Vec::new();
         let ends = self.subscribed.iter().skip(1).map(|(at, _)| *at).chain([end]);

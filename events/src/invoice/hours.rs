@@ -1,5 +1,5 @@
 //! Started clock hours: an hour counts when anything was so in it, once, and as the dearest of what
-//! was so.
+//! was so. They are charged for, and shown as usage day by day, what costs nothing included.
 
 use std::collections::BTreeMap;
 
@@ -7,11 +7,58 @@ use rust_decimal::Decimal;
 
 use super::charge::Span;
 use super::line::{Database, Item};
-use super::meter::{Metered, Shape, Stored};
+use super::meter::{Meter, Metered, Shape, Stored};
+use crate::id::{DatabaseId, ProjectId};
 use crate::plan::Dollars;
 use crate::time::Time;
 
 const HOUR: i64 = 3_600_000;
+
+/// Hours of one database on one day.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DayHours {
+    /// Of each node that ran.
+    pub compute: Decimal,
+    /// Of each 10⁹ bytes.
+    pub storage_gb: Decimal,
+    pub backup_gb: Decimal,
+}
+
+/// A day, a database, and the project that it was in.
+pub type DayOf = (Time, DatabaseId, Option<ProjectId>);
+
+impl DayHours {
+    pub fn add(&mut self, other: &Self) {
+        self.compute += other.compute;
+        self.storage_gb += other.storage_gb;
+        self.backup_gb += other.backup_gb;
+    }
+}
+
+impl Meter {
+    /// What ran and was stored from `start` to `end`, whether it cost anything or not; what a trial
+    /// does not charge included. A month that is closed is remembered no longer.
+    pub fn hours_by_day(&self, start: Time, end: Time) -> BTreeMap<DayOf, DayHours> {
+        let mut days = BTreeMap::new();
+        let mut midnight = start.day().0;
+        while midnight < end {
+            let next = midnight.day().1;
+            let mut spans = self.spans(midnight.max(start), next.min(end));
+            for span in &mut spans {
+                span.is_free = false;
+            }
+            for (id, database) in &self.databases {
+                database.hours_of_day(&spans, |project, hours| {
+                    days.entry((midnight, *id, project))
+                        .or_insert_with(DayHours::default)
+                        .add(hours);
+                });
+            }
+            midnight = next;
+        }
+        days
+    }
+}
 
 /// Hours of what is charged at one price.
 #[derive(Clone, Copy, Debug)]
@@ -113,6 +160,36 @@ impl Metered {
         }
         sums.retain(|(_, price), _| !price.is_zero());
         sums
+    }
+
+    /// What of it was there in the spans of one day, project by project.
+    fn hours_of_day(&self, spans: &[Span<'_>], mut add: impl FnMut(Option<ProjectId>, &DayHours)) {
+        let mut hours: BTreeMap<Option<ProjectId>, (Hours, Hours)> = BTreeMap::new();
+        let (item, one) = (Item::Storage { database: None }, Dollars::ONE);
+        let mut project = None;
+        for (times, span, shape) in self.pieces(spans) {
+            project = shape.project;
+            let (compute, storage) = hours.entry(shape.project).or_default();
+            if shape.is_running && !span.subscribed.is_suspended {
+                compute.add(times, &item, one, shape.node_count.into());
+            }
+            if shape.is_stored {
+                storage.add(times, &item, one, shape.storage_gb.into());
+            }
+        }
+        let units = |sums: &Sums| sums.values().map(|counted| counted.units).sum::<Decimal>();
+        for (project, (compute, storage)) in &hours {
+            let (compute, storage_gb) = (units(&compute.sums), units(&storage.sums));
+            if !compute.is_zero() || !storage_gb.is_zero() {
+                add(*project, &DayHours { compute, storage_gb, backup_gb: Decimal::ZERO });
+            }
+        }
+        // backups are with the project that the database was in last
+        let bytes: Decimal = self.backups.values().map(|it| units(&it.hours(spans, &item))).sum();
+        if !bytes.is_zero() {
+            let backup_gb = bytes / Decimal::from(10_u64.pow(9));
+            add(project, &DayHours { backup_gb, ..DayHours::default() });
+        }
     }
 
     /// Times in which neither the terms nor the database changed, in their order, trials left out.

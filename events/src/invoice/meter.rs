@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use crate::database;
 use crate::database::part;
-use crate::id::{BackupId, DatabaseId};
+use crate::id::{BackupId, DatabaseId, ProjectId};
 use crate::plan::Terms;
 use crate::recorded::Recorded;
 use crate::subscription;
@@ -52,6 +52,7 @@ pub(super) struct Metered {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Shape {
+    pub(super) project: Option<ProjectId>,
     pub(super) tier: String,
     pub(super) node_count: u32,
     pub(super) storage_gb: u32,
@@ -136,7 +137,9 @@ impl Meter {
         });
     }
 
-    pub(super) fn evolve(&mut self, recorded: &Recorded) {
+    /// Takes the next event of the organization. A meter that takes all of them and closes no month
+    /// remembers everything.
+    pub fn evolve(&mut self, recorded: &Recorded) {
         let at = recorded.at;
         match &recorded.event {
             Event::Organization(event) => self.evolve_organization(event, at),
@@ -209,8 +212,9 @@ impl Meter {
     fn evolve_database(&mut self, event: &database::Event, at: Time) {
         use database::Event;
         let id = event.database();
-        if let Event::Created { name, tier, storage_gb, node_count, .. } = event {
+        if let Event::Created { name, tier, storage_gb, node_count, project, .. } = event {
             let shape = Shape {
+                project: *project,
                 tier: tier.clone(),
                 node_count: *node_count,
                 storage_gb: *storage_gb,
@@ -232,9 +236,12 @@ impl Meter {
             Event::Created { .. }
             | Event::ProvisioningStarted { .. }
             | Event::FactsReported { .. } => {}
-            Event::Updated { name, .. } => {
+            Event::Updated { name, project, .. } => {
                 if let Some(name) = name {
                     database.name.clone_from(&name.to);
+                }
+                if let Some(project) = project {
+                    database.change(at, |shape| shape.project = project.to);
                 }
             }
             Event::Started { since, .. } => database.change(reported(since), |shape| {
