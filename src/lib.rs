@@ -38,6 +38,7 @@ mod note;
 mod open_streams;
 mod operational;
 mod packet;
+mod paper;
 mod password;
 mod past;
 mod postgres_database;

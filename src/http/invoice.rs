@@ -34,6 +34,7 @@ use crate::execute::{self, Done};
 use crate::{App, query};
 
 pub(super) mod operator;
+mod paper;
 mod shown;
 
 use shown::{InvoiceDetails, ShownInvoice};
@@ -47,6 +48,7 @@ pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(preview_invoice))
         .routes(routes!(show_invoice))
         .routes(routes!(pay_invoice))
+        .merge(paper::routes())
 }
 
 #[derive(Serialize, ToSchema)]

@@ -3,23 +3,19 @@
 //! personal. They are renderings: what counts is what is signed.
 
 mod content;
-mod font;
-mod html;
-mod layout;
-mod pdf;
-mod qr;
+mod verification_data;
 
-use self::content::Document;
 use super::statement::Predicate;
+use crate::paper::Document;
 
 /// One file that needs nothing else: no scripts, no addresses to load from.
 pub(crate) fn html(predicate: &Predicate) -> String {
-    html::render(&Document::of(predicate))
+    Document::of(predicate).html()
 }
 
 /// PDF 1.7, on A4.
 pub(crate) fn pdf(predicate: &Predicate) -> Vec<u8> {
-    pdf::render(&Document::of(predicate))
+    Document::of(predicate).pdf()
 }
 
 #[cfg(test)]
@@ -150,7 +146,7 @@ mod tests {
 
     #[test]
     fn the_code_names_the_packet_and_its_log() {
-        let code = qr::Code::of(&PREDICATE).unwrap();
+        let code = verification_data::code(&PREDICATE).unwrap();
         let read: Value = serde_json::from_str(&code.text).unwrap();
         assert_eq!(
             read["packet"].as_str().unwrap().parse(),

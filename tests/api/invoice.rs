@@ -151,6 +151,14 @@ async fn a_month_is_drafted_billed_and_paid(installation: Installation) {
     assert_eq!(paid["payments"][0]["amount"], invoice["total"]);
     let again = ana.posts(&format!("{path}/pay"), &json!({})).answer().await;
     assert_eq!(again.refusal(), (409, "invoice_settled".to_owned()));
+    for (form, kind) in [("html", "text/html; charset=utf-8"), ("pdf", "application/pdf")] {
+        let paper = ana.gets(&format!("{path}/{form}")).answer().await.expect(200);
+        assert_eq!(paper.header("content-type"), Some(kind));
+        let paper = String::from_utf8_lossy(&paper.bytes).into_owned();
+        for said in [words(&invoice["number"]), "transfer 4711".to_owned(), compute.clone()] {
+            assert!(paper.contains(&said), "{form} lacks {said}");
+        }
+    }
     let history = ana.gets("/v1/organizations/acme/billing/usage/history").answer().await;
     let periods = history.expect(200).body()["periods"].clone();
     let statuses: Vec<_> =

@@ -24,41 +24,41 @@ pub(crate) struct ShownInvoice {
     pub(super) id: InvoiceId,
     /// Without gaps; `null` while it is a draft.
     #[schema(example = "INV-2026-000001")]
-    number: Option<String>,
+    pub(super) number: Option<String>,
     /// `draft`, `open`, `paid`, `overdue` or `void`.
     #[schema(example = "open")]
-    status: &'static str,
+    pub(super) status: &'static str,
     #[schema(example = "USD")]
-    currency: &'static str,
+    pub(super) currency: &'static str,
     #[schema(value_type = String, example = "2026-01-01T00:00:00.000Z")]
-    period_start: Time,
+    pub(super) period_start: Time,
     /// That moment excluded.
     #[schema(value_type = String, example = "2026-02-01T00:00:00.000Z")]
-    period_end: Time,
+    pub(super) period_end: Time,
     /// The sum of the lines.
     #[schema(value_type = String, example = "29.00")]
-    subtotal: Dollars,
+    pub(super) subtotal: Dollars,
     #[schema(value_type = String, example = "0.00")]
-    tax_rate: Dollars,
+    pub(super) tax_rate: Dollars,
     #[schema(value_type = String, example = "0.00")]
-    tax_amount: Dollars,
+    pub(super) tax_amount: Dollars,
     #[schema(value_type = String, example = "29.00")]
-    total: Dollars,
+    pub(super) total: Dollars,
     /// Credit that paid for a part.
     #[schema(value_type = String, example = "10.00")]
-    credit_applied: Dollars,
+    pub(super) credit_applied: Dollars,
     /// What credit notes took back.
     #[schema(value_type = String, example = "0.00")]
-    amount_credited: Dollars,
+    pub(super) amount_credited: Dollars,
     #[schema(value_type = String, example = "19.00")]
-    amount_due: Dollars,
+    pub(super) amount_due: Dollars,
     #[schema(value_type = Option<String>, example = "2026-02-15T01:00:00.000Z")]
-    due_at: Option<Time>,
+    pub(super) due_at: Option<Time>,
     #[schema(value_type = Option<String>)]
-    paid_at: Option<Time>,
+    pub(super) paid_at: Option<Time>,
     /// When it was finalized; `null` while it is a draft.
     #[schema(value_type = Option<String>, example = "2026-02-01T01:00:00.000Z")]
-    created_at: Option<Time>,
+    pub(super) created_at: Option<Time>,
 }
 
 /// With everything that belongs to it.
@@ -66,9 +66,9 @@ pub(crate) struct ShownInvoice {
 pub(crate) struct InvoiceDetails {
     #[serde(flatten)]
     pub(super) invoice: ShownInvoice,
-    lines: Vec<ShownLine>,
-    payments: Vec<ShownPayment>,
-    credit_notes: Vec<ShownCreditNote>,
+    pub(super) lines: Vec<ShownLine>,
+    pub(super) payments: Vec<ShownPayment>,
+    pub(super) credit_notes: Vec<ShownCreditNote>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -76,29 +76,29 @@ pub(crate) struct InvoiceDetails {
 pub(crate) struct ShownLine {
     /// `plan`, `seats`, `queries`, `transfer`, `compute`, `storage` or `backup`.
     #[schema(example = "compute")]
-    kind: &'static str,
+    pub(super) kind: &'static str,
     #[schema(example = "Compute of orders, small")]
-    description: String,
-    database: Option<ShownDatabase>,
+    pub(super) description: String,
+    pub(super) database: Option<ShownDatabase>,
     #[schema(value_type = String, example = "2026-01-01T00:00:00.000Z")]
-    start: Time,
+    pub(super) start: Time,
     #[schema(value_type = String, example = "2026-02-01T00:00:00.000Z")]
-    end: Time,
+    pub(super) end: Time,
     #[schema(value_type = String, example = "744")]
-    quantity: Decimal,
+    pub(super) quantity: Decimal,
     /// What is counted.
     #[schema(example = "node hours")]
-    unit: &'static str,
+    pub(super) unit: &'static str,
     /// Of so many the price is the price.
     #[schema(value_type = String, example = "1")]
-    per: Decimal,
+    pub(super) per: Decimal,
     #[schema(value_type = String, example = "0.0556")]
-    unit_price: Dollars,
+    pub(super) unit_price: Dollars,
     #[schema(value_type = String, example = "41.37")]
-    amount: Dollars,
+    pub(super) amount: Dollars,
     /// It belongs to an earlier month: it was told late.
-    is_adjustment: bool,
-    usage: Option<ShownUsage>,
+    pub(super) is_adjustment: bool,
+    pub(super) usage: Option<ShownUsage>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -127,31 +127,31 @@ pub(crate) struct ShownUsage {
 #[schema(as = Payment)]
 pub(crate) struct ShownPayment {
     #[schema(value_type = String, example = "pmt_01h2xcejqtf2nbrexx3vqjhp41")]
-    id: PaymentId,
+    pub(super) id: PaymentId,
     /// `succeeded` or `reversed`.
     #[schema(example = "succeeded")]
-    status: &'static str,
+    pub(super) status: &'static str,
     #[schema(value_type = String, example = "manual")]
-    provider: Provider,
+    pub(super) provider: Provider,
     #[schema(value_type = String, example = "19.00")]
-    amount: Dollars,
-    reference: Option<String>,
+    pub(super) amount: Dollars,
+    pub(super) reference: Option<String>,
     #[schema(value_type = String, example = "2026-02-03T10:00:00.000Z")]
-    created_at: Time,
+    pub(super) created_at: Time,
 }
 
 #[derive(Serialize, ToSchema)]
 #[schema(as = CreditNote)]
 pub(crate) struct ShownCreditNote {
     #[schema(value_type = String, example = "crn_01h2xcejqtf2nbrexx3vqjhp41")]
-    id: CreditNoteId,
+    pub(super) id: CreditNoteId,
     #[schema(example = "CN-2026-000001")]
-    number: String,
+    pub(super) number: String,
     #[schema(value_type = String, example = "5.00")]
-    amount: Dollars,
-    reason: Option<String>,
+    pub(super) amount: Dollars,
+    pub(super) reason: Option<String>,
     #[schema(value_type = String, example = "2026-02-03T10:00:00.000Z")]
-    created_at: Time,
+    pub(super) created_at: Time,
 }
 
 fn nothing() -> Dollars {

@@ -4,8 +4,9 @@ use events::evidence::Framework;
 use events::time::Time;
 use serde_json::{Map, Value};
 
-use super::qr::Code;
+use super::verification_data;
 use crate::packet::statement::Predicate;
+use crate::paper::{Block, Document};
 
 /// Exceptions that are shown of a control; the signed statement has all.
 const MOST_EXCEPTIONS: usize = 20;
@@ -19,36 +20,6 @@ const RESULTS: [(&str, &str); 4] = [
     ("not_applicable", "Not applicable"),
     ("not_evidenced", "Not evidenced"),
 ];
-
-pub(super) struct Document {
-    pub(super) title: String,
-    /// What made the packet, with its version.
-    pub(super) made_by: String,
-    pub(super) made_at: Time,
-    pub(super) blocks: Vec<Block>,
-}
-
-pub(super) enum Block {
-    /// The title has level 1.
-    Heading {
-        level: u8,
-        id: String,
-        text: String,
-    },
-    Paragraph(String),
-    Steps(Vec<String>),
-    /// Names, each with what is to be said about it, in one line or several.
-    Facts {
-        caption: String,
-        facts: Vec<(String, Vec<String>)>,
-    },
-    Table {
-        caption: String,
-        heads: Vec<String>,
-        rows: Vec<Vec<String>>,
-    },
-    Code(Code),
-}
 
 impl Document {
     pub(super) fn of(predicate: &Predicate) -> Self {
@@ -274,7 +245,7 @@ impl Document {
                  --log-key FILE --organization {organization} --challenge TEXT."
             ),
         ]));
-        let Some(code) = Code::of(predicate) else { return };
+        let Some(code) = verification_data::code(predicate) else { return };
         self.heading(3, "data", "Verification data");
         self.paragraph(
             "The code holds what identifies the packet and its log, as one line of JSON: compare it \

@@ -1,27 +1,12 @@
-//! What a reader of the paper needs to find the packet's log again, as a QR code.
+//! Text as a QR code.
 
 use qrcode::{Color, EcLevel, QrCode};
-use serde::Serialize;
-
-use crate::packet::statement::Predicate;
 
 /// Modules without anything around the code.
 pub(super) const MARGIN: usize = 4;
 
-/// One line of JSON.
-#[derive(Serialize)]
-struct VerificationData<'a> {
-    packet: String,
-    version: u64,
-    origin: &'a str,
-    size: u64,
-    root: String,
-    head: &'a str,
-    kid: String,
-}
-
-pub(super) struct Code {
-    pub(super) text: String,
+pub(crate) struct Code {
+    pub(crate) text: String,
     /// Modules along one side, without the margin.
     pub(super) width: usize,
     /// Dark modules next to each other: column, row and how many.
@@ -29,22 +14,8 @@ pub(super) struct Code {
 }
 
 impl Code {
-    /// `None` when the origin is so long that no code can hold it.
-    pub(super) fn of(predicate: &Predicate) -> Option<Self> {
-        let log = &predicate.log;
-        let data = VerificationData {
-            packet: predicate.packet.id.to_string(),
-            version: predicate.packet.request_version,
-            origin: &log.origin,
-            size: log.size,
-            root: log.root.to_string(),
-            head: &log.head_blake3,
-            kid: predicate.issuer.key_id.to_string(),
-        };
-        Self::holding(serde_json::to_string(&data).ok()?)
-    }
-
-    fn holding(text: String) -> Option<Self> {
+    /// `None` when the text is so long that no code can hold it.
+    pub(crate) fn holding(text: String) -> Option<Self> {
         let code = QrCode::with_error_correction_level(&text, EcLevel::M).ok()?;
         let width = code.width();
         let mut runs = Vec::new();

@@ -1,10 +1,10 @@
-//! The report as one HTML file. No script and no address to load from: it may be opened from a disk
+//! A document as one HTML file. No script and no address to load from: it may be opened from a disk
 //! and served under a policy that allows only the style in it.
 
 use std::fmt::Write as _;
 
-use super::content::{Block, Document};
 use super::qr::{Code, MARGIN};
+use super::{Block, Document};
 use crate::html::Html;
 
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; \
@@ -16,7 +16,7 @@ pub(super) fn render(document: &Document) -> String {
     html.raw("<meta http-equiv=\"Content-Security-Policy\" content=\"").text(POLICY).raw("\">\n");
     html.raw("<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n");
     html.raw("<meta name=\"generator\" content=\"").text(&document.made_by).raw("\">\n");
-    html.element("title", &document.title).raw("\n<style>\n").raw(include_str!("report.css"));
+    html.element("title", &document.title).raw("\n<style>\n").raw(include_str!("paper.css"));
     html.raw("</style>\n</head>\n<body>\n<main>\n");
     for block in &document.blocks {
         show(&mut html, block);

@@ -1,9 +1,9 @@
-//! The report as PDF 1.7, with two of the fonts that every reader has.
+//! A document as PDF 1.7, with two of the fonts that every reader has.
 
 use events::time::Time;
 use pdf_writer::{Content, Date, Finish as _, Name, Pdf, Rect, Ref, Str, TextStr};
 
-use super::content::Document;
+use super::Document;
 use super::font::{Font, encoded};
 use super::layout::{self, MARGIN, Mark, PAGE};
 

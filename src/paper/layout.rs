@@ -3,7 +3,7 @@
 
 use std::slice;
 
-use super::content::Block;
+use super::Block;
 use super::font::{Font, encoded};
 use super::qr::Code;
 
