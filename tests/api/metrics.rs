@@ -100,7 +100,7 @@ async fn metrics_tell_what_is_served_and_where_the_stores_stand(installation: In
         ]
     );
     let reactions = by_label(&samples, "chancery_reaction_position{");
-    assert!(reactions.contains_key("mail") && reactions.len() == 7, "{reactions:?}");
+    assert!(reactions.contains_key("mail") && reactions.len() == 8, "{reactions:?}");
 
     // neither who nor which organization
     let id = ana.id().await;
