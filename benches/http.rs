@@ -14,14 +14,16 @@ use std::time::{Duration, Instant};
 use axum::extract::Path;
 use axum::routing::get;
 use axum::{Json, Router};
+use connection::Connection;
 use rounds::{compare, length, say, title};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::task::JoinSet;
 
+mod connection;
+mod processor;
 mod rounds;
 
 const CONNECTIONS: usize = 32;
@@ -107,14 +109,8 @@ impl Server {
         Self { child, address: address.expect("the server tells its address") }
     }
 
-    /// Of all its threads, in and for the program, as Linux counts it; nothing elsewhere.
     fn processor_time(&self) -> Duration {
-        let path = format!("/proc/{}/stat", self.child.id());
-        let stat = std::fs::read_to_string(path).unwrap_or_default();
-        // behind the name, which may hold spaces: utime and stime, in hundredths of a second
-        let after_name = stat.rsplit(')').next().unwrap_or_default();
-        let ticks = after_name.split_whitespace().skip(11).take(2);
-        Duration::from_millis(ticks.filter_map(|ticks| ticks.parse::<u64>().ok()).sum::<u64>() * 10)
+        processor::time_of(self.child.id())
     }
 }
 
@@ -123,45 +119,6 @@ impl Drop for Server {
         drop(self.child.kill());
         drop(self.child.wait());
     }
-}
-
-/// A keep-alive connection that understands just enough of HTTP/1.1.
-struct Connection {
-    stream: TcpStream,
-    buffer: Vec<u8>,
-}
-
-impl Connection {
-    async fn open(address: &str) -> Self {
-        let stream = TcpStream::connect(address).await.expect("the server listens");
-        stream.set_nodelay(true).expect("the option is there");
-        Self { stream, buffer: Vec::with_capacity(16 * 1024) }
-    }
-
-    /// Sends a request, and gives status and body of its answer.
-    async fn ask(&mut self, request: &[u8]) -> (u16, &[u8]) {
-        self.stream.write_all(request).await.expect("the server listens");
-        self.buffer.clear();
-        let (head, length) = loop {
-            let count = self.stream.read_buf(&mut self.buffer).await.expect("the server answers");
-            assert!(count > 0, "the server closed the connection");
-            if let Some(end) = self.buffer.windows(4).position(|bytes| bytes == b"\r\n\r\n") {
-                break (end + 4, content_length(&self.buffer[..end]));
-            }
-        };
-        while self.buffer.len() < head + length {
-            let count = self.stream.read_buf(&mut self.buffer).await.expect("the server answers");
-            assert!(count > 0, "the server closed the connection");
-        }
-        let status = str::from_utf8(&self.buffer[9..12]).ok().and_then(|text| text.parse().ok());
-        (status.expect("a status"), &self.buffer[head..head + length])
-    }
-}
-
-fn content_length(head: &[u8]) -> usize {
-    let head = str::from_utf8(head).expect("headers are ASCII");
-    let line = head.split("\r\n").find_map(|line| line.strip_prefix("content-length: "));
-    line.and_then(|length| length.parse().ok()).expect("every answer tells its length")
 }
 
 /// A request, and where in it the eight digits stand that make each one different.

@@ -307,7 +307,7 @@ impl Projector {
         let Ok(touched) = catch_unwind(AssertUnwindSafe(|| model.project(recorded))) else {
             return Ok(Err("projecting an event panicked".to_owned()));
         };
-        let stored = self.store.rows(model.name(), &touched.wanted()).await?;
+        let stored = self.store.rows_to_change(model.name(), touched.wanted()).await?;
         let applied = catch_unwind(AssertUnwindSafe(|| touched.apply(stored)));
         Ok(match applied {
             Ok(Ok(rows)) => Ok(ModelRows { model: model.name(), rows }),

@@ -229,12 +229,27 @@ impl ReadStore {
     pub(crate) async fn rows_at_once(
         &self,
         model: &'static str,
-        keys: &[Key],
+        keys: Vec<Key>,
     ) -> Result<HashMap<Key, String>, Error> {
         match &self.backend {
             Backend::Sqlite(rows) => rows.rows_at_once(model, keys),
             // one statement sees one moment
-            Backend::Postgres(rows) => rows.rows(model, keys).await,
+            Backend::Postgres(rows) => rows.rows(model, &keys).await,
+        }
+    }
+
+    /// The same for the one who advances the read models, and is about to change these rows.
+    pub(crate) async fn rows_to_change(
+        &self,
+        model: &'static str,
+        keys: Vec<Key>,
+    ) -> Result<HashMap<Key, String>, Error> {
+        if keys.is_empty() {
+            return Ok(HashMap::new());
+        }
+        match &self.backend {
+            Backend::Sqlite(rows) => rows.rows_to_change(model, keys).await,
+            Backend::Postgres(rows) => rows.rows(model, &keys).await,
         }
     }
 

@@ -41,21 +41,22 @@ impl Event {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Entry {
+    // in the order of the line, which then need not be sorted
+    pub database: DatabaseId,
     /// Stands for source and id of the sender's event: [`key`].
     pub key: String,
-    #[serde(rename = "type")]
-    pub kind: Kind,
-    /// When it was used, as the sender says.
-    pub time: Time,
-    pub database: DatabaseId,
     /// The database's project when it was told; `None` too where the database was gone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub project: Option<ProjectId>,
-    /// How much; 1 for a shape.
-    pub value: u64,
     /// Stands for the shape of a query: [`shape`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shape: Option<String>,
+    /// When it was used, as the sender says.
+    pub time: Time,
+    #[serde(rename = "type")]
+    pub kind: Kind,
+    /// How much; 1 for a shape.
+    pub value: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

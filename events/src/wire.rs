@@ -1,13 +1,14 @@
 //! Event <-> its stored form: the canonical line (RFC 8785) and the sealed values beside it.
 //! A line never changes; an older version of a type is upcast while it is read.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
 use std::str::FromStr;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde::de::{self, Deserializer, Visitor};
+use serde::de::{self, Deserializer, Error as _, Visitor};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -101,16 +102,19 @@ pub enum Unwritable {
     Json(#[from] serde_json::Error),
 }
 
-/// Its fields stand in canonical order.
+/// What stands in a line before its data. The fields of both parts stand in canonical order.
 #[derive(Serialize)]
-struct Line<'a> {
+struct BeforeData<'a> {
     #[serde(rename = "_sd", skip_serializing_if = "Vec::is_empty")]
     digests: Vec<String>,
     #[serde(rename = "_sd_alg", skip_serializing_if = "Option::is_none")]
     digest_algorithm: Option<&'static str>,
     actor: &'a Actor,
     cause: &'a Cause,
-    data: &'a Value,
+}
+
+#[derive(Serialize)]
+struct AfterData<'a> {
     id: EventId,
     prev: Link,
     recorded_at: Time,
@@ -147,16 +151,13 @@ pub fn encode(
     digests.sort_unstable();
 
     let (kind, type_version) = kind(&draft.event);
-    let data = data(&draft.event)?;
-    if !is_exact(&data) {
-        return Err(Unwritable::Inexact);
-    }
-    let line = Line {
+    let before = BeforeData {
         digest_algorithm: (!digests.is_empty()).then_some(DIGEST_ALGORITHM),
         digests,
         actor: draft.actor,
         cause: draft.cause,
-        data: &data,
+    };
+    let after = AfterData {
         id: draft.id,
         prev: draft.prev,
         recorded_at: draft.at,
@@ -166,11 +167,12 @@ pub fn encode(
         v: LINE_VERSION,
         version: draft.version,
     };
-    let line = if is_in_order(&data) {
-        serde_json::to_vec(&line)
-    } else {
-        serde_json_canonicalizer::to_vec(&line)
-    }?;
+    let (before, after) = (serde_json::to_string(&before)?, serde_json::to_string(&after)?);
+    let tagged = tagged(&draft.event)?;
+    let data = data(&tagged, kind)?;
+    // one object of three parts
+    let line = [&before[..before.len() - 1], ",\"data\":", &data, ",", &after[1..]].concat();
+    let line = line.into_bytes();
     if line.len() > longest(draft.stream) {
         return Err(Unwritable::TooLong(line.len()));
     }
@@ -184,20 +186,6 @@ pub fn longest(stream: &Stream) -> usize {
         Stream::Platform | Stream::Address(_) | Stream::Account(_) | Stream::Organization(_) => {
             LONGEST_LINE
         }
-    }
-}
-
-/// Whether plain JSON writes this value in canonical form: numbers are exact integers, strings are
-/// escaped in the same way, and so only the order of the members can differ.
-fn is_in_order(value: &Value) -> bool {
-    match value {
-        Value::Array(items) => items.iter().all(is_in_order),
-        Value::Object(members) => {
-            members.keys().all(|name| name.is_ascii())
-                && members.keys().is_sorted()
-                && members.values().all(is_in_order)
-        }
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => true,
     }
 }
 
@@ -235,10 +223,10 @@ pub fn kind_of_line(line: &[u8]) -> Option<&str> {
 #[derive(Serialize, Deserialize)]
 pub struct SealedField<'a> {
     #[serde(borrow)]
-    pub field: std::borrow::Cow<'a, str>,
+    pub field: Cow<'a, str>,
     pub subject: SubjectId,
     #[serde(rename = "box", borrow)]
-    pub sealed_box: std::borrow::Cow<'a, str>,
+    pub sealed_box: Cow<'a, str>,
 }
 
 /// The bytes that stand beside a line: a JSON array of its sealed values.
@@ -317,40 +305,47 @@ pub fn kind(event: &Event) -> (&'static str, u32) {
     }
 }
 
-fn data(event: &Event) -> Result<Value, serde_json::Error> {
-    let tagged = match event {
-        Event::Platform(event) => serde_json::to_value(event),
-        Event::Address(event) => serde_json::to_value(event),
-        Event::Account(event) => serde_json::to_value(event),
-        Event::Organization(event) => serde_json::to_value(event),
-        Event::Membership(event) => serde_json::to_value(event),
-        Event::Invitation(event) => serde_json::to_value(event),
-        Event::Setting(event) => serde_json::to_value(event),
-        Event::Token(event) => serde_json::to_value(event),
-        Event::AccessAttempt(event) => serde_json::to_value(event),
-        Event::Erasure(event) => serde_json::to_value(event),
-        Event::Declaration(event) => serde_json::to_value(event),
-        Event::Incident(event) => serde_json::to_value(event),
-        Event::AccessReview(event) => serde_json::to_value(event),
-        Event::RestoreTest(event) => serde_json::to_value(event),
-        Event::Evidence(event) => serde_json::to_value(event),
-        Event::Project(event) => serde_json::to_value(event),
-        Event::Database(event) => serde_json::to_value(event),
-        Event::DatabasePart(event) => serde_json::to_value(event),
-        Event::Subscription(event) => serde_json::to_value(event),
-        Event::Invoice(event) => serde_json::to_value(event),
-        Event::Usage(event) => serde_json::to_value(event),
-    }?;
-    match tagged {
-        Value::Object(members) => members
-            .into_iter()
-            .next()
-            .map(|(_, data)| data)
-            .ok_or_else(|| de::Error::custom("no data")),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
-            Err(de::Error::custom("an event is a struct variant"))
-        }
+/// The event as JSON: an object whose one member is named like its type.
+fn tagged(event: &Event) -> Result<String, serde_json::Error> {
+    match event {
+        Event::Platform(event) => serde_json::to_string(event),
+        Event::Address(event) => serde_json::to_string(event),
+        Event::Account(event) => serde_json::to_string(event),
+        Event::Organization(event) => serde_json::to_string(event),
+        Event::Membership(event) => serde_json::to_string(event),
+        Event::Invitation(event) => serde_json::to_string(event),
+        Event::Setting(event) => serde_json::to_string(event),
+        Event::Token(event) => serde_json::to_string(event),
+        Event::AccessAttempt(event) => serde_json::to_string(event),
+        Event::Erasure(event) => serde_json::to_string(event),
+        Event::Declaration(event) => serde_json::to_string(event),
+        Event::Incident(event) => serde_json::to_string(event),
+        Event::AccessReview(event) => serde_json::to_string(event),
+        Event::RestoreTest(event) => serde_json::to_string(event),
+        Event::Evidence(event) => serde_json::to_string(event),
+        Event::Project(event) => serde_json::to_string(event),
+        Event::Database(event) => serde_json::to_string(event),
+        Event::DatabasePart(event) => serde_json::to_string(event),
+        Event::Subscription(event) => serde_json::to_string(event),
+        Event::Invoice(event) => serde_json::to_string(event),
+        Event::Usage(event) => serde_json::to_string(event),
     }
+}
+
+/// The data of an event in canonical form. As fields are mostly declared in that order, it is mostly
+/// there already.
+fn data<'a>(tagged: &'a str, kind: &str) -> Result<Cow<'a, str>, Unwritable> {
+    let data = tagged.strip_prefix("{\"").and_then(|rest| rest.strip_prefix(kind));
+    let data = data.and_then(|rest| rest.strip_prefix("\":")?.strip_suffix('}'));
+    let data = data.ok_or_else(|| serde_json::Error::custom("an event is a struct variant"))?;
+    if is_canonical(data.as_bytes()) {
+        return Ok(Cow::Borrowed(data));
+    }
+    let data: Value = serde_json::from_str(data)?;
+    if !is_exact(&data) {
+        return Err(Unwritable::Inexact);
+    }
+    Ok(Cow::Owned(serde_json_canonicalizer::to_string(&data)?))
 }
 
 fn event(kind: &str, version: u32, data: &str) -> Result<Event, Malformed> {

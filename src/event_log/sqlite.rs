@@ -24,6 +24,8 @@ mod tail;
 const MIGRATIONS: [&str; 1] = [include_str!("../../migrations/sqlite/0001_event_log.sql")];
 /// Appends that may wait for the sequencer before new ones are turned away.
 const QUEUE: usize = 4096;
+/// Of a page, with the event that is too much: those of usage are large.
+const MOST_BYTES: usize = 4 * 1024 * 1024;
 /// Streams whose last version is remembered; any other is read from the file.
 const REMEMBERED_STREAMS: usize = 100_000;
 
@@ -104,7 +106,18 @@ impl Sqlite {
             &self.readers,
             "SELECT position, line, sealed FROM event WHERE position > ?1 \
              ORDER BY position LIMIT ?2",
-            move |statement| statement.query_map((after.0, limit), stored)?.collect(),
+            move |statement| {
+                let (mut events, mut bytes) = (Vec::new(), 0);
+                let mut rows = statement.query((after.0, limit))?;
+                while bytes < MOST_BYTES
+                    && let Some(row) = rows.next()?
+                {
+                    let event = stored(row)?;
+                    bytes += tail::size(&event);
+                    events.push(event);
+                }
+                Ok(events)
+            },
         )
         .await?;
         for (expected, event) in (after.0 + 1..).zip(&events) {
@@ -114,7 +127,8 @@ impl Sqlite {
             }
         }
         let next = events.last().map_or(after, |last| last.position);
-        Ok(Page { at_head: events.len() < limit, next, events })
+        let bytes: usize = events.iter().map(tail::size).sum();
+        Ok(Page { at_head: events.len() < limit && bytes < MOST_BYTES, next, events })
     }
 
     pub(super) async fn read_rows(

@@ -79,7 +79,7 @@ async fn record_usage(
     if events.len() > ENTRIES {
         return Err(Problem::new(Code::PayloadTooLarge));
     }
-    let told: Vec<Told> = events.into_iter().map(|event| Told::read(event, now)).collect();
+    let told: Vec<Told> = events.iter().map(|event| Told::read(event, now)).collect();
     let known = databases(&app, &seen, organization, &told).await?;
     let all = told.iter().filter_map(Told::entry);
     let refused = limit::in_trial(&app, &seen, organization, all, now).await?;

@@ -106,7 +106,7 @@ pub(crate) async fn billing(
     let mut keys: Vec<Key> = months.iter().map(|month| key_of_month(organization, month)).collect();
     let through = key_of_through(organization);
     keys.push(through.clone());
-    let mut rows = rows_of(app, NAME).await?.rows_at_once(NAME, &keys).await?;
+    let mut rows = rows_of(app, NAME).await?.rows_at_once(NAME, keys).await?;
     let through = rows.remove(&through).map(|body| read::<Through>(&body)).transpose()?;
     let months = rows.into_iter().map(|(key, body)| Ok((key.id, read(&body)?)));
     let months = months.collect::<Result<_, Error>>()?;

@@ -20,6 +20,9 @@ mod kept;
 
 const MIGRATIONS: [&str; 1] = [include_str!("../../migrations/sqlite/0002_read_store.sql")];
 
+/// So many rows are looked for in memory, before they are read from the file one by one.
+const FEW: usize = 64;
+
 pub(super) struct Rows {
     file: SqliteFile,
     /// Models that are live: only this process changes that.
@@ -150,18 +153,25 @@ impl Rows {
     pub(super) fn rows_at_once(
         &self,
         model: &'static str,
-        keys: &[Key],
+        keys: Vec<Key>,
     ) -> Result<HashMap<Key, String>, Error> {
-        self.read(|connection| {
-            let transaction = connection.unchecked_transaction()?;
-            let mut found = HashMap::with_capacity(keys.len());
-            for key in keys {
-                let body = stored(&transaction, model, key)?;
-                found.extend(body.map(|body| (key.clone(), body)));
-            }
-            transaction.commit()?;
-            Ok(found)
-        })
+        self.read(|connection| all_stored(connection, model, keys))
+    }
+
+    /// Many are read by the connection that is about to write them: it then has their pages, and a
+    /// reader would have forgotten them since the last write.
+    pub(super) async fn rows_to_change(
+        &self,
+        model: &'static str,
+        mut keys: Vec<Key>,
+    ) -> Result<HashMap<Key, String>, Error> {
+        if is_audit_trail(model) || keys.len() <= FEW {
+            return self.rows(model, &keys);
+        }
+        // in the order of the pages
+        keys.sort_unstable();
+        let read = move |connection: &mut Connection| all_stored(connection, model, keys);
+        self.file.write(read).await.map_err(Error::unavailable)
     }
 
     pub(super) fn row(&self, model: &'static str, key: &Key) -> Result<Option<Arc<str>>, Error> {
@@ -277,6 +287,23 @@ fn stored(
         .prepare_cached("SELECT body FROM row WHERE model = ?1 AND scope = ?2 AND id = ?3")?
         .query_row((model, &key.scope, &key.id), |row| row.get(0))
         .optional()
+}
+
+/// All as they are at one moment.
+fn all_stored(
+    connection: &Connection,
+    model: &str,
+    keys: Vec<Key>,
+) -> Result<HashMap<Key, String>, rusqlite::Error> {
+    let transaction = connection.unchecked_transaction()?;
+    let mut found = HashMap::with_capacity(keys.len());
+    for key in keys {
+        if let Some(body) = stored(&transaction, model, &key)? {
+            found.insert(key, body);
+        }
+    }
+    transaction.commit()?;
+    Ok(found)
 }
 
 fn apply(connection: &mut Connection, advance: &Advance) -> Result<bool, rusqlite::Error> {

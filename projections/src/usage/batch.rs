@@ -217,6 +217,9 @@ impl Touched for Batch {
                 columns: None,
             });
         }
+        // in the order of the pages that a store has them on
+        let mut keys: Vec<(Key, Known)> = keys.into_iter().collect();
+        keys.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
         for (key, known) in keys.into_iter().filter(|(key, known)| is_kept(key, known.at)) {
             written.push(row(key, sort_of_time(known.at), &known)?);
         }

@@ -60,7 +60,7 @@ impl Tail {
     }
 }
 
-fn size(event: &Stored) -> usize {
+pub(super) fn size(event: &Stored) -> usize {
     event.line.len() + event.sealed.len()
 }
 

@@ -2,13 +2,16 @@
 //! itself, and the others of its batch are taken.
 
 use std::collections::HashMap;
+use std::fmt;
 
 use axum::http::HeaderMap;
 use events::id::{DatabaseId, ProjectId};
 use events::time::Time;
 use events::usage::{self, EARLIEST, Entry, Kind, LATEST, MOST};
 use percent_encoding::percent_decode_str;
-use serde::Serialize;
+use serde::de::Visitor;
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
@@ -116,11 +119,12 @@ impl Told {
         }
     }
 
-    pub(super) fn read(event: Value, now: Time) -> Self {
-        let text = |name: &str| Some(event.get(name)?.as_str()?.to_owned());
-        let (id, source) = (text("id"), text("source"));
+    pub(super) fn read(event: &Sent<'_>, now: Time) -> Self {
+        let parts = event.parts();
+        let text = |text: Option<&str>| text.map(str::to_owned);
+        let (id, source) = (text(parts.id), text(parts.source));
         let mut slot = Slot { id, source, status: Status::Accepted, reason: None, code: None };
-        match read(&event, now) {
+        match read(&parts, now) {
             Ok(entry) => Self { entry: Some(entry), slot },
             Err(reason) => {
                 slot.reject(reason, 422);
@@ -130,36 +134,141 @@ impl Told {
     }
 }
 
+/// An event as it came.
+pub(super) enum Sent<'a> {
+    /// As nearly all are; nothing of it is copied.
+    Plain(Plain<'a>),
+    Other(Value),
+}
+
+/// Everything is there, and no text has escapes in it.
+#[derive(Deserialize)]
+pub(super) struct Plain<'a> {
+    specversion: &'a str,
+    id: &'a str,
+    source: &'a str,
+    #[serde(rename = "type")]
+    kind: &'a str,
+    time: &'a str,
+    data: PlainData<'a>,
+}
+
+#[derive(Deserialize)]
+struct PlainData<'a> {
+    database_id: &'a str,
+    value: Amount<'a>,
+}
+
+/// A number or a text.
+struct Amount<'a> {
+    number: Option<u64>,
+    text: Option<&'a str>,
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Amount<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Read;
+        impl<'de> Visitor<'de> for Read {
+            type Value = Amount<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a number or a text")
+            }
+
+            fn visit_u64<E>(self, number: u64) -> Result<Amount<'de>, E> {
+                Ok(Amount { number: Some(number), text: None })
+            }
+
+            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Amount<'de>, E> {
+                Ok(Amount { number: None, text: Some(text) })
+            }
+        }
+        deserializer.deserialize_any(Read)
+    }
+}
+
+/// What an event must tell, as far as it is of the right kind.
+struct Parts<'a> {
+    specversion: Option<&'a str>,
+    id: Option<&'a str>,
+    source: Option<&'a str>,
+    kind: Option<&'a str>,
+    time: Option<&'a str>,
+    data: Option<Data<'a>>,
+}
+
+struct Data<'a> {
+    database: Option<&'a str>,
+    number: Option<u64>,
+    text: Option<&'a str>,
+}
+
+impl<'a> Sent<'a> {
+    fn of(event: &'a RawValue) -> Result<Self, serde_json::Error> {
+        match serde_json::from_str(event.get()) {
+            Ok(plain) => Ok(Self::Plain(plain)),
+            Err(_) => serde_json::from_str(event.get()).map(Self::Other),
+        }
+    }
+
+    fn parts(&self) -> Parts<'_> {
+        match self {
+            Self::Plain(plain) => Parts {
+                specversion: Some(plain.specversion),
+                id: Some(plain.id),
+                source: Some(plain.source),
+                kind: Some(plain.kind),
+                time: Some(plain.time),
+                data: Some(Data {
+                    database: Some(plain.data.database_id),
+                    number: plain.data.value.number,
+                    text: plain.data.value.text,
+                }),
+            },
+            Self::Other(event) => {
+                let text = |name: &str| event.get(name).and_then(Value::as_str);
+                let data = event.get("data").and_then(Value::as_object);
+                Parts {
+                    specversion: text("specversion"),
+                    id: text("id"),
+                    source: text("source"),
+                    kind: text("type"),
+                    time: text("time"),
+                    data: data.map(|data| Data {
+                        database: data.get("database_id").and_then(Value::as_str),
+                        number: data.get("value").and_then(Value::as_u64),
+                        text: data.get("value").and_then(Value::as_str),
+                    }),
+                }
+            }
+        }
+    }
+}
+
 /// The events of a request, however it carries them.
-pub(super) fn sent(submission: &Submission) -> Result<Vec<Value>, Problem> {
-    let body = || {
-        let body = serde_json::from_slice::<Value>(submission.body());
-        body.map_err(|_| Problem::new(Code::MalformedBody))
-    };
+pub(super) fn sent(submission: &Submission) -> Result<Vec<Sent<'_>>, Problem> {
+    let malformed = |_| Problem::new(Code::MalformedBody);
+    let body = || serde_json::from_slice::<&RawValue>(submission.body()).map_err(malformed);
+    let one = |event| Ok(vec![Sent::of(event).map_err(malformed)?]);
     match submission.content_type().as_str() {
-        "application/cloudevents+json" => Ok(vec![body()?]),
-        "application/cloudevents-batch+json" => match body()? {
-            Value::Array(events) => Ok(events),
-            Value::Null
-            | Value::Bool(_)
-            | Value::Number(_)
-            | Value::String(_)
-            | Value::Object(_) => Err(Problem::new(Code::MalformedBody)),
-        },
+        "application/cloudevents+json" => one(body()?),
+        "application/cloudevents-batch+json" => many(body()?).map_err(malformed),
         "application/json" if submission.headers().contains_key("ce-specversion") => {
-            Ok(vec![binary(submission.headers(), body()?)])
+            let data = serde_json::from_slice(submission.body()).map_err(malformed)?;
+            Ok(vec![Sent::Other(binary(submission.headers(), data))])
         }
         // who sends plain JSON means one of the two
-        "application/json" => Ok(match body()? {
-            Value::Array(events) => events,
-            event @ (Value::Null
-            | Value::Bool(_)
-            | Value::Number(_)
-            | Value::String(_)
-            | Value::Object(_)) => vec![event],
-        }),
+        "application/json" => {
+            let body = body()?;
+            if body.get().starts_with('[') { many(body).map_err(malformed) } else { one(body) }
+        }
         _ => Err(Problem::new(Code::UnsupportedMediaType)),
     }
+}
+
+fn many(events: &RawValue) -> Result<Vec<Sent<'_>>, serde_json::Error> {
+    let events: Vec<&RawValue> = serde_json::from_str(events.get())?;
+    events.into_iter().map(Sent::of).collect()
 }
 
 /// An event whose attributes are headers.
@@ -174,32 +283,32 @@ fn binary(headers: &HeaderMap, data: Value) -> Value {
     Value::Object(event)
 }
 
-fn read(event: &Value, now: Time) -> Result<Entry, &'static str> {
-    let text = |name: &str| event.get(name).and_then(Value::as_str);
-    if text("specversion") != Some("1.0") {
+fn named<'a>(text: Option<&'a str>, reason: &'static str) -> Result<&'a str, &'static str> {
+    let is_sound = |text: &str| (1..=LONGEST).contains(&text.chars().count());
+    text.filter(|text| is_sound(text)).ok_or(reason)
+}
+
+fn read(event: &Parts<'_>, now: Time) -> Result<Entry, &'static str> {
+    if event.specversion != Some("1.0") {
         return Err("unknown_specversion");
     }
-    let named = |name: &str, reason| {
-        text(name).filter(|text| (1..=LONGEST).contains(&text.chars().count())).ok_or(reason)
-    };
-    let (id, source) = (named("id", "invalid_id")?, named("source", "invalid_source")?);
-    let kind = text("type").and_then(Kind::named).filter(|kind| kind.is_told());
+    let id = named(event.id, "invalid_id")?;
+    let source = named(event.source, "invalid_source")?;
+    let kind = event.kind.and_then(Kind::named).filter(|kind| kind.is_told());
     let kind = kind.ok_or("unknown_type")?;
     // without one a repeat would say another
-    let time: Time = text("time").and_then(|text| text.parse().ok()).ok_or("invalid_time")?;
+    let time: Time = event.time.and_then(|text| text.parse().ok()).ok_or("invalid_time")?;
     if time > now.after(EARLIEST) {
         return Err("too_early");
     }
     if time.after(LATEST) < now {
         return Err("too_late");
     }
-    let data = event.get("data").and_then(Value::as_object).ok_or("invalid_data")?;
-    let database = data.get("database_id").and_then(Value::as_str);
-    let database = database.and_then(|id| id.parse().ok()).ok_or("invalid_database_id")?;
-    let value = data.get("value").ok_or("invalid_value")?;
+    let data = event.data.as_ref().ok_or("invalid_data")?;
+    let database = data.database.and_then(|id| id.parse().ok()).ok_or("invalid_database_id")?;
     let (value, shape) = match kind {
         Kind::QueryShape => {
-            let shape = value.as_str().filter(|text| (1..=LONGEST_SHAPE).contains(&text.len()));
+            let shape = data.text.filter(|text| (1..=LONGEST_SHAPE).contains(&text.len()));
             (1, Some(usage::shape(shape.ok_or("invalid_value")?)))
         }
         Kind::Queries
@@ -207,7 +316,7 @@ fn read(event: &Value, now: Time) -> Result<Entry, &'static str> {
         | Kind::StorageBytes
         | Kind::BackupBytes
         | Kind::ConnectionSeconds => {
-            (value.as_u64().filter(|value| *value <= MOST).ok_or("invalid_value")?, None)
+            (data.number.filter(|value| *value <= MOST).ok_or("invalid_value")?, None)
         }
     };
     let key = usage::key(source, id);
