@@ -41,6 +41,7 @@ mod packet;
 mod paper;
 mod password;
 mod past;
+pub mod pieces;
 mod postgres_database;
 mod projector;
 mod public_key;

@@ -10,159 +10,155 @@ const RAW_VALUE: &str = "$serde_json::private::RawValue";
 
 /// Whether these bytes are the canonical form of what they say.
 pub fn is_canonical(text: &[u8]) -> bool {
-    scanned(text, |scan| scan.value(0)).is_some()
+    scanned(text, |scan| scan.value(0, 0)).is_some()
 }
 
 /// Shows each member of a canonical object: its name as it stands between its quotes, and the bytes
 /// of its value. `None` where it is not one.
 pub(super) fn members<'a>(text: &'a [u8], shown: impl FnMut(&'a str, &'a str)) -> Option<()> {
-    scanned(text, |scan| if scan.peek() == Some(b'{') { scan.object(1, shown) } else { None })
+    scanned(text, |scan| scan.object(0, 1, shown))
 }
 
-fn scanned<'a>(text: &'a [u8], scan_all: impl FnOnce(&mut Scan<'a>) -> Option<()>) -> Option<()> {
-    let mut scan = Scan { text: str::from_utf8(text).ok()?, at: 0 };
-    scan_all(&mut scan)?;
-    (scan.at == text.len()).then_some(())
+fn scanned<'a>(text: &'a [u8], scan_all: impl FnOnce(Scan<'a>) -> Option<usize>) -> Option<()> {
+    let end = scan_all(Scan(str::from_utf8(text).ok()?))?;
+    (end == text.len()).then_some(())
 }
 
-/// Goes through a text from left to right; every step is `None` where the form is not canonical.
-struct Scan<'a> {
-    text: &'a str,
-    at: usize,
-}
+/// Goes through a text from left to right. Each step is told where something begins and says where
+/// it ends, `None` where its form is not canonical: so the place stays in a register.
+#[derive(Clone, Copy)]
+struct Scan<'a>(&'a str);
 
 impl<'a> Scan<'a> {
-    fn rest(&self) -> &'a [u8] {
-        &self.text.as_bytes()[self.at..]
+    fn rest(self, at: usize) -> &'a [u8] {
+        self.0.as_bytes().get(at..).unwrap_or_default()
     }
 
-    fn peek(&self) -> Option<u8> {
-        self.text.as_bytes().get(self.at).copied()
+    fn byte(self, at: usize) -> Option<u8> {
+        self.0.as_bytes().get(at).copied()
     }
 
-    /// What has been gone through since.
-    fn since(&self, start: usize) -> &'a str {
-        &self.text[start..self.at]
+    #[inline]
+    fn literal(self, at: usize, literal: &str) -> Option<usize> {
+        self.rest(at).starts_with(literal.as_bytes()).then(|| at + literal.len())
     }
 
-    fn literal(&mut self, literal: &str) -> Option<()> {
-        self.rest().starts_with(literal.as_bytes()).then(|| self.at += literal.len())
-    }
-
-    fn value(&mut self, depth: u32) -> Option<()> {
-        match self.peek()? {
-            b'"' => self.string().map(|_| ()),
-            b'{' => self.object(depth + 1, |_, _| ()),
-            b'[' => self.array(depth + 1),
-            b't' => self.literal("true"),
-            b'f' => self.literal("false"),
-            b'n' => self.literal("null"),
-            _ => self.integer(),
+    fn value(self, at: usize, depth: u32) -> Option<usize> {
+        match self.byte(at)? {
+            b'"' => self.string(at),
+            b'{' => self.object(at, depth + 1, |_, _| ()),
+            b'[' => self.array(at, depth + 1),
+            b't' => self.literal(at, "true"),
+            b'f' => self.literal(at, "false"),
+            b'n' => self.literal(at, "null"),
+            _ => self.integer(at),
         }
     }
 
     /// `depth` counts the object itself.
-    fn object(&mut self, depth: u32, mut shown: impl FnMut(&'a str, &'a str)) -> Option<()> {
-        self.literal("{")?;
+    fn object(
+        self,
+        at: usize,
+        depth: u32,
+        mut shown: impl FnMut(&'a str, &'a str),
+    ) -> Option<usize> {
+        let mut at = self.literal(at, "{")?;
         if depth > DEEPEST {
             return None;
         }
-        if self.peek()? == b'}' {
-            return self.literal("}");
+        if self.byte(at)? == b'}' {
+            return Some(at + 1);
         }
         let mut before: Option<&str> = None;
         loop {
-            let name = self.string()?;
+            let end = self.string(at)?;
+            let name = &self.0[at + 1..end - 1];
             let follows = before.map_or(name != RAW_VALUE, |before| precedes(before, name));
             if !follows {
                 return None;
             }
             before = Some(name);
-            self.literal(":")?;
-            let start = self.at;
-            self.value(depth)?;
-            shown(name, self.since(start));
-            if self.ends(b'}')? {
-                return Some(());
-            }
-        }
-    }
-
-    fn array(&mut self, depth: u32) -> Option<()> {
-        self.literal("[")?;
-        if depth > DEEPEST {
-            return None;
-        }
-        if self.peek()? == b']' {
-            return self.literal("]");
-        }
-        loop {
-            self.value(depth)?;
-            if self.ends(b']')? {
-                return Some(());
-            }
-        }
-    }
-
-    /// Whether an object or array ends here; otherwise a comma leads to its next item.
-    fn ends(&mut self, end: u8) -> Option<bool> {
-        let byte = self.peek().filter(|byte| *byte == end || *byte == b',')?;
-        self.at += 1;
-        Some(byte == end)
-    }
-
-    /// What stands between the quotes.
-    fn string(&mut self) -> Option<&'a str> {
-        self.literal("\"")?;
-        let start = self.at;
-        loop {
-            self.at += plain(self.rest());
-            match self.peek()? {
-                b'"' => break,
-                b'\\' => self.escape()?,
+            let start = self.literal(end, ":")?;
+            let end = self.value(start, depth)?;
+            shown(name, &self.0[start..end]);
+            at = end + 1;
+            match self.byte(end)? {
+                b',' => {}
+                b'}' => return Some(at),
                 _ => return None,
             }
         }
-        let string = self.since(start);
-        self.at += 1;
-        Some(string)
+    }
+
+    fn array(self, at: usize, depth: u32) -> Option<usize> {
+        let mut at = self.literal(at, "[")?;
+        if depth > DEEPEST {
+            return None;
+        }
+        if self.byte(at)? == b']' {
+            return Some(at + 1);
+        }
+        loop {
+            let end = self.value(at, depth)?;
+            at = end + 1;
+            match self.byte(end)? {
+                b',' => {}
+                b']' => return Some(at),
+                _ => return None,
+            }
+        }
+    }
+
+    /// Both quotes are part of it.
+    #[inline]
+    fn string(self, at: usize) -> Option<usize> {
+        let mut at = self.literal(at, "\"")?;
+        loop {
+            at += plain(self.rest(at));
+            match self.byte(at)? {
+                b'"' => return Some(at + 1),
+                b'\\' => at = self.escape(at)?,
+                _ => return None,
+            }
+        }
     }
 
     /// The shortest one there is, and none where none is needed.
-    fn escape(&mut self) -> Option<()> {
-        let length = match *self.rest() {
-            [_, b'"' | b'\\' | b'b' | b'f' | b'n' | b'r' | b't', ..] => 2,
+    fn escape(self, at: usize) -> Option<usize> {
+        match *self.rest(at) {
+            [_, b'"' | b'\\' | b'b' | b'f' | b'n' | b'r' | b't', ..] => Some(at + 2),
             // the others are those that have a letter
             [_, b'u', b'0', b'0', b'0', b'0'..=b'7' | b'b' | b'e' | b'f', ..]
-            | [_, b'u', b'0', b'0', b'1', b'0'..=b'9' | b'a'..=b'f', ..] => 6,
-            _ => return None,
-        };
-        self.at += length;
-        Some(())
+            | [_, b'u', b'0', b'0', b'1', b'0'..=b'9' | b'a'..=b'f', ..] => Some(at + 6),
+            _ => None,
+        }
     }
 
-    fn integer(&mut self) -> Option<()> {
-        let is_negative = self.literal("-").is_some();
-        let start = self.at;
-        self.at += self.rest().iter().take_while(|byte| byte.is_ascii_digit()).count();
-        let digits = self.since(start);
+    fn integer(self, at: usize) -> Option<usize> {
+        let is_negative = self.byte(at) == Some(b'-');
+        let start = at + usize::from(is_negative);
+        let end = start + self.rest(start).iter().take_while(|byte| byte.is_ascii_digit()).count();
+        let digits = &self.0[start..end];
         let value = digits.parse::<u64>().ok().filter(|value| *value <= LARGEST_INTEGER)?;
         let is_shortest = if value == 0 { digits == "0" } else { !digits.starts_with('0') };
-        (is_shortest && !(is_negative && value == 0)).then_some(())
+        (is_shortest && !(is_negative && value == 0)).then_some(end)
     }
 }
 
 /// How many bytes stand before the first that ends a string, begins an escape or may not be in it.
 /// Eight at a time: in `found` the highest bit of such a byte is set, and of none before it.
+#[inline]
 fn plain(bytes: &[u8]) -> usize {
-    const LOW: u64 = u64::from_le_bytes([1; 8]);
-    const HIGH: u64 = LOW << 7;
-    let below = |word: u64, limit: u64| word.wrapping_sub(LOW * limit) & !word & HIGH;
-    let is = |word: u64, byte: u8| below(word ^ (LOW * u64::from(byte)), 1);
+    const EACH: u64 = u64::from_le_bytes([1; 8]);
+    const QUOTE_AS_SPACE: u8 = b'"' ^ b' ';
+    let below = |word: u64, limit: u8| word.wrapping_sub(EACH * u64::from(limit));
+    let with = |word: u64, byte: u8| word ^ (EACH * u64::from(byte));
     let (words, rest) = bytes.as_chunks();
     for (place, word) in words.iter().enumerate() {
         let word = u64::from_le_bytes(*word);
-        let found = below(word, 0x20) | is(word, b'"') | is(word, b'\\');
+        // a quote trades places with a space, next to the control characters
+        let ends = below(with(word, QUOTE_AS_SPACE), b' ' + 1) | below(with(word, b'\\'), 1);
+        let found = ends & !word & (EACH << 7);
         if found != 0 {
             return place * 8 + (found.trailing_zeros() / 8) as usize;
         }
