@@ -5,8 +5,10 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::convert::Infallible;
 use std::io::Write as _;
+use std::path::Path;
 use std::process::Command;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use events::stream::Stream;
 use events::time::{DAY, Time};
@@ -19,9 +21,10 @@ use tokio::task::JoinSet;
 use crate::cut_off::PLACES;
 use crate::cuts::Cuts;
 use crate::dice::Dice;
+use crate::operations::has_payment_method;
 use crate::oracle::read_everything;
 use crate::people::{Answer, Ask, Person, words};
-use crate::server::{Installation, on_every_store, text};
+use crate::server::{Installation, Node, on_every_store, text};
 
 on_every_store! {
     whatever_is_cut_off_or_killed_counts_once
@@ -226,7 +229,9 @@ async fn kills(on: &Installation, cuts: &Cuts, each: usize, progress: &watch::Se
         let times = after.to_string();
         let is_anywhere = dice.of(3) == 0;
         let failing = [("CHANCERY_FAIL_POINT", place), ("CHANCERY_FAIL_AFTER", times.as_str())];
-        let node = on.launch(0, if is_anywhere { &[] } else { &failing }).serving().await;
+        let clock = [("CHANCERY_TEST_CLOCK", "on")];
+        let failing = [&clock[..], &failing[..]].concat();
+        let node = on.launch(0, if is_anywhere { &clock } else { &failing }).serving().await;
         cuts.lead_to(Some(node.address()));
         let until = progress.borrow().answered + after;
         let there = format!("reached {place}");
@@ -245,15 +250,20 @@ async fn kills(on: &Installation, cuts: &Cuts, each: usize, progress: &watch::Se
 }
 
 async fn whatever_is_cut_off_or_killed_counts_once(on: Installation) {
-    let node = on.start().await;
+    let node = on.start_with_clock(0).await;
+    let operator = Person::operator(&node, on.operator_token());
     let ana = Person::registers(&node, "ana").await;
     let organization = words(&ana.creates("acme").await.body()["id"]);
+    has_payment_method(&ana, "acme").await;
+    let plan = json!({ "plan": "starter" });
+    ana.puts("/v1/organizations/acme/plan", &plan).answer().await.expect(200);
     let databases = databases(&ana).await;
+    // what is told then is late for a month that is closed, too
+    let now = operator.advances("40d").await;
+    let ana = ana.with_token_of(&ana.signs_in().await.expect(200));
     node.stop().await;
 
     let mut dice = Dice::new(7);
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
-    let now = Time::from_millis(i64::try_from(now.as_millis()).unwrap());
     let events = told(count(), &databases, now, &mut dice);
     let cuts = Cuts::after(100_000, dice.another()).await;
     let (knowledge, progress) = (Arc::<Mutex<Knowledge>>::default(), watch::Sender::default());
@@ -283,10 +293,12 @@ async fn whatever_is_cut_off_or_killed_counts_once(on: Installation) {
     let names: BTreeSet<_> = events.iter().map(name).collect();
     assert_eq!(names.len(), knowledge.events.len(), "something counts under each name");
     let expected = totals(&knowledge, &databases);
-    let node = on.start().await;
+    let node = on.start_with_clock(0).await;
     assert_eq!(shown(&ana.at(&node), now, knowledge.position).await, expected);
+    let export = billed(&node, &operator.at(&node), &ana.at(&node), now).await;
     node.stop().await;
     on.assert_no_difference();
+    invoices_follow(&on, export);
     let counted = counted(&on, &organization).await;
     for group in ["days", "projects", "databases"] {
         assert_eq!(counted[group], expected[group]);
@@ -301,6 +313,46 @@ async fn whatever_is_cut_off_or_killed_counts_once(on: Installation) {
         let days = expected["days"].as_object().unwrap().values();
         assert_eq!(billed, days.map(|day| day[of_day].as_u64().unwrap()).sum::<u64>());
     }
+}
+
+/// Ends the month, and gives what the organization takes along.
+async fn billed(node: &Node, operator: &Person, ana: &Person, now: Time) -> Vec<u8> {
+    let over = now.until(now.month().1) + Duration::from_hours(2);
+    operator.advances(&format!("{}s", over.as_secs())).await;
+    let ana = ana.at(node).with_token_of(&ana.signs_in().await.expect(200));
+    let listed = ana.pages("/v1/organizations/acme/invoices", "invoices").await;
+    let path = format!("/v1/organizations/acme/invoices/{}", words(&listed[1]["id"]));
+    let last = ana.gets(&path).answer().await.expect(200).body();
+    let lines = last["lines"].as_array().unwrap();
+    assert!(lines.iter().any(|line| line["kind"] == "transfer" && line["is_adjustment"] == true));
+    ana.gets("/v1/organizations/acme/export").answer().await.expect(200).bytes
+}
+
+/// The invoices are computed again, by the program and by somebody who shares no code with it.
+fn invoices_follow(on: &Installation, export: Vec<u8>) {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(&export).unwrap();
+    let path = file.path().display().to_string();
+    let again = on.run(&["billing", "recompute", "--file", &path, "--json"]);
+    assert!(again.status.success(), "{}", text(&again.stderr));
+    let again: Value = serde_json::from_slice(&again.stdout).unwrap();
+    let independent = computed_apart(file.path());
+    let pairs = again.as_array().unwrap().iter().zip(independent.as_array().unwrap());
+    for (again, independent) in pairs {
+        assert_eq!((&again["number"], &again["total"]), (&independent["number"], &independent["total"]));
+    }
+    assert!(independent.as_array().unwrap().len() >= 2);
+}
+
+/// What each invoice of an export comes to, by a program that shares no code with the server; it must
+/// be what was charged.
+pub(crate) fn computed_apart(export: &Path) -> Value {
+    let python = std::env::var("CHANCERY_TEST_PYTHON").expect("tests/run names it");
+    let program = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/billing.py");
+    let output = Command::new(python).arg("-B").arg(program).arg(export).output().unwrap();
+    let told = format!("{}{}", text(&output.stdout), text(&output.stderr));
+    assert!(output.status.success(), "{told}");
+    serde_json::from_slice(&output.stdout).unwrap()
 }
 
 /// What must be shown, by what the senders know.
@@ -357,6 +409,10 @@ async fn shown(ana: &Person, now: Time, position: u64) -> Value {
         let body = asked.answer().await.expect(200).body();
         let named = body["usage"].as_array().unwrap().iter().map(|totals| {
             let mut totals = totals.as_object().unwrap().clone();
+            // nobody tells these: they follow from the databases, of which none has run
+            for hours in ["compute_hours", "storage_gb_hours", "backup_gb_hours"] {
+                assert_eq!(totals.remove(hours), Some(json!(0)));
+            }
             (words(&totals.remove(name).unwrap()), json!(totals))
         });
         let some = |totals: &Value| totals.as_object().unwrap().values().any(|it| *it != 0);

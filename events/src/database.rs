@@ -5,13 +5,10 @@
 //! owed and billed, and a provisioner brings the machine there. What may be ordered and reported in
 //! which state is one table: [`life::Step::in_state`].
 //!
-//! A bill follows from these events alone. Compute runs from `database.started` to the next
-//! `database.stopped`, `database.failed` or `database.deletion_started`; storage from the first
-//! `database.started` to `database.deletion_started`. The size is that of `database.created` and of
-//! each `database.resized` after it, the project that of `database.created` and `database.updated`.
-//! A time within an event (`since`) is when it became so, where that was earlier than it was
-//! recorded; never earlier than what was recorded of the database before. While the organization is
-//! suspended nothing of it runs, whatever the state says, and its end is the end of its databases.
+//! What is billed follows from these events alone: [`crate::invoice::meter`] says how. A time within an
+//! event (`since`) is when it became so, where that was earlier than it was recorded; never earlier
+//! than what was recorded of the database before. While the organization is suspended nothing of it
+//! runs, whatever the state says, and its end is the end of its databases.
 //!
 //! A name is unique among the databases that are not on their way out. What is deleted is forgotten
 //! here: the log tells of it.

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::people::{Person, words};
 use crate::server::{Installation, Node, on_every_store, text};
+use crate::used::computed_apart;
 
 on_every_store! {
     a_month_is_drafted_billed_and_paid
@@ -170,6 +171,7 @@ async fn a_month_is_drafted_billed_and_paid(installation: Installation) {
     let export = ana.gets("/v1/organizations/acme/export").answer().await.expect(200);
     let file = installation.data().with_extension("ndjson");
     std::fs::write(&file, export.bytes).unwrap();
+    computed_apart(&file);
     node.stop().await;
     installation.assert_no_difference();
     let path = file.display().to_string();
