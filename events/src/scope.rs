@@ -189,7 +189,9 @@ impl Permission {
             Self::ReadBackups | Self::ManageBackups | Self::DeleteBackups => Family::Backups,
             Self::ReadPipelines | Self::ManagePipelines => Family::Pipelines,
             Self::ViewBilling | Self::ManageBilling => Family::Billing,
-            Self::ReadUsage | Self::RecordUsage => Family::Usage,
+            Self::ReadUsage => Family::Usage,
+            // a proxy gives a connection back with what it took it by
+            Self::RecordUsage => return Scope::Of(Family::Usage, Level::Write),
             Self::UseOwnTokens | Self::ManageTokens | Self::ManageKeys => {
                 return match level {
                     Level::Read => Scope::Of(Family::Tokens, level),
