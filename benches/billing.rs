@@ -36,7 +36,10 @@ async fn measure(server: &Server, data: &Path) {
     founded(server, &owner, &operator).await;
 
     title("50 databases, month by month: milliseconds");
-    say(&format!("{:>5} {:>14} {:>18} {:>8}", "month", "closing it", "GET /billing/usage", "lines"));
+    say(&format!(
+        "{:>5} {:>14} {:>18} {:>8}",
+        "month", "closing it", "GET /billing/usage", "lines"
+    ));
     let mut first = None;
     for month in 1..=MONTHS {
         let until = server.now().await;
@@ -105,8 +108,7 @@ async fn signed_in(server: &Server, owner: &Owner) -> Owner {
 async fn billed(server: &Server, owner: &Owner, months: usize) -> usize {
     let path = "/v1/organizations/acme/invoices";
     let list = server.asks(Method::GET, &format!("{path}?page_size=100"), owner, None).await;
-    let invoices: Vec<&Value> =
-        list["invoices"].as_array().expect("it is a list").iter().collect();
+    let invoices: Vec<&Value> = list["invoices"].as_array().expect("it is a list").iter().collect();
     assert_eq!(invoices.len(), months + 1, "one for each month, and the draft");
     let id = invoices[1]["id"].as_str().expect("it has an id");
     let invoice = server.asks(Method::GET, &format!("{path}/{id}"), owner, None).await;

@@ -189,6 +189,18 @@ pub(crate) async fn rights(
     Ok((rights, version, at))
 }
 
+/// Some events of an organization: from the first version to that before the end.
+pub(crate) async fn events(
+    app: &App,
+    organization: OrganizationId,
+    (first, end): (u64, u64),
+) -> Result<Vec<Recorded>, Error> {
+    let count = usize::try_from(end.saturating_sub(first)).unwrap_or(usize::MAX);
+    let stream = Stream::Organization(organization);
+    let stored = app.log.read_stream(&stream, first, count).await.map_err(Failure::from)?;
+    decoded(&stored, Moment::Version(end))
+}
+
 /// Reads a stream up to a moment, and gives the version of the last event until then.
 async fn until(
     app: &App,

@@ -339,7 +339,10 @@ fn invoices_follow(on: &Installation, export: Vec<u8>) {
     let independent = computed_apart(file.path());
     let pairs = again.as_array().unwrap().iter().zip(independent.as_array().unwrap());
     for (again, independent) in pairs {
-        assert_eq!((&again["number"], &again["total"]), (&independent["number"], &independent["total"]));
+        assert_eq!(
+            (&again["number"], &again["total"]),
+            (&independent["number"], &independent["total"])
+        );
     }
     assert!(independent.as_array().unwrap().len() >= 2);
 }

@@ -74,15 +74,15 @@ async fn record_usage(
     let needed = Permission::RecordUsage;
     let (_, seen) = Access::look(&app, by, organization, needed).await?;
     let now = app.clock.now();
-    limit::spending(&seen, now)?;
     let events = cloud_event::sent(&submission)?;
     if events.len() > ENTRIES {
         return Err(Problem::new(Code::PayloadTooLarge));
     }
     let told: Vec<Told> = events.iter().map(|event| Told::read(event, now)).collect();
     let known = databases(&app, &seen, organization, &told).await?;
-    let all = told.iter().filter_map(Told::entry);
-    let refused = limit::in_trial(&app, &seen, organization, all, now).await?;
+    let all = || told.iter().filter_map(Told::entry);
+    limit::spending(&app, &seen, organization, all(), now).await?;
+    let refused = limit::in_trial(&app, &seen, organization, all(), now).await?;
     let mut slots = Vec::with_capacity(told.len());
     // what is recorded, and in which slot it is answered
     let (mut entries, mut places) = (Vec::new(), Vec::new());

@@ -2,19 +2,18 @@
 
 use std::collections::BTreeMap;
 
+use events::Event;
 use events::id::OrganizationId;
 use events::invoice::hours::{DayHours, DayOf};
 use events::invoice::pin::{Day, Month, Told};
 use events::invoice::{self, Invoice, Line, Pin};
 use events::stream::Stream;
 use events::time::Time;
-use events::{Event, wire};
 use projections::usage::{BilledMonth, Span};
 use rust_decimal::Decimal;
 
 use super::{Error, usage};
 use crate::access::Access;
-use crate::event_log::ReadError;
 use crate::failure::Failure;
 use crate::{App, past};
 
@@ -93,17 +92,9 @@ pub(crate) async fn lines(
     organization: OrganizationId,
     invoice: &Invoice,
 ) -> Result<Vec<Line>, Error> {
-    let (first, end) = invoice.lines;
-    let count = usize::try_from(end - first).unwrap_or(usize::MAX);
-    let stream = Stream::Organization(organization);
-    let stored = app.log.read_stream(&stream, first, count).await.map_err(Failure::from)?;
     let mut lines = Vec::new();
-    for event in stored {
-        let decoded = wire::decode(event.position, &event.line, &event.sealed);
-        let decoded = decoded.map_err(|error| {
-            Failure::from(ReadError::Corrupt { position: event.position, source: error.into() })
-        })?;
-        if let Event::Invoice(invoice::Event::Itemized { lines: some, .. }) = decoded.event {
+    for recorded in past::events(app, organization, invoice.lines).await? {
+        if let Event::Invoice(invoice::Event::Itemized { lines: some, .. }) = recorded.event {
             lines.extend(some);
         }
     }

@@ -28,9 +28,13 @@ async fn now(node: &Node) -> Time {
 
 /// Tells one event of now.
 async fn tells(node: &Node, ana: &Person, id: &str, kind: &str, value: u64, of: &str) -> Answer {
+    tells_at(ana, id, kind, value, of, &now(node).await.to_string()).await
+}
+
+async fn tells_at(ana: &Person, id: &str, kind: &str, value: u64, of: &str, time: &str) -> Answer {
     let events = json!([{
         "specversion": "1.0", "id": id, "source": "proxy-1", "type": kind,
-        "time": now(node).await.to_string(), "data": { "database_id": of, "value": value },
+        "time": time, "data": { "database_id": of, "value": value },
     }]);
     let body = serde_json::to_vec(&events).unwrap();
     let ask = ana.asks(Method::POST, "/v1/organizations/acme/usage/events");
@@ -63,12 +67,16 @@ async fn usage_is_refused_at_the_spend_limit_until_it_is_raised_or_the_month_is_
     ana.puts(LIMIT, &json!({ "spend_limit": 1.5 })).answer().await.expect(200);
     let (gigabyte, bytes) = (1_000_000_000, "bytes_transferred");
     // ten more than the plan allows: two dollars
-    let told = tells(&node, &ana, "1", bytes, 60 * gigabyte, &orders).await.expect(200);
+    let time = now(&node).await.to_string();
+    let told = tells_at(&ana, "1", bytes, 60 * gigabyte, &orders, &time).await.expect(200);
     assert_eq!(slot(&told), accepted());
     let plan = ana.gets(PLAN).answer().await.expect(200).body();
     assert_eq!((&plan["spend_capped"], plan["spend_capped_at"].is_string()), (&json!(true), true));
     let refused = tells(&node, &ana, "2", bytes, 1, &orders).await;
     assert_eq!(refused.refusal(), (402, "spend_limit_reached".to_owned()));
+    // who lost the answer is told again that it counts
+    let again = tells_at(&ana, "1", bytes, 60 * gigabyte, &orders, &time).await.expect(200);
+    assert_eq!(slot(&again), ("duplicate".to_owned(), Value::Null));
     let log = "/v1/organizations/acme/audit-log?action=spend_limit.reached";
     let entries = ana.pages(log, "events").await;
     assert_eq!((entries.len(), &entries[0]["actor"]["id"]), (1, &json!("system")));

@@ -24,12 +24,23 @@ pub(super) struct Refused {
     known: HashSet<String>,
 }
 
-/// Refuses everything once the spend limit is reached in this month.
-pub(super) fn spending(seen: &Seen, now: Time) -> Result<(), Problem> {
-    match seen.at(|state| state.subscription().capped_at(now)) {
-        Some(_) => Err(Problem::new(Code::SpendLimitReached)),
-        None => Ok(()),
+/// Refuses everything once the spend limit is reached in this month, but what was told before.
+pub(super) async fn spending<'a>(
+    app: &App,
+    seen: &Seen,
+    organization: OrganizationId,
+    entries: impl Iterator<Item = &'a Entry>,
+    now: Time,
+) -> Result<(), Problem> {
+    if seen.at(|state| state.subscription().capped_at(now)).is_none() {
+        return Ok(());
     }
+    let keys: Vec<String> = entries.map(|entry| entry.key.clone()).collect();
+    let known = query::usage::known(app, organization, &keys).await?;
+    if !keys.is_empty() && keys.iter().all(|key| known.contains(key)) {
+        return Ok(());
+    }
+    Err(Problem::new(Code::SpendLimitReached))
 }
 
 /// What is refused of these because the organization is on trial.
