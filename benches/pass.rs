@@ -6,14 +6,15 @@ use std::convert::Infallible;
 use std::fs::{self, File};
 use std::hint::black_box;
 use std::io::{BufRead as _, BufReader, BufWriter, Read as _, Write as _};
-use std::iter;
 use std::path::Path;
 use std::time::Instant;
 
 use chancery::in_order::in_order;
+use chancery::pieces::{Piece, Pieces};
 use events::chain::{Link, Step, Walk};
 use events::stream::Stream;
 use events::tree::{Edge, Hash};
+use events::wire::LONGEST_LINE;
 use sha2::{Digest as _, Sha256};
 
 use crate::line::Writer;
@@ -84,24 +85,11 @@ fn hash_lines(path: &Path) {
 
 /// As a verification does it: lines are read here, looked at on all cores, and compared here again.
 fn walk(path: &Path, stream: &Stream) -> (u64, Link) {
-    let mut file = BufReader::with_capacity(BLOCK, File::open(path).expect("it is there"));
-    let pieces = iter::from_fn(|| {
-        let (mut text, mut ends) = (Vec::new(), Vec::new());
-        while text.len() < BLOCK {
-            if file.read_until(b'\n', &mut text).expect("it can be read") == 0 {
-                break;
-            }
-            text.pop();
-            ends.push(text.len());
-        }
-        (!ends.is_empty()).then_some((text, ends))
-    });
-    let examined = |(text, ends): (Vec<u8>, Vec<usize>)| {
-        let lines = iter::once(0).chain(ends.iter().copied()).zip(&ends);
-        let examined = lines.map(|(begin, end)| {
-            let line = &text[begin..*end];
-            (Step::of_line(line).ok(), Hash::of_leaf(line))
-        });
+    let pieces = Pieces::of(File::open(path).expect("it is there"), LONGEST_LINE);
+    let examined = |piece: Piece| {
+        let lines = piece.split();
+        assert!(lines.ended_by.is_none(), "nothing is wrong with the file");
+        let examined = lines.iter().map(|line| (Step::of_line(line).ok(), Hash::of_leaf(line)));
         examined.collect::<Vec<_>>()
     };
     let (mut walk, mut edge) = (Walk::new(stream), Edge::default());

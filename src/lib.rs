@@ -39,6 +39,7 @@ mod operational;
 mod packet;
 mod password;
 mod past;
+pub mod pieces;
 mod postgres_database;
 mod projector;
 mod public_key;

@@ -11,6 +11,7 @@ use super::fault::{Checked, Fault, Reason, ensure};
 use crate::packet::content::hex;
 use crate::packet::statement::{File, Statement};
 use crate::packet::{CHECKPOINT, ENVELOPE, EVENTS, SEAL, SPECIFICATION, disclosed_subject};
+use crate::pieces::BadLine;
 
 const ALWAYS_THERE: [&str; 4] = [EVENTS, CHECKPOINT, SPECIFICATION, SEAL];
 
@@ -127,31 +128,12 @@ pub(super) fn next_line(
     longest: usize,
 ) -> Result<bool, BadLine> {
     line.clear();
-    add_line(from, line, longest)
-}
-
-/// The same, behind what is there already.
-pub(super) fn add_line(
-    from: &mut impl BufRead,
-    lines: &mut Vec<u8>,
-    longest: usize,
-) -> Result<bool, BadLine> {
-    let read = from.take(longest as u64 + 1).read_until(b'\n', lines).map_err(BadLine::Io)?;
+    let read = from.take(longest as u64 + 1).read_until(b'\n', line).map_err(BadLine::Io)?;
     if read == 0 {
         return Ok(false);
     }
-    if lines.pop() != Some(b'\n') {
+    if line.pop() != Some(b'\n') {
         return Err(if read > longest { BadLine::TooLong } else { BadLine::NoEnd });
     }
     Ok(true)
-}
-
-#[derive(Debug, thiserror::Error)]
-pub(super) enum BadLine {
-    #[error("it cannot be read")]
-    Io(#[source] io::Error),
-    #[error("a line is longer than any line of a log")]
-    TooLong,
-    #[error("its last line has no line feed")]
-    NoEnd,
 }

@@ -4,8 +4,7 @@
 //! itself is found on all cores; the first line that is wrong is the one that is named.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{BufRead, BufReader, Read};
-use std::iter;
+use std::io::Read;
 
 use events::Event;
 use events::chain::{Broken, Link, Step, Walk};
@@ -17,10 +16,8 @@ use events::tree::{Edge, Hash};
 use events::wire::{LONGEST_LINE, Malformed, Seen};
 
 use super::fault::{Checked, Fault, Reason};
-use super::file::{BadLine, add_line};
 use crate::in_order::in_order;
-
-const BUFFER: usize = 256 * 1024;
+use crate::pieces::{BadLine, Piece, Pieces};
 
 /// What is wanted of the lines, by version or by size.
 #[derive(Default)]
@@ -98,13 +95,16 @@ impl Lines {
 
     /// Takes every line there is.
     pub(super) fn take_all(&mut self, from: impl Read, reader: &mut impl Passed) -> Checked<()> {
-        let mut from = BufReader::with_capacity(BUFFER, from);
-        let pieces = iter::from_fn(|| Piece::read(&mut from));
-        in_order(pieces, Piece::examined, |(piece, examined)| {
-            for (line, examined) in piece.lines().zip(examined) {
+        let examined = |piece: Piece| {
+            let lines = piece.split();
+            let examined: Vec<_> = lines.iter().map(Examined::of).collect();
+            (lines, examined)
+        };
+        in_order(Pieces::of(from, LONGEST_LINE), examined, |(lines, examined)| {
+            for (line, examined) in lines.iter().zip(examined) {
                 self.take_examined(line, examined, reader)?;
             }
-            piece.ended_by.map_or(Ok(()), |why| Err(self.unread(&why)))
+            lines.ended_by.map_or(Ok(()), |why| Err(self.unread(&why)))
         })
     }
 
@@ -138,44 +138,6 @@ impl Examined {
             recorded: seen.recorded(Position::default(), b"", link),
             leaf: Hash::of_leaf(line),
         }
-    }
-}
-
-/// Some lines that follow each other.
-#[derive(Default)]
-struct Piece {
-    text: Vec<u8>,
-    /// Where each line ends and the next one begins.
-    ends: Vec<usize>,
-    /// Why there is no line behind them, where something is wrong.
-    ended_by: Option<BadLine>,
-}
-
-impl Piece {
-    /// The next one, which is large enough to be worth handing on; `None` at the end.
-    fn read(from: &mut impl BufRead) -> Option<Self> {
-        let mut piece = Self::default();
-        while piece.text.len() < BUFFER {
-            match add_line(from, &mut piece.text, LONGEST_LINE) {
-                Ok(true) => piece.ends.push(piece.text.len()),
-                Ok(false) => break,
-                Err(why) => {
-                    piece.ended_by = Some(why);
-                    return Some(piece);
-                }
-            }
-        }
-        (!piece.ends.is_empty()).then_some(piece)
-    }
-
-    fn lines(&self) -> impl Iterator<Item = &[u8]> {
-        let begins = iter::once(0).chain(self.ends.iter().copied());
-        begins.zip(&self.ends).map(|(begin, end)| &self.text[begin..*end])
-    }
-
-    fn examined(self) -> (Self, Vec<Examined>) {
-        let examined = self.lines().map(Examined::of).collect();
-        (self, examined)
     }
 }
 
