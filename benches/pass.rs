@@ -89,7 +89,10 @@ fn walk(path: &Path, stream: &Stream) -> (u64, Link) {
     let examined = |piece: Piece| {
         let lines = piece.split();
         assert!(lines.ended_by.is_none(), "nothing is wrong with the file");
-        let examined = lines.iter().map(|line| (Step::of_line(line).ok(), Hash::of_leaf(line)));
+        let all: Vec<_> = lines.iter().collect();
+        let with_links = all.iter().zip(Link::of_lines(&all));
+        let examined =
+            with_links.map(|(line, link)| (Step::of_line(line, link).ok(), Hash::of_leaf(line)));
         examined.collect::<Vec<_>>()
     };
     let (mut walk, mut edge) = (Walk::new(stream), Edge::default());

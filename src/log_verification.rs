@@ -192,9 +192,8 @@ async fn walk(
 }
 
 fn take_all(pass: &mut Pass, rows: &[Row]) -> Result<(), Fault> {
-    let examined = |rows: &[Row]| rows.iter().map(Examined::of).collect::<Vec<_>>();
     let mut rest = rows.iter();
-    in_order(rows.chunks(PIECE), examined, |examined| {
+    in_order(rows.chunks(PIECE), Examined::of_all, |examined| {
         // rows come second: none is taken where there is nothing to go with it
         let mut pairs = examined.into_iter().zip(rest.by_ref());
         pairs.try_for_each(|(examined, row)| pass.take(row, examined))

@@ -9,6 +9,8 @@ use crate::stream::Stream;
 use crate::time::Time;
 use crate::wire::{self, Head, Malformed};
 
+mod many;
+
 const SCHEME: &str = "blake3:";
 /// The value of each byte as a hexadecimal digit; 255 where it is none.
 const HEX: [u8; 256] = {
@@ -132,8 +134,9 @@ impl Step {
         }
     }
 
-    pub fn of_line(line: &[u8]) -> Result<Self, Malformed> {
-        Ok(Self::new(&wire::head(line)?, Link::of_line(line)))
+    /// `link` is that of the line.
+    pub fn of_line(line: &[u8], link: Link) -> Result<Self, Malformed> {
+        Ok(Self::new(&wire::head(line)?, link))
     }
 }
 
@@ -153,7 +156,7 @@ impl Walk {
 
     /// Takes the next stored line.
     pub fn step(&mut self, line: &[u8]) -> Result<(), Broken> {
-        self.take(Step::of_line(line).as_ref().ok())
+        self.take(Step::of_line(line, Link::of_line(line)).as_ref().ok())
     }
 
     /// The same for who has looked at the line already. None where it cannot be read.

@@ -202,10 +202,15 @@ pub(super) struct Examined {
 }
 
 impl Examined {
-    pub(super) fn of(row: &Row) -> Self {
+    pub(super) fn of_all(rows: &[Row]) -> Vec<Self> {
+        let lines: Vec<_> = rows.iter().map(|row| row.stored.line.as_slice()).collect();
+        let links = Link::of_lines(&lines);
+        rows.iter().zip(links).map(|(row, link)| Self::of(row, link)).collect()
+    }
+
+    fn of(row: &Row, link: Link) -> Self {
         let line = &row.stored.line;
         let Ok(head) = wire::head(line) else { return Self::default() };
-        let link = Link::of_line(line);
         let columns = row.columns.as_ref();
         Self {
             step: Some(Step::new(&head, link)),

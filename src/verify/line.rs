@@ -65,7 +65,7 @@ impl Lines {
     }
 
     pub(super) fn take(&mut self, line: &[u8], reader: &mut impl Passed) -> Checked<()> {
-        self.take_examined(line, Examined::of(line), reader)
+        self.take_examined(line, Examined::of(line, Link::of_line(line)), reader)
     }
 
     fn take_examined(
@@ -97,7 +97,10 @@ impl Lines {
     pub(super) fn take_all(&mut self, from: impl Read, reader: &mut impl Passed) -> Checked<()> {
         let examined = |piece: Piece| {
             let lines = piece.split();
-            let examined: Vec<_> = lines.iter().map(Examined::of).collect();
+            let all: Vec<_> = lines.iter().collect();
+            let with_links = all.iter().zip(Link::of_lines(&all));
+            let examined: Vec<_> =
+                with_links.map(|(line, link)| Examined::of(line, link)).collect();
             (lines, examined)
         };
         in_order(Pieces::of(from, LONGEST_LINE), examined, |(lines, examined)| {
@@ -131,8 +134,8 @@ struct Examined {
 }
 
 impl Examined {
-    fn of(line: &[u8]) -> Self {
-        let (seen, link) = (Seen::of(line), Link::of_line(line));
+    fn of(line: &[u8], link: Link) -> Self {
+        let seen = Seen::of(line);
         Self {
             step: seen.head().ok().map(|head| Step::new(&head, link)),
             recorded: seen.recorded(Position::default(), b"", link),
