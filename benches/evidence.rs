@@ -14,6 +14,10 @@ mod pass;
 mod rounds;
 mod server;
 
+/// As the program has it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() {
     let runtime = Runtime::new().expect("a runtime starts");
     let named: Vec<String> =

@@ -392,12 +392,8 @@ impl Follower {
 
 /// The events of a page, in order.
 pub(crate) fn decode(page: &Page) -> Result<Vec<Recorded>, ReadError> {
-    page.events
-        .iter()
-        .map(|event| {
-            events::wire::decode(event.position, &event.line, &event.sealed).map_err(|error| {
-                ReadError::Corrupt { position: event.position, source: error.into() }
-            })
-        })
-        .collect()
+    let stored = page.events.iter();
+    let stored = stored.map(|event| (event.position, &event.line[..], &event.sealed[..]));
+    events::wire::decode_all(stored)
+        .map_err(|(position, error)| ReadError::Corrupt { position, source: error.into() })
 }

@@ -30,7 +30,7 @@ mod tagged;
 
 use canonical::LARGEST_INTEGER;
 pub use canonical::is_canonical;
-pub use seen::{Head, Seen, decode, head};
+pub use seen::{Head, Seen, decode, decode_all, head};
 use tagged::Tagged;
 
 /// The version of the line's own shape.

@@ -312,7 +312,8 @@ async fn readiness_names_every_store_and_model() {
             "reactions": [
                 { "name": "complete_registrations" }, { "name": "mail" }, { "name": "address_proof" },
                 { "name": "second_factor" }, { "name": "erasure" }, { "name": "outbox" },
-                { "name": "packets" }, { "name": "due" }, { "name": "signer" },
+                { "name": "packets" }, { "name": "connections" }, { "name": "due" },
+                { "name": "signer" },
             ],
         })
     );

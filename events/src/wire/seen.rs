@@ -45,6 +45,18 @@ pub fn decode(position: Position, line: &[u8], sealed: &[u8]) -> Result<Recorded
     Seen::of(line).recorded(position, sealed, Link::of_line(line))
 }
 
+/// The same of many stored events, each with its position, line and sealed values; faster than one
+/// after the other. Fails with the position of the first that cannot be read.
+pub fn decode_all<'a>(
+    stored: impl Iterator<Item = (Position, &'a [u8], &'a [u8])> + Clone,
+) -> Result<Vec<Recorded>, (Position, Malformed)> {
+    let lines: Vec<&[u8]> = stored.clone().map(|(_, line, _)| line).collect();
+    let decoded = stored.zip(Link::of_lines(&lines)).map(|((position, line, sealed), link)| {
+        Seen::of(line).recorded(position, sealed, link).map_err(|error| (position, error))
+    });
+    decoded.collect()
+}
+
 /// One line, for whoever wants to know several things of it.
 pub struct Seen<'a> {
     line: &'a [u8],
