@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use events::time::Time;
 use reqwest::Method;
-use rounds::{say, title};
+use rounds::say;
 use serde_json::{Value, json};
 use server::{Owner, Server};
 use tokio::runtime::Runtime;
@@ -35,7 +35,7 @@ async fn measure(server: &Server, data: &Path) {
     let operator = Owner { token: token.trim().to_owned(), ..owner.clone() };
     founded(server, &owner, &operator).await;
 
-    title("50 databases, month by month: milliseconds");
+    say("\n50 databases, month by month: milliseconds");
     say(&format!(
         "{:>5} {:>14} {:>18} {:>8}",
         "month", "closing it", "GET /billing/usage", "lines"

@@ -13,6 +13,12 @@ use secrecy::SecretString;
 use crate::catalogue;
 use crate::installation_token::SHORTEST;
 use crate::mail::smtp::SmtpServer;
+use crate::payment::Payments;
+
+mod flags;
+
+pub use flags::Flags;
+use flags::{SETTINGS, Secret};
 
 const PREFIX: &str = "CHANCERY_";
 const FILE: &str = "chancery.toml";
@@ -25,100 +31,6 @@ const OTHER_VARIABLES: [&str; 6] = [
     "CHANCERY_FAIL_AFTER",
     "CHANCERY_FAIL_HOW",
 ];
-
-/// Settings of `chancery serve`; each also as `CHANCERY_<NAME>` and as a key of `chancery.toml`.
-#[derive(Clone, Default, clap::Args)]
-pub struct Flags {
-    /// Address to serve on [default: 127.0.0.1:8080]
-    #[arg(long, value_name = "ADDRESS")]
-    listen: Option<String>,
-    /// Folder of the embedded databases and keys [default: ./chancery-data]
-    #[arg(long, value_name = "FOLDER")]
-    data: Option<String>,
-    /// `postgres://…` to use PostgreSQL [default: SQLite in the data folder]
-    #[arg(long, value_name = "URL")]
-    database: Option<String>,
-    /// `esdb://…` to keep the log in EventStoreDB or KurrentDB [default: in the database]
-    #[arg(long, value_name = "URL")]
-    event_log: Option<String>,
-    /// The key that wraps all others [default: master.key in the data folder]
-    #[arg(long, value_name = "FILE")]
-    master_key_file: Option<String>,
-    /// What was signed last is remembered here, outside of every backup: a file, or `postgres://…` of
-    /// another database where several nodes sign [default: signer-state in the data folder]
-    #[arg(long, value_name = "FILE|URL")]
-    signer_state: Option<String>,
-    /// How the world reaches this server; names the logs for ever at the first start
-    /// [default: the listen address]
-    #[arg(long, value_name = "URL")]
-    public_url: Option<String>,
-    /// `file` to write mails into the data folder, `smtp://…` or `smtps://…` to send them
-    /// [default: file]
-    #[arg(long, value_name = "URL")]
-    mail: Option<String>,
-    /// Networks of the proxies in front, separated by commas: they are believed about where requests
-    /// come from [default: none]
-    #[arg(long, value_name = "NETWORKS")]
-    trusted_proxies: Option<String>,
-    /// A file with plans, prices and regions [default: built in]
-    #[arg(long, value_name = "FILE")]
-    plans: Option<String>,
-    /// `off` for load tests: nothing is refused because it comes too often [default: on]
-    #[arg(long, value_name = "ON|OFF")]
-    rate_limits: Option<String>,
-    /// `on` lets the operator move the clock, for tests [default: off]
-    #[arg(long, value_name = "ON|OFF", num_args = 0..=1, default_missing_value = "on")]
-    test_clock: Option<String>,
-    /// A file with these settings [default: chancery.toml, where there is one]
-    #[arg(long, value_name = "FILE", env = "CHANCERY_CONFIG")]
-    config: Option<PathBuf>,
-}
-
-impl Flags {
-    fn get(&self, name: &str) -> Option<&str> {
-        match name {
-            "listen" => self.listen.as_deref(),
-            "data" => self.data.as_deref(),
-            "database" => self.database.as_deref(),
-            "event-log" => self.event_log.as_deref(),
-            "master-key-file" => self.master_key_file.as_deref(),
-            "signer-state" => self.signer_state.as_deref(),
-            "public-url" => self.public_url.as_deref(),
-            "mail" => self.mail.as_deref(),
-            "trusted-proxies" => self.trusted_proxies.as_deref(),
-            "plans" => self.plans.as_deref(),
-            "rate-limits" => self.rate_limits.as_deref(),
-            "test-clock" => self.test_clock.as_deref(),
-            _ => None,
-        }
-    }
-}
-
-/// Every setting; those that may hold a secret are also read from the file that
-/// `CHANCERY_<NAME>_FILE` names.
-const SETTINGS: [(&str, Secret); 14] = [
-    ("listen", Secret::No),
-    ("data", Secret::No),
-    ("database", Secret::Yes),
-    ("event-log", Secret::Yes),
-    ("master-key-file", Secret::No),
-    ("signer-state", Secret::Yes),
-    ("public-url", Secret::No),
-    ("mail", Secret::Yes),
-    ("trusted-proxies", Secret::No),
-    ("plans", Secret::No),
-    ("rate-limits", Secret::No),
-    ("test-clock", Secret::No),
-    // no flag: whoever lists the processes would read it
-    ("operator-token", Secret::Yes),
-    ("provisioner-token", Secret::Yes),
-];
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Secret {
-    Yes,
-    No,
-}
 
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -135,6 +47,7 @@ pub struct Config {
     pub trusted_proxies: Vec<IpNet>,
     /// What the file says that can be chosen.
     pub(crate) catalogue: Option<Catalogue>,
+    pub(crate) payments: Payments,
     /// Whether anything is refused because it comes too often.
     pub rate_limits: bool,
     /// Whether the operator may move the clock.
@@ -380,16 +293,15 @@ fn check(given: &BTreeMap<&str, Given>, mistakes: &mut Vec<String>) -> Option<Co
             .push(format!("{from}: networks or addresses are expected, like 10.0.0.0/8,192.0.2.7"));
     }
     let catalogue = text("plans").and_then(|path| read_catalogue(path, from("plans"), mistakes));
-    let rate_limits = text("rate-limits").unwrap_or("on");
-    if !["on", "off"].contains(&rate_limits) {
-        mistakes.push(format!("{}: `on` or `off` is expected", from("rate-limits")));
-    }
-    let rate_limits = rate_limits == "on";
-    let test_clock = text("test-clock").unwrap_or("off");
-    if !["on", "off"].contains(&test_clock) {
-        mistakes.push(format!("{}: `on` or `off` is expected", from("test-clock")));
-    }
-    let test_clock = test_clock == "on";
+    let payments = payments(given.get("billing"), mistakes);
+    let mut is_on = |name, usual| {
+        let said = text(name).unwrap_or(usual);
+        if !["on", "off"].contains(&said) {
+            mistakes.push(format!("{}: `on` or `off` is expected", from(name)));
+        }
+        said == "on"
+    };
+    let (rate_limits, test_clock) = (is_on("rate-limits", "on"), is_on("test-clock", "off"));
     let mut token = |name| {
         let token = text(name);
         if token.is_some_and(|token| token.len() < SHORTEST) {
@@ -410,6 +322,7 @@ fn check(given: &BTreeMap<&str, Given>, mistakes: &mut Vec<String>) -> Option<Co
         mail,
         trusted_proxies: trusted_proxies.unwrap_or_default(),
         catalogue,
+        payments,
         rate_limits,
         test_clock,
         operator_token,
@@ -440,6 +353,14 @@ fn signer_state(given: &BTreeMap<&str, Given>, mistakes: &mut Vec<String>) -> Si
         ));
     }
     SignerState::Postgres(text.as_str().into())
+}
+
+fn payments(given: Option<&Given>, mistakes: &mut Vec<String>) -> Payments {
+    let Some(Given { text, from }) = given else { return Payments::Manual };
+    Payments::named(text).unwrap_or_else(|| {
+        mistakes.push(format!("{from}: `manual` is expected"));
+        Payments::Manual
+    })
 }
 
 fn is_postgres(url: &str) -> bool {

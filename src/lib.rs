@@ -41,6 +41,7 @@ mod packet;
 mod paper;
 mod password;
 mod past;
+mod payment;
 pub mod pieces;
 mod postgres_database;
 mod projector;
@@ -85,6 +86,7 @@ pub struct App {
     provisioner_token: installation_token::InstallationToken,
     passwords: password::Passwords,
     proven: identity::ProvenPairs,
+    payments: payment::Payments,
     rate_limits: rate_limit::RateLimits,
     activity: session_activity::SessionActivity,
     token_activity: token_activity::TokenActivity,

@@ -74,6 +74,14 @@ pub(crate) struct Stores {
     origin: String,
 }
 
+/// What was signed last stands where all nodes find it that share a database.
+async fn signer(config: &Config, stores: &Stores, node: &Node) -> anyhow::Result<Signer> {
+    let is_shared = matches!(config.database, Database::Postgres(_));
+    let shared = is_shared.then_some((&stores.keyring, &stores.operational, node.name.as_str()));
+    let signer = Signer::open(&config.signer_state, &config.data, shared).await;
+    signer.context("cannot open what was signed last")
+}
+
 /// Serves until the process is told to stop (SIGTERM or SIGINT).
 pub async fn serve(config: Config) -> anyhow::Result<()> {
     let signals = Signals::hear()?;
@@ -86,11 +94,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     let public_url = config.public_url_at(address);
     let stores = Stores::open(&config, &public_url).await?;
     let clock = clock(&config, &stores.operational).await?;
-    let is_shared = matches!(config.database, Database::Postgres(_));
-    let shared = is_shared.then_some((&stores.keyring, &stores.operational, node.name.as_str()));
-    let signer = Signer::open(&config.signer_state, &config.data, shared)
-        .await
-        .context("cannot open what was signed last")?;
+    let signer = signer(&config, &stores, &node).await?;
     let [operator_token, provisioner_token] = tokens(&config)?;
     let projector =
         Projector::new(stores.log.clone(), stores.read_store.clone(), node.name.clone());
@@ -113,6 +117,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
         passwords: Passwords::new(metrics.full("passwords"))?,
         proven: ProvenPairs::new()?,
         trusted_proxies: config.trusted_proxies.clone(),
+        payments: config.payments,
         rate_limits: RateLimits::new(config.rate_limits),
         activity: SessionActivity::default(),
         token_activity: TokenActivity::default(),

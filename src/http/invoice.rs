@@ -15,7 +15,6 @@ use events::invoice::{Command, Draft, Invoice, Pin};
 use events::organization::Organization;
 use events::permission::Permission;
 use events::plan::Dollars;
-use events::subscription::Provider;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -27,10 +26,12 @@ use super::document::{OrganizationCommands, OrganizationReads};
 use super::held::{self, List};
 use super::organization::Meant;
 use super::other_name::Words;
+use super::plan::MOST_SEATS;
 use super::problem::{Code, FieldError, Problem};
 use super::request::{Authenticated, Parameters, PathNames};
 use crate::access::Access;
 use crate::execute::{self, Done};
+use crate::payment::Received;
 use crate::{App, query};
 
 pub(super) mod operator;
@@ -40,7 +41,6 @@ mod shown;
 use shown::{InvoiceDetails, ShownInvoice};
 
 const LONGEST_REFERENCE: usize = 200;
-const MOST_SEATS: u64 = 100_000;
 
 pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
@@ -201,15 +201,20 @@ pub(crate) struct PayBody {
 }
 
 impl PayBody {
-    fn command(self, invoice: InvoiceId, payment: PaymentId) -> Result<Command, Problem> {
+    fn command(
+        self,
+        app: &App,
+        invoice: InvoiceId,
+        payment: PaymentId,
+    ) -> Result<Command, Problem> {
         let mut errors: Vec<FieldError> = Vec::new();
         let reference = self.reference;
         Checks::new(&mut errors).text("reference", reference.as_deref(), LONGEST_REFERENCE);
-        if errors.is_empty() {
-            Ok(Command::Pay { invoice, payment, provider: Provider::Manual, reference })
-        } else {
-            Err(Problem::invalid(errors))
+        if !errors.is_empty() {
+            return Err(Problem::invalid(errors));
         }
+        let Received { provider, reference } = app.payments.receive(reference);
+        Ok(Command::Pay { invoice, payment, provider, reference })
     }
 }
 
@@ -227,7 +232,7 @@ async fn pay_invoice(
     let invoice = names.id::<InvoiceId>("invoice");
     let command = || {
         let body: PayBody = submission.json_or_empty()?;
-        body.command(invoice.ok_or(Problem::new(Code::NotFound))?, payment)
+        body.command(&app, invoice.ok_or(Problem::new(Code::NotFound))?, payment)
     };
     let needed = Permission::ManageBilling;
     let view = |state: &Organization| state.billing().invoice(invoice?).cloned();

@@ -37,9 +37,9 @@ use crate::execute::{self, Done};
 use crate::{App, catalogue};
 
 /// More than any organization has.
-const MOST_SEATS: u64 = 100_000;
-/// A spend limit that nobody reaches.
-const MOST_DOLLARS: i64 = 1_000_000_000;
+pub(super) const MOST_SEATS: u64 = 100_000;
+/// More than anybody owes.
+pub(super) const MOST_DOLLARS: i64 = 1_000_000_000;
 
 pub(super) fn public_routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
@@ -301,7 +301,7 @@ async fn shown(
     Ok(OrganizationPlan {
         org_id,
         plan: terms.plan.clone(),
-        billing_provider: "manual",
+        billing_provider: app.payments.as_str(),
         subscription_status,
         current_period_start,
         current_period_end,

@@ -24,13 +24,12 @@ use crate::http::admin::Operator;
 use crate::http::check::Checks;
 use crate::http::credit::{self, CreditBalance};
 use crate::http::document::OperatorOrganizationCommands;
+use crate::http::plan::MOST_DOLLARS;
 use crate::http::problem::{Code, FieldError, Problem};
 use crate::http::request::{Authenticated, PathNames, Submission};
 use crate::{App, query};
 
 const LONGEST_REASON: usize = 500;
-/// More than any organization owes.
-const MOST_DOLLARS: i64 = 1_000_000_000;
 
 pub(crate) fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
@@ -138,7 +137,7 @@ async fn record_payment(
     let order = submission.operator_order(&app)?;
     let payment = PaymentId(app.keyring.id_of(order.command, "payment"));
     let body: PayBody = submission.json_or_empty()?;
-    let command = body.command(home.1, payment)?;
+    let command = body.command(&app, home.1, payment)?;
     settle(&app, &submission, home, StatusCode::OK, |_| Wish::Paid(command)).await
 }
 
