@@ -57,7 +57,7 @@ async fn databases(ana: &Person) -> Vec<Database> {
         projects.push(Some(words(&made.body()["id"])));
     }
     let mut databases = Vec::new();
-    for number in 0..6 {
+    for number in 0..3 {
         let project = projects[number % projects.len()].clone();
         let name = format!("database-{number}");
         let body = json!({
