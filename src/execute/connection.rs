@@ -4,8 +4,8 @@
 //! Who takes one is let in on the folded stream, and the lease keeps the version that let it in: a fact
 //! behind that version ends it, however late it is found. What comes between the look and the lease is
 //! looked for once more; where the stream may be seen a second late, as on several nodes over one
-//! EventStoreDB, a lease may slip through, and ends when it cannot be renewed. A renewal that is repeated with its key renews nothing, unless another one came
-//! between.
+//! EventStoreDB, a lease may slip through, and ends when it cannot be renewed. A renewal that is
+//! repeated with its key renews nothing, unless another one came between.
 
 use std::collections::BTreeMap;
 

@@ -8,10 +8,10 @@ use axum::Json;
 use axum::extract::State;
 use events::database::{Database, Status as DatabaseStatus};
 use events::id::{DatabaseId, InvoiceId};
+use events::invoice::charge::{GIGABYTE, HOURS_A_MONTH};
 use events::invoice::line::cents;
 use events::invoice::{Billing, CURRENCY, Draft};
 use events::organization::Organization;
-use events::permission::Permission;
 use events::plan::{Dollars, Prices};
 use events::time::Time;
 use rust_decimal::Decimal;
@@ -22,12 +22,11 @@ use utoipa_axum::routes;
 
 use super::authentication::Caller;
 use super::document::OrganizationReads;
+use super::invoice;
 use super::organization::Meant;
 use super::problem::{Code, Problem};
-use super::{held, invoice};
 use crate::App;
 
-const HOURS_A_MONTH: u32 = 720;
 /// Prices by the hour are told with so many decimals.
 const DECIMALS: u32 = 6;
 
@@ -173,8 +172,7 @@ impl ServiceCost {
         let backups: Decimal = database.parts.backup_bytes().into();
         let compute = tier.saturating_mul(database.node_count.into());
         let storage = by_the_hour(prices.storage_gigabyte_month, stored.into());
-        let backups =
-            by_the_hour(prices.backup_gigabyte_month, backups / Decimal::from(10_u64.pow(9)));
+        let backups = by_the_hour(prices.backup_gigabyte_month, backups / Decimal::from(GIGABYTE));
         Self {
             service_id: id,
             service_name: database.name.clone(),
@@ -251,11 +249,11 @@ impl UsageCosts {
             let lines = draft.lines.iter().filter(|line| line.item.as_str() == kind);
             cents(lines.map(|line| line.amount).sum())
         };
-        let gigabytes = |quantity: Decimal, per: u64| {
+        let gigabytes = |quantity: Decimal, per: i64| {
             quantity.checked_div(per.into()).unwrap_or_default().round_dp(3).normalize()
         };
-        let storage = gigabytes(quantity("storage"), HOURS_A_MONTH.into());
-        let transfer = gigabytes(quantity("transfer"), 1_000_000_000);
+        let storage = gigabytes(quantity("storage"), HOURS_A_MONTH);
+        let transfer = gigabytes(quantity("transfer"), GIGABYTE);
         Self {
             compute: HoursCost {
                 hours: quantity("compute").normalize(),
@@ -275,8 +273,6 @@ async fn show_billing_usage(
     State(app): State<Arc<App>>,
     Meant(caller, organization): Meant<Caller>,
 ) -> Result<Json<BillingUsage>, Problem> {
-    let (mut drafts, credit_balance) = invoice::drafts(&app, &caller, organization).await?;
-    let draft = drafts.pop().ok_or(Problem::new(Code::NotFound))?;
     let view = |state: &Organization| {
         let subscription = state.subscription();
         let (prices, is_suspended) =
@@ -289,8 +285,9 @@ async fn show_billing_usage(
         let services: Vec<_> = databases.into_iter().map(cost).collect();
         (services, subscription.has_payment_method())
     };
-    let (services, has_payment_method) =
-        held::read(&app, &caller, organization, Permission::ViewBilling, view).await?;
+    let (mut drafts, credit_balance, (services, has_payment_method)) =
+        invoice::drafts(&app, &caller, organization, view).await?;
+    let draft = drafts.pop().ok_or(Problem::new(Code::NotFound))?;
     let hourly: Dollars = services.iter().map(|service| service.hourly_cost).sum();
     Ok(Json(BillingUsage {
         credit_balance,
@@ -318,9 +315,8 @@ async fn list_billing_periods(
     State(app): State<Arc<App>>,
     Meant(caller, organization): Meant<Caller>,
 ) -> Result<Json<BillingPeriodList>, Problem> {
-    let (drafts, _) = invoice::drafts(&app, &caller, organization).await?;
     let view = |state: &Organization| BillingPeriod::closed(state.billing());
-    let closed = held::read(&app, &caller, organization, Permission::ViewBilling, view).await?;
+    let (drafts, _, closed) = invoice::drafts(&app, &caller, organization, view).await?;
     let open = drafts.iter().rev().map(BillingPeriod::of_draft);
     Ok(Json(BillingPeriodList { periods: open.chain(closed).collect() }))
 }

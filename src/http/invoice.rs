@@ -57,16 +57,19 @@ pub(crate) struct InvoiceList {
     next_page_token: Option<String>,
 }
 
-/// The drafts of an organization, and the credit that will pay for them.
-pub(super) async fn drafts(
+/// The drafts of an organization, the credit that will pay for them, and what else is to be seen of
+/// it in the same look.
+pub(super) async fn drafts<T>(
     app: &App,
     caller: &Caller,
     organization: OrganizationId,
-) -> Result<(Vec<Draft>, Dollars), Problem> {
+    also: impl FnOnce(&Organization) -> T,
+) -> Result<(Vec<Draft>, Dollars, T), Problem> {
     let usage = told(app, caller, organization).await?;
     let now = app.clock.now();
-    let view =
-        |state: &Organization| (state.drafts(now, usage.as_ref()), state.billing().balance());
+    let view = |state: &Organization| {
+        (state.drafts(now, usage.as_ref()), state.billing().balance(), also(state))
+    };
     held::read(app, caller, organization, Permission::ViewBilling, view).await
 }
 
@@ -100,7 +103,7 @@ async fn list_invoices(
     let take = |_: &Organization, invoice: Invoice| ShownInvoice::of(&invoice);
     let mut page = held::page(&app, &caller, list, all, take).await?;
     if Parameters::of(&uri, &super::request::Paging::PARAMETERS)?.get("page_token").is_none() {
-        let (drafts, balance) = drafts(&app, &caller, organization).await?;
+        let (drafts, balance, ()) = drafts(&app, &caller, organization, |_| ()).await?;
         for draft in drafts {
             page.items.insert(0, ShownInvoice::of_draft(&draft, balance));
         }
@@ -142,7 +145,7 @@ async fn details(
         let lines = query::billing::lines(app, organization, &invoice).await?;
         return InvoiceDetails::of(app, &invoice, &lines).await;
     }
-    let (drafts, balance) = drafts(app, caller, organization).await?;
+    let (drafts, balance, ()) = drafts(app, caller, organization, |_| ()).await?;
     let draft = drafts.iter().find(|draft| Some(draft.id) == wanted);
     let draft = draft.ok_or(Problem::new(Code::NotFound))?;
     Ok(InvoiceDetails::of_draft(draft, balance))

@@ -23,10 +23,10 @@ use crate::plan::{Dollars, Terms};
 use crate::stream::Stream;
 use crate::time::Time;
 
-const DAY: i64 = 86_400_000;
 /// Of which prices by the month are the price.
-const HOURS_A_MONTH: i64 = 720;
-const GIGABYTE: i64 = 1_000_000_000;
+pub const HOURS_A_MONTH: i64 = 720;
+/// Bytes.
+pub const GIGABYTE: i64 = 1_000_000_000;
 /// With more lines, databases are charged together.
 const MOST_LINES: usize = 1500;
 
@@ -243,8 +243,8 @@ impl Meter {
         let mut overage = Overage::default();
         let mut bytes = Decimal::ZERO;
         for day in &month.days {
-            let end = Time::from_millis(day.start.millis() + DAY);
-            let Some(terms) = self.terms_at_the_end(day.start, end) else { continue };
+            let (start, end) = day.start.day();
+            let Some(terms) = self.terms_at_the_end(start, end) else { continue };
             bytes += day.bytes_transferred;
             if let Some(limit) = limited(terms.limits.queries_per_day) {
                 let over = (day.queries - limit).max(Decimal::ZERO);

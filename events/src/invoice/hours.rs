@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use rust_decimal::Decimal;
 
-use super::charge::Span;
+use super::charge::{GIGABYTE, Span};
 use super::line::{Database, Item};
 use super::meter::{Meter, Metered, Shape, Stored};
 use crate::id::{DatabaseId, ProjectId};
@@ -187,7 +187,7 @@ impl Metered {
         // backups are with the project that the database was in last
         let bytes: Decimal = self.backups.values().map(|it| units(&it.hours(spans, &item))).sum();
         if !bytes.is_zero() {
-            let backup_gb = bytes / Decimal::from(10_u64.pow(9));
+            let backup_gb = bytes / Decimal::from(GIGABYTE);
             add(project, &DayHours { backup_gb, ..DayHours::default() });
         }
     }

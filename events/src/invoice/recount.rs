@@ -60,8 +60,7 @@ impl Recount {
             bytes_transferred: Told::default(),
             days: BTreeMap::new(),
         });
-        let midnight = entry.time.millis() - entry.time.millis().rem_euclid(DAY);
-        let day = month.days.entry(Time::from_millis(midnight)).or_default();
+        let day = month.days.entry(entry.time.day().0).or_default();
         let (told, of_day) = if is_queries {
             (&mut month.queries, &mut day.0)
         } else {
